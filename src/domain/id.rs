@@ -1,0 +1,157 @@
+//! The names of things: small numbers inside, readable text at the edges.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A campaign's number in this server's ledger, given when the campaign is opened and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CampaignNo(pub u16);
+
+/// A round's number within its campaign, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RoundNo(pub u8);
+
+/// A coupon kind's place in its campaign's list of kinds, from 0 (at most 32 kinds).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct KindNo(pub u8);
+
+/// A pool's place in its campaign's list of pools, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PoolNo(pub u8);
+
+/// A set of kinds, one bit a [`KindNo`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct KindSet(pub u32);
+
+impl KindSet {
+    /// Kinds a campaign can have at most: one bit each.
+    pub const MOST: usize = 32;
+
+    /// The set of this one kind.
+    pub const fn of(kind: KindNo) -> KindSet {
+        KindSet(1_u32.wrapping_shl(kind.0 as u32))
+    }
+
+    /// This set and `kind`.
+    #[must_use]
+    pub const fn with(self, kind: KindNo) -> KindSet {
+        KindSet(self.0 | KindSet::of(kind).0)
+    }
+
+    /// Whether `kind` is in the set.
+    pub const fn has(self, kind: KindNo) -> bool {
+        self.0 & KindSet::of(kind).0 != 0
+    }
+
+    /// Whether no kind is in the set.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// A person: the keyed hash of the ID number (R-WHO-2, R-WHO-3).
+///
+/// `Debug` shows four digits only, so that a log line can be followed but nobody can be looked up.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PersonId(pub [u8; 16]);
+
+/// The keyed hash of an account, phone, card or device (R-WHO-2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct KeyedHash(pub [u8; 16]);
+
+/// The number of one pass: derived from person, round and proofs, so a retry makes the same pass.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PassNonce(pub [u8; 16]);
+
+/// The number that makes a captcha proof single-use (R-RISK-1).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ProofId(pub [u8; 16]);
+
+macro_rules! short_debug {
+    ($($name:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let [a, b, ..] = self.0;
+                write!(f, concat!(stringify!($name), "({:02x}{:02x}..)"), a, b)
+            }
+        }
+    )*};
+}
+short_debug!(PersonId, KeyedHash, PassNonce, ProofId);
+
+/// What a device, phone, card or account is bound as (R-WHO-3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum IdentifierKind {
+    /// The host app's account.
+    Account = 1,
+    /// The phone number.
+    Phone = 2,
+    /// The bank card.
+    Card = 3,
+    /// The device.
+    Device = 4,
+}
+
+/// One coupon: the `ordinal`-th (from 1) of its round and kind.
+///
+/// Ordinals are given in log order without gaps, so `ordinal <= stock` is I1 on one coupon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CouponId {
+    /// The round it was granted in.
+    pub round: RoundNo,
+    /// Its kind.
+    pub kind: KindNo,
+    /// Its place among the grants of that round and kind, from 1.
+    pub ordinal: u32,
+}
+
+impl fmt::Display for CouponId {
+    /// 2 digits round, 2 digits kind (from 1), 8 digits ordinal, 1 Luhn check digit.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = u64::from(self.round.0) * 10_000_000_000
+            + (u64::from(self.kind.0) + 1) * 100_000_000
+            + u64::from(self.ordinal);
+        write!(f, "{body:012}{}", luhn(body))
+    }
+}
+
+/// The Luhn check digit of `body` (ISO/IEC 7812-1, annex B).
+fn luhn(mut body: u64) -> u64 {
+    let mut sum = 0;
+    let mut double = true;
+    while body > 0 {
+        let digit = body % 10;
+        sum += match (double, digit) {
+            (false, _) => digit,
+            (true, 0..=4) => digit * 2,
+            (true, _) => digit * 2 - 9,
+        };
+        double = !double;
+        body /= 10;
+    }
+    (10 - sum % 10) % 10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_check_digit_is_luhns() {
+        // 7992739871 with check digit 3 is the textbook number.
+        assert_eq!(luhn(7_992_739_871), 3);
+    }
+
+    #[test]
+    fn a_coupon_number_is_thirteen_digits() {
+        let id = CouponId { round: RoundNo(1), kind: KindNo(0), ordinal: 3214 };
+        assert_eq!(id.to_string().len(), 13);
+        assert!(id.to_string().starts_with("010100003214"));
+    }
+
+    #[test]
+    fn a_person_in_a_log_line_is_four_digits() {
+        assert_eq!(format!("{:?}", PersonId([0xab; 16])), "PersonId(abab..)");
+    }
+}

@@ -1,0 +1,14 @@
+//! Words that two or more parts share. No I/O, no async, no clock.
+
+pub mod id;
+pub mod money;
+pub mod refusal;
+pub mod time;
+
+pub use id::{
+    CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId, PoolNo,
+    ProofId, RoundNo,
+};
+pub use money::Fen;
+pub use refusal::Refusal;
+pub use time::{At, Window};
