@@ -3,3 +3,4 @@
 //! So far the crate holds the words that every part will share: [`domain`].
 
 pub mod domain;
+pub mod inventory;
