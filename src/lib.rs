@@ -3,4 +3,6 @@
 //! So far the crate holds the words that every part will share: [`domain`].
 
 pub mod domain;
+pub mod funds;
 pub mod inventory;
+pub mod ledger;

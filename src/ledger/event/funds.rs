@@ -1,0 +1,24 @@
+use crate::domain::{Fen, PoolNo};
+use serde::{Deserialize, Serialize};
+
+/// A campaign was opened. Its kinds and pools keep these numbers for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The campaign's name in its plan and in every path.
+    pub name: String,
+    /// Its pools by name, in the order of their numbers.
+    pub pools: Vec<String>,
+    /// Its kinds, in the order of their numbers.
+    pub kinds: Vec<KindTerms>,
+}
+
+/// What the ledger has to know of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindTerms {
+    /// The kind's name in the plan.
+    pub name: String,
+    /// The pool that pays for it.
+    pub pool: PoolNo,
+    /// What one coupon costs the pool (R-FUND-4).
+    pub face: Fen,
+}

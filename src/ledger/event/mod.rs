@@ -1,0 +1,48 @@
+//! What happened, in the ledger's words. State changes by events and in no other way.
+//!
+//! The events that one command makes are one entry of the log: they take effect together or not
+//! at all.
+
+mod binding;
+mod coupon;
+mod funds;
+mod interlock;
+mod stock;
+
+pub use binding::Bound;
+pub use coupon::Granted;
+pub use funds::{KindTerms, Opened};
+pub use interlock::Interlock;
+pub use stock::{Armed, Expired};
+
+use crate::domain::CampaignNo;
+use crate::funds::Posting;
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened in one campaign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The campaign it happened in.
+    pub campaign: CampaignNo,
+    /// What happened.
+    pub what: What,
+}
+
+/// What can happen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum What {
+    /// A campaign was opened.
+    Opened(Opened),
+    /// Money moved inside a pool.
+    Posted(Posting),
+    /// A round got its stock.
+    Armed(Armed),
+    /// A round's coupons ran out.
+    Expired(Expired),
+    /// A pass was made and its identifiers bound.
+    Bound(Bound),
+    /// A person was granted a coupon.
+    Granted(Granted),
+    /// Issuing was stopped or went on.
+    Interlock(Interlock),
+}

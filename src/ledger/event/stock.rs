@@ -1,0 +1,20 @@
+use crate::domain::{RoundNo, Window};
+use serde::{Deserialize, Serialize};
+
+/// A round got its stock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Armed {
+    /// The round.
+    pub round: RoundNo,
+    /// From its opening until its coupons end: claimable in between (R-CAL-4).
+    pub window: Window,
+    /// Coupons of each kind, in the order of the kinds' numbers.
+    pub quantities: Vec<u32>,
+}
+
+/// A round's coupons ran out: what was not used went back to its pools (R-FUND-2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expired {
+    /// The round.
+    pub round: RoundNo,
+}

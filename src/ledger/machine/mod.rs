@@ -1,0 +1,51 @@
+//! The rules, once: `decide` says what a command would do, `apply` is the only way state changes.
+//!
+//! # What always holds
+//!
+//! - `decide` changes nothing, so a refusal leaves nothing behind (I3).
+//! - Grants of a round and kind have the ordinals 1, 2, 3 .. without gaps, never above its
+//!   quantity (I1), and a person has at most one of them (I2).
+//! - No grant while the interlock is tripped, outside the round's window, without a recorded
+//!   pass of that person, or for a kind that the pass has already paid for (I7).
+//! - Every event leaves the funds balanced (I5).
+//!
+//! # Not here
+//!
+//! Durability, batching and answers: the journal and its writer. Signatures and positions: the
+//! gate.
+
+mod command;
+mod decide;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use command::{Answer, Command, Grant, Held, No};
+pub use state::Machine;
+
+use super::event::Event;
+use crate::domain::At;
+
+/// What a command does: these events in one entry, and this answer once they are durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Empty if nothing changes.
+    pub events: Vec<Event>,
+    /// The answer.
+    pub answer: Answer,
+}
+
+impl Machine {
+    /// Decides `command` at `now` and takes its events in, or refuses and changes nothing.
+    ///
+    /// `now` never runs backwards here: an instant before the last event's counts as the last
+    /// event's, so log order wins.
+    pub fn execute(&mut self, command: &Command, now: At) -> Result<Decision, No> {
+        let now = now.max(self.last_at());
+        let decision = self.decide(command, now)?;
+        for event in &decision.events {
+            self.apply(event, now);
+        }
+        Ok(decision)
+    }
+}

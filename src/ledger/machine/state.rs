@@ -1,0 +1,175 @@
+use crate::domain::{
+    At, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId,
+    ProofId, RoundNo, Window,
+};
+use crate::funds::Funds;
+use crate::ledger::event::{Bound, Event, Granted, Interlock, KindTerms, What};
+use std::collections::{BTreeMap, HashMap};
+
+/// Everything the ledger knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    pub(super) campaigns: Vec<Campaign>,
+    last_at: At0,
+}
+
+/// The instant of the last event; before any event, the beginning of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct At0(At);
+
+impl Default for At0 {
+    fn default() -> At0 {
+        At0(At(i64::MIN))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Campaign {
+    pub(super) name: String,
+    pub(super) pools: Vec<String>,
+    pub(super) kinds: Vec<KindTerms>,
+    pub(super) funds: Funds,
+    pub(super) tripped: bool,
+    pub(super) rounds: BTreeMap<RoundNo, Round>,
+}
+
+/// A round from its first pass or its arming on, whichever comes first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Round {
+    pub(super) armed: Option<ArmedRound>,
+    pub(super) expired: bool,
+    pub(super) holders: HashMap<(PersonId, KindNo), Granted>,
+    pub(super) passes: HashMap<PassNonce, Pass>,
+    pub(super) proofs: HashMap<ProofId, PassNonce>,
+    pub(super) bindings: HashMap<(IdentifierKind, KeyedHash), PersonId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ArmedRound {
+    pub(super) window: Window,
+    /// Quantity and grants of each kind.
+    pub(super) stock: Vec<Stock>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stock {
+    pub(super) quantity: u32,
+    pub(super) granted: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pass {
+    pub(super) bound: Bound,
+    pub(super) spent: KindSet,
+}
+
+impl Machine {
+    /// The instant of the last event.
+    pub fn last_at(&self) -> At {
+        self.last_at.0
+    }
+
+    /// The funds of a campaign.
+    pub fn funds(&self, campaign: CampaignNo) -> Option<&Funds> {
+        self.campaign(campaign).map(|campaign| &campaign.funds)
+    }
+
+    /// Units of a kind that a round has left; `None` before it is armed.
+    pub fn left(&self, campaign: CampaignNo, round: RoundNo, kind: KindNo) -> Option<u32> {
+        let armed = self.campaign(campaign)?.rounds.get(&round)?.armed.as_ref()?;
+        armed
+            .stock
+            .get(usize::from(kind.0))
+            .map(|stock| stock.quantity.saturating_sub(stock.granted))
+    }
+
+    pub(super) fn campaign(&self, campaign: CampaignNo) -> Option<&Campaign> {
+        self.campaigns.get(usize::from(campaign.0))
+    }
+
+    /// Takes `event` in. Only events that [`Machine::decide`] made, in their order, may come.
+    ///
+    /// # Panics
+    ///
+    /// If an event contradicts the state: going on would be wrong, and wrong is worse than down.
+    pub fn apply(&mut self, event: &Event, at: At) {
+        self.last_at = At0(at);
+        if let What::Opened(opened) = &event.what {
+            assert_eq!(
+                usize::from(event.campaign.0),
+                self.campaigns.len(),
+                "campaigns open in order"
+            );
+            self.campaigns.push(Campaign {
+                name: opened.name.clone(),
+                pools: opened.pools.clone(),
+                kinds: opened.kinds.clone(),
+                funds: Funds::new(opened.pools.len()),
+                tripped: false,
+                rounds: BTreeMap::new(),
+            });
+            return;
+        }
+        self.campaigns
+            .get_mut(usize::from(event.campaign.0))
+            .expect("an event of a campaign comes after its opening")
+            .apply(&event.what);
+    }
+}
+
+impl Campaign {
+    pub(super) fn kind(&self, kind: KindNo) -> Option<&KindTerms> {
+        self.kinds.get(usize::from(kind.0))
+    }
+
+    fn apply(&mut self, what: &What) {
+        match what {
+            What::Opened(_) => unreachable!("the machine takes openings in itself"),
+            What::Posted(posting) => {
+                self.funds.post(posting).expect("a decided posting fits the balances");
+                assert!(self.funds.balanced(), "funds out of balance after {posting:?}");
+            }
+            What::Armed(armed) => {
+                let stock = armed.quantities.iter().map(|&quantity| Stock { quantity, granted: 0 });
+                self.rounds.entry(armed.round).or_default().armed =
+                    Some(ArmedRound { window: armed.window, stock: stock.collect() });
+            }
+            What::Expired(expired) => {
+                self.rounds.entry(expired.round).or_default().expired = true;
+            }
+            What::Bound(bound) => self.rounds.entry(bound.round).or_default().bind(bound),
+            What::Granted(granted) => {
+                self.rounds.entry(granted.coupon.round).or_default().grant(granted);
+            }
+            What::Interlock(interlock) => self.tripped = *interlock == Interlock::Tripped,
+        }
+    }
+}
+
+impl Round {
+    fn bind(&mut self, bound: &Bound) {
+        for proof in bound.proofs {
+            self.proofs.insert(proof, bound.pass);
+        }
+        for identifier in bound.identifiers {
+            self.bindings.insert(identifier, bound.person);
+        }
+        self.passes.insert(bound.pass, Pass { bound: bound.clone(), spent: KindSet::default() });
+    }
+
+    fn grant(&mut self, granted: &Granted) {
+        let CouponId { kind, ordinal, .. } = granted.coupon;
+        let stock = self
+            .armed
+            .as_mut()
+            .and_then(|armed| armed.stock.get_mut(usize::from(kind.0)))
+            .expect("a grant comes after its round's arming");
+        assert_eq!(ordinal, stock.granted + 1, "ordinals have no gaps");
+        assert!(ordinal <= stock.quantity, "never more grants than stock (I1)");
+        stock.granted = ordinal;
+        let before = self.holders.insert((granted.person, kind), *granted);
+        assert!(before.is_none(), "one coupon per person, kind and round (I2)");
+        let pass = self.passes.get_mut(&granted.pass).expect("a grant comes after its pass (I7)");
+        pass.spent = pass.spent.with(kind);
+    }
+}

@@ -1,0 +1,7 @@
+//! The authority: it turns commands into events or a named refusal, one after the other.
+//!
+//! At most one grant per (person, kind, round), never more than the stock, and money that always
+//! balances. The rules exist once, in [`machine`], as pure functions of state, command and time.
+
+pub mod event;
+pub mod machine;
