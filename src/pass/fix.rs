@@ -188,6 +188,14 @@ mod tests {
     }
 
     #[test]
+    fn r_risk_2_a_token_made_by_another_program_is_read() {
+        // Python: struct.pack(">BBBBiiIq", ...), hmac and base64 of the standard library.
+        let token = "AQMCABWBXwBCeJoAAAAAyAAAAYpOd_kAKR0DEWXTIzYuc_QoFlxA9ioeMhlHbABqPbzAz0DS45Y";
+        assert_eq!(keys().read(token, DEVICE), read(&signed(body())));
+        assert!(keys().read(token, DEVICE).is_ok());
+    }
+
+    #[test]
     fn r_risk_2_a_fix_copied_to_another_device_is_unsigned() {
         let token = URL_SAFE_NO_PAD.encode(signed(body()));
         for device in [b"device-2".as_slice(), b"device-", b"device-10", b""] {

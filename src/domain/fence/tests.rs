@@ -162,3 +162,12 @@ fn r_who_1_a_broken_fence_is_refused_by_name() {
         assert_eq!(Fence::from_geojson(text).unwrap_err(), FenceError::NotOnePolygon);
     }
 }
+
+#[test]
+fn r_who_1_a_hair_beyond_the_pole_is_not_on_the_edge_of_a_polar_fence() {
+    let ring = "[[10,80],[20,80],[20,90],[10,90],[10,80]]";
+    let fence = Fence::from_geojson(&file(r#"{"datum":"WGS-84"}"#, ring)).unwrap();
+    let pole = Position { lat: 90.0, lon: 15.0, datum: Datum::Wgs84 };
+    assert!(fence.has(pole));
+    assert!(!fence.has(Position { lat: 90.000_000_1, ..pole }));
+}
