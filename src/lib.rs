@@ -1,8 +1,10 @@
 //! `quan`: the engine behind a government consumption-voucher rush.
 //!
-//! So far the crate holds the words that every part will share: [`domain`].
+//! The parts don't know each other; each is a folder that can be read alone. Nothing here reads a
+//! clock or draws a random number: both are arguments.
 
 pub mod domain;
 pub mod funds;
 pub mod inventory;
 pub mod ledger;
+pub mod pass;
