@@ -8,3 +8,4 @@ pub mod funds;
 pub mod inventory;
 pub mod ledger;
 pub mod pass;
+pub mod plan;

@@ -1,5 +1,6 @@
 //! Words that two or more parts share. No I/O, no async, no clock.
 
+pub mod calendar;
 pub mod fence;
 pub mod id;
 pub mod money;

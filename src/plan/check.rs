@@ -1,0 +1,317 @@
+//! What must hold between the values of a plan file, and what a person should know about them.
+
+use super::{Checked, Faulty, Finding, Kind, LimitOf, Per, Plan, Pool, parse};
+use crate::domain::{
+    At, Fen, KindSet, PoolNo, Window,
+    calendar::{Round, WeeklyRule, instant},
+};
+use jiff::{
+    civil::{DateTime, Weekday},
+    tz::TimeZone,
+};
+use std::{collections::HashMap, ops::Range};
+use toml::Spanned;
+
+/// Units of a kind in a round: what 24 bits hold.
+const MOST_UNITS: u32 = 0x00ff_ffff;
+/// Rounds of a campaign: a coupon number has two digits for them.
+const MOST_ROUNDS: u8 = 99;
+/// Pools of a campaign: what a [`PoolNo`] holds.
+const MOST_POOLS: usize = 256;
+const DAY_MS: i64 = 86_400_000;
+
+struct Check<'a> {
+    text: &'a str,
+    errors: Vec<Finding>,
+    warnings: Vec<Finding>,
+}
+
+/// Every error of the file at once, or the plan.
+pub(super) fn check(file: parse::File, text: &str) -> Result<Checked, Faulty> {
+    let mut check = Check { text, errors: Vec::new(), warnings: Vec::new() };
+    let time = check.times(&file);
+    check.pools(&file);
+    let kinds = check.kinds(&file);
+    check.spending(&file);
+    check.limits(&file);
+    let Check { mut errors, mut warnings, .. } = check;
+    errors.sort_by_key(|it| it.line);
+    warnings.sort_by_key(|it| it.line);
+    match time {
+        Some(time) if errors.is_empty() => Ok((resolve(file, time, kinds), warnings)),
+        _ => Err(Faulty { errors, warnings }),
+    }
+}
+
+struct Times {
+    zone: TimeZone,
+    period: Window,
+    rounds: Vec<Round>,
+    books_close: At,
+}
+
+fn resolve(file: parse::File, time: Times, kinds: Vec<Kind>) -> Plan {
+    let pools = file.pool.into_iter().map(|pool| Pool {
+        name: pool.name.into_inner(),
+        budget: pool.budget_fen.into_inner(),
+        ring_fenced: pool.ring_fenced,
+    });
+    Plan {
+        id: file.campaign.id,
+        title: file.campaign.title,
+        zone: time.zone,
+        period: time.period,
+        books_close: time.books_close,
+        fund: file.fund.total_fen.into_inner(),
+        pools: pools.collect(),
+        kinds,
+        rounds: time.rounds,
+        limits: file.limit.into_inner().into_iter().map(Spanned::into_inner).collect(),
+        allocation: file.allocation,
+        leftover: file.leftover,
+        pass: file.pass,
+        fix: file.fix,
+        clock: file.clock,
+    }
+}
+
+impl Check<'_> {
+    fn error(&mut self, span: &Range<usize>, fault: impl Into<String>, remedy: impl Into<String>) {
+        self.errors.push(parse::finding(self.text, span, fault.into(), remedy.into()));
+    }
+
+    fn warn(&mut self, span: &Range<usize>, fault: impl Into<String>, remedy: impl Into<String>) {
+        self.warnings.push(parse::finding(self.text, span, fault.into(), remedy.into()));
+    }
+
+    fn times(&mut self, file: &parse::File) -> Option<Times> {
+        let parse::File { campaign, calendar, validity, .. } = file;
+        let first = *calendar.first.get_ref();
+        if first.weekday() != Weekday::from(*calendar.weekday.get_ref()) {
+            let is = weekday_name(first.weekday());
+            self.error(
+                &calendar.weekday.span(),
+                format!("the first round, {first}, is a {is}"),
+                format!("write \"{is}\", or change calendar.first"),
+            );
+        }
+        let count = *calendar.rounds.get_ref();
+        if !(1..=MOST_ROUNDS).contains(&count) {
+            let remedy = format!("write 1 to {MOST_ROUNDS}");
+            self.error(&calendar.rounds.span(), "that many rounds can't be held", remedy);
+        }
+        let Ok(zone) = TimeZone::get(campaign.zone.get_ref()) else {
+            let remedy = "write an IANA name as \"Asia/Shanghai\"";
+            self.error(&campaign.zone.span(), "no such time zone", remedy);
+            return None;
+        };
+        let from = self.instant(&campaign.starts, &zone)?;
+        let until = self.instant(&campaign.ends, &zone)?;
+        if until <= from {
+            let fault = format!("the period starts at {} and ends before it", from.in_zone(&zone));
+            self.error(&campaign.ends.span(), fault, "write a later end");
+            return None;
+        }
+        let period = Window { from, until };
+        let rule = WeeklyRule {
+            first,
+            rounds: count,
+            opens: calendar.opens_at,
+            ends_on: validity.ends_on.into(),
+            ends: validity.ends_at,
+        };
+        let Ok(mut rounds) = rule.rounds(&zone) else {
+            let remedy = "write an earlier date";
+            self.error(&calendar.first.span(), "the rounds leave the calendar", remedy);
+            return None;
+        };
+        if let Some(out) = rounds.iter().find(|round| !period.has(round.window.from)) {
+            let opens = out.window.from.in_zone(&zone);
+            let at_first = out.no.0 == 1;
+            let span = if at_first { calendar.first.span() } else { calendar.rounds.span() };
+            self.error(
+                &span,
+                format!("round {} opens at {opens}, outside the period", out.no.0),
+                "change calendar.rounds, calendar.first or the period",
+            );
+        }
+        if validity.cut_at_period_end {
+            for round in &mut rounds {
+                round.window.until = round.window.until.min(until);
+            }
+        }
+        let end = rounds.last()?.window.until;
+        if end > until {
+            self.warn(
+                &campaign.ends.span(),
+                format!("the last round's coupons end at {}, after the period", end.in_zone(&zone)),
+                "nothing to do if that is meant; otherwise set validity.cut_at_period_end",
+            );
+        }
+        let books_close = end.plus_ms(i64::from(campaign.books_close_after_days) * DAY_MS);
+        Some(Times { zone, period, rounds, books_close })
+    }
+
+    fn instant(&mut self, clock: &Spanned<DateTime>, zone: &TimeZone) -> Option<At> {
+        let at = instant(*clock.get_ref(), zone).ok();
+        if at.is_none() {
+            self.error(&clock.span(), "no such instant in the zone", "write a nearer date");
+        }
+        at
+    }
+
+    fn pools(&mut self, file: &parse::File) {
+        self.duplicates(file.pool.iter().map(|pool| &pool.name));
+        let fund = &file.fund.total_fen;
+        let pools = file.pool.iter().map(|pool| *pool.budget_fen.get_ref()).fold(Fen::ZERO, sum);
+        if pools != *fund.get_ref() {
+            self.error(
+                &fund.span(),
+                format!("the fund is {}, but the pools sum to {pools}", fund.get_ref()),
+                "make the pools' budget_fen add up to total_fen",
+            );
+        }
+        if let Some(pool) = file.pool.get(MOST_POOLS) {
+            let fault = format!("there are more than {MOST_POOLS} pools");
+            self.error(&pool.name.span(), fault, "remove this pool and those after it");
+        }
+    }
+
+    fn kinds(&mut self, file: &parse::File) -> Vec<Kind> {
+        self.duplicates(file.kind.iter().map(|kind| &kind.name));
+        if let Some(kind) = file.kind.get(KindSet::MOST) {
+            let fault = format!("there are {} kinds, {} at most", file.kind.len(), KindSet::MOST);
+            self.error(&kind.name.span(), fault, "remove this kind and those after it");
+        }
+        file.kind.iter().filter_map(|kind| self.kind(kind, &file.pool)).collect()
+    }
+
+    fn kind(&mut self, kind: &parse::Kind, pools: &[parse::Pool]) -> Option<Kind> {
+        let parse::Kind { name, pool, face_fen, threshold_fen, units_per_round } = kind;
+        let (face, threshold) = (*face_fen.get_ref(), *threshold_fen.get_ref());
+        if face == Fen::ZERO {
+            self.error(&face_fen.span(), "a coupon is worth nothing", "write its face value");
+        }
+        if threshold < face {
+            self.error(
+                &threshold_fen.span(),
+                format!("the threshold {threshold} is below the face value {face}"),
+                format!("write at least {}, or lower face_fen", face.get()),
+            );
+        }
+        let units = *units_per_round.get_ref();
+        if !(1..=MOST_UNITS).contains(&units) {
+            self.error(
+                &units_per_round.span(),
+                format!("a round can't put out {units} coupons of a kind"),
+                format!("write 1 to {MOST_UNITS}, or remove the kind"),
+            );
+        }
+        let place = pools.iter().position(|it| it.name.get_ref() == pool.get_ref());
+        let Some(place) = place else {
+            let names: Vec<&str> = pools.iter().map(|it| it.name.get_ref().as_str()).collect();
+            let remedy = format!("write one of {}", names.join(", "));
+            self.error(&pool.span(), "no such pool", remedy);
+            return None;
+        };
+        Some(Kind {
+            name: name.get_ref().clone(),
+            pool: PoolNo(u8::try_from(place).ok()?),
+            face,
+            threshold,
+            units_per_round: units,
+        })
+    }
+
+    fn spending(&mut self, file: &parse::File) {
+        let rounds = u64::from(*file.calendar.rounds.get_ref());
+        for pool in &file.pool {
+            let budget = *pool.budget_fen.get_ref();
+            let round = file
+                .kind
+                .iter()
+                .filter(|kind| kind.pool.get_ref() == pool.name.get_ref())
+                .map(|kind| {
+                    let units = u64::from(*kind.units_per_round.get_ref());
+                    times(*kind.face_fen.get_ref(), units)
+                })
+                .fold(Fen::ZERO, sum);
+            let planned = times(round, rounds);
+            let name = pool.name.get_ref();
+            match budget.checked_sub(planned) {
+                None => self.error(
+                    &pool.budget_fen.span(),
+                    format!(
+                        "pool {name} holds {budget}, but {rounds} rounds of {round} are {planned}"
+                    ),
+                    "lower units_per_round of its kinds or calendar.rounds",
+                ),
+                Some(Fen::ZERO) => {}
+                Some(rest) => self.warn(
+                    &pool.budget_fen.span(),
+                    format!("{rest} of pool {name} is in no round's plan"),
+                    "nothing to do: it stays in the pool until a decision places it",
+                ),
+            }
+        }
+    }
+
+    fn limits(&mut self, file: &parse::File) {
+        let one = file.limit.get_ref().iter().find(|limit| {
+            let limit = limit.get_ref();
+            limit.of == LimitOf::Kind && limit.per == Per::Round
+        });
+        let remedy = "write a limit of = \"kind\", per = \"round\", most = 1";
+        match one {
+            Some(limit) if limit.get_ref().most.get() == 1 => {}
+            Some(limit) => {
+                let most = limit.get_ref().most;
+                let fault = format!("a person gets one coupon of a kind in a round, not {most}");
+                self.error(&limit.span(), fault, remedy);
+            }
+            None => self.error(
+                &file.limit.span(),
+                "no limit says that a person gets one coupon of a kind in a round",
+                remedy,
+            ),
+        }
+    }
+
+    fn duplicates<'b>(&mut self, names: impl Iterator<Item = &'b Spanned<String>>) {
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        for name in names {
+            let line = parse::finding(self.text, &name.span(), String::new(), String::new()).line;
+            if let Some(before) = seen.get(name.get_ref().as_str()) {
+                let fault = format!("the name is taken on line {before}");
+                self.error(&name.span(), fault, "write another name");
+            } else {
+                seen.insert(name.get_ref(), line);
+            }
+        }
+    }
+}
+
+/// Beyond `u64`, the largest amount: the file's numbers are below half of it, so it is above any budget.
+fn sum(a: Fen, b: Fen) -> Fen {
+    a.checked_add(b).unwrap_or(Fen::new(u64::MAX))
+}
+
+/// As [`sum`].
+fn times(face: Fen, units: u64) -> Fen {
+    face.checked_mul(units).unwrap_or(Fen::new(u64::MAX))
+}
+
+fn weekday_name(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Monday => "monday",
+        Weekday::Tuesday => "tuesday",
+        Weekday::Wednesday => "wednesday",
+        Weekday::Thursday => "thursday",
+        Weekday::Friday => "friday",
+        Weekday::Saturday => "saturday",
+        Weekday::Sunday => "sunday",
+    }
+}
+
+#[cfg(test)]
+mod tests;

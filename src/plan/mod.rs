@@ -1,0 +1,119 @@
+//! The plan of a campaign: read from one TOML file, checked as a whole, resolved to instants and numbers.
+//!
+//! A plan with any error is refused; a warning is something a person should know and may want.
+
+mod check;
+mod parse;
+
+pub use parse::{
+    Allocation, BoundFor, ClockRules, FixRules, Leftover, Limit, LimitOf, PassRules, Per,
+};
+
+use crate::domain::{At, Fen, PoolNo, Window, calendar::Round};
+use jiff::tz::TimeZone;
+use std::fmt;
+
+/// A plan without errors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The campaign's name in addresses and reports.
+    pub id: String,
+    /// The title people see.
+    pub title: String,
+    /// The zone of its clock times.
+    pub zone: TimeZone,
+    /// The campaign period (R-CAMP-1).
+    pub period: Window,
+    /// When the books close (R-CAMP-1).
+    pub books_close: At,
+    /// The whole fund: the sum of the pools (R-FUND-1).
+    pub fund: Fen,
+    /// The pools, in the order of their numbers.
+    pub pools: Vec<Pool>,
+    /// The coupon kinds, in the order of their numbers.
+    pub kinds: Vec<Kind>,
+    /// The rounds, in order (R-CAL-1).
+    pub rounds: Vec<Round>,
+    /// How many coupons a person may get (R-WHO-3).
+    pub limits: Vec<Limit>,
+    /// Who gets a coupon (R-CLAIM-1).
+    pub allocation: Allocation,
+    /// What happens to what nobody took (R-FUND-2).
+    pub leftover: Leftover,
+    /// The rules of a pass (R-RISK-1).
+    pub pass: PassRules,
+    /// The rules of a position fix (R-WHO-1).
+    pub fix: FixRules,
+    /// The rules of the server's clock (R-RISK-3).
+    pub clock: ClockRules,
+}
+
+/// One pool of the fund (R-FUND-1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Its name.
+    pub name: String,
+    /// Its hard limit.
+    pub budget: Fen,
+    /// Whether money never moves in or out of it (R-FUND-3).
+    pub ring_fenced: bool,
+}
+
+/// One coupon kind (R-KIND-1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Its name.
+    pub name: String,
+    /// The pool it is paid from.
+    pub pool: PoolNo,
+    /// What the fund pays for one.
+    pub face: Fen,
+    /// The least order amount, inclusive (R-KIND-2).
+    pub threshold: Fen,
+    /// How many every round puts out (R-QTY-1).
+    pub units_per_round: u32,
+}
+
+/// Something to say about one line of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The line, from 1.
+    pub line: usize,
+    /// What stands there.
+    pub value: String,
+    /// What is the matter with it.
+    pub fault: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Finding { line, value, fault, remedy } = self;
+        write!(f, "line {line}: `{value}`: {fault}; {remedy}")
+    }
+}
+
+/// Why a file is not a plan, and what else was noticed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faulty {
+    /// At least one; in the order of the lines.
+    pub errors: Vec<Finding>,
+    /// In the order of the lines.
+    pub warnings: Vec<Finding>,
+}
+
+/// A plan and what a person should know about it, in the order of the lines.
+pub type Checked = (Plan, Vec<Finding>);
+
+impl Plan {
+    /// Reads and checks the text of a plan file.
+    ///
+    /// What can't be read at all (syntax, an unknown or missing key, a wrong type) is reported alone;
+    /// otherwise every error is reported at once.
+    pub fn from_toml(text: &str) -> Result<Checked, Faulty> {
+        let raw = parse::read(text)
+            .map_err(|error| Faulty { errors: vec![error], warnings: Vec::new() })?;
+        check::check(raw, text)
+    }
+}
