@@ -312,3 +312,58 @@ fn a_second_process_is_refused() {
     open(disk).unwrap();
     std::fs::remove_dir_all(path).unwrap();
 }
+
+#[test]
+fn a_valid_entry_in_the_wrong_place_is_not_taken() {
+    let disk = FakeDisk::default();
+    let mut journal = open(disk.clone()).unwrap();
+    batch(&mut journal, 1, 6).unwrap();
+    let one = encoded(1, 0).len();
+    let swap = |disk: &FakeDisk| {
+        let (at, from) = (HEADER + one, HEADER + 3 * one);
+        disk.tamper(&segment_name(1), |file| file.copy_within(from..from + one, at));
+    };
+    let unproven = disk.power_cut(1);
+    swap(&unproven);
+    assert_eq!(bodies(&unproven).unwrap(), [body(1)]);
+    journal.seal(NOW).unwrap();
+    drop(journal);
+    swap(&disk);
+    let error = open(disk).map(|_| ()).unwrap_err();
+    let place = (HEADER + one) as u64;
+    assert!(matches!(error, Error::Damage { offset, .. } if offset == place), "{error}");
+}
+
+#[test]
+fn no_room_for_the_next_segment_poisons_and_a_restart_goes_on() {
+    let disk = FakeDisk::default();
+    let mut journal = Journal::open(disk.clone(), options(200), NOW).unwrap();
+    batch(&mut journal, 1, 4).unwrap();
+    disk.state().fault = Fault::Write(ENOSPC);
+    assert!(matches!(batch(&mut journal, 4, 6), Err(Error::Poisoned { .. })));
+    assert!(matches!(journal.commit(), Err(Error::Poisoned { .. })));
+    drop(journal);
+    let mut journal = open(disk.clone()).unwrap();
+    assert_eq!(batch(&mut journal, 4, 6).unwrap(), 6, "seq 4 is the seal of the restart");
+    assert_eq!(bodies(&disk).unwrap(), (1..6).map(body).collect::<Vec<_>>());
+}
+
+#[test]
+fn another_folders_segment_and_another_format_are_refused() {
+    let disk = FakeDisk::default();
+    let mut journal = Journal::open(disk.clone(), options(200), NOW).unwrap();
+    batch(&mut journal, 1, 4).unwrap();
+    batch(&mut journal, 4, 7).unwrap();
+    drop(journal);
+    let foreign = disk.power_cut(1);
+    foreign.tamper(&segment_name(4), |file| {
+        file[..HEADER].copy_from_slice(&Header { journal: ID + 1, first: 4 }.encode());
+    });
+    assert!(matches!(open(foreign).map(|_| ()), Err(Error::Damage { offset: 0, .. })));
+    disk.tamper(&segment_name(1), |file| {
+        file[8] = 2;
+        let crc = crc32fast::hash(&file[..HEADER - 4]);
+        file[HEADER - 4..HEADER].copy_from_slice(&crc.to_le_bytes());
+    });
+    assert!(matches!(open(disk).map(|_| ()), Err(Error::Version { version: 2, .. })));
+}
