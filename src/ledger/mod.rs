@@ -2,6 +2,8 @@
 //!
 //! At most one grant per (person, kind, round), never more than the stock, and money that always
 //! balances. The rules exist once, in [`machine`], as pure functions of state, command and time.
+//! What was decided is made durable by the [`journal`].
 
 pub mod event;
+pub mod journal;
 pub mod machine;
