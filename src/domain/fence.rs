@@ -49,7 +49,8 @@ pub fn verdict(fix: Option<&Fix>, now: At, rules: &FixRules) -> Result<(), Refus
     if age_ms > rules.max_age_ms || age_ms < rules.max_ahead_ms.saturating_neg() {
         return Err(Refusal::PositionStale);
     }
-    if fix.accuracy_dm > rules.max_accuracy_dm {
+    // Zero is what phones report when they don't know their accuracy: missing data refuses.
+    if fix.accuracy_dm == 0 || fix.accuracy_dm > rules.max_accuracy_dm {
         return Err(Refusal::PositionCoarse);
     }
     match rules.fence.clearance_dm(fix.position) {

@@ -4,6 +4,7 @@
 //! balances. The rules exist once, in [`machine`], as pure functions of state, command and time.
 //! What was decided is made durable by the [`journal`].
 
+pub mod embedded;
 pub mod event;
 pub mod journal;
 pub mod machine;

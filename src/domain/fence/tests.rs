@@ -113,6 +113,8 @@ fn r_who_1_the_first_reason_in_order_is_the_answer() {
     fix.taken_at = NOW;
     assert_eq!(code(Some(&fix)), "position_coarse");
     fix.accuracy_dm = 0;
+    assert_eq!(code(Some(&fix)), "position_coarse", "an unknown accuracy refuses");
+    fix.accuracy_dm = 1;
     assert_eq!(code(Some(&fix)), "position_outside");
 }
 

@@ -4,6 +4,7 @@
 //! at all.
 
 mod binding;
+pub mod codec;
 mod coupon;
 mod funds;
 mod interlock;

@@ -105,7 +105,7 @@ impl DiskFile for File {
 }
 
 #[cfg(test)]
-pub(super) mod fake {
+pub(crate) mod fake {
     //! A disk in memory that forgets what was not synced, and fails when told to.
 
     use super::{Disk, DiskFile};

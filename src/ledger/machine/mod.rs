@@ -18,7 +18,7 @@ mod command;
 mod decide;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use command::{Answer, Command, Grant, Held, No};
 pub use state::Machine;

@@ -9,7 +9,7 @@ const R: RoundNo = RoundNo(1);
 const OPENS: At = At(1_000);
 const ENDS: At = At(9_000);
 
-fn open() -> Command {
+pub(crate) fn open() -> Command {
     let kind =
         |name: &str, face| KindTerms { name: name.into(), pool: PoolNo(0), face: Fen::new(face) };
     Command::Open {
@@ -19,12 +19,12 @@ fn open() -> Command {
     }
 }
 
-fn arm(quantities: &[u32]) -> Command {
+pub(crate) fn arm(quantities: &[u32]) -> Command {
     let window = Window { from: OPENS, until: ENDS };
     Command::Arm(C, Armed { round: R, window, quantities: quantities.to_vec() })
 }
 
-fn bind(who: u8, phone: u8) -> Command {
+pub(crate) fn bind(who: u8, phone: u8) -> Command {
     let hash = |label: u8, value: u8| KeyedHash([label ^ value.wrapping_mul(31); 16]);
     Command::Bind(
         C,
@@ -45,7 +45,7 @@ fn bind(who: u8, phone: u8) -> Command {
     )
 }
 
-fn grant(who: u8, kind: u8) -> Command {
+pub(crate) fn grant(who: u8, kind: u8) -> Command {
     let (person, pass) = (PersonId([who; 16]), PassNonce([who; 16]));
     Command::Grant(Grant { campaign: C, round: R, kind: KindNo(kind), person, pass })
 }
