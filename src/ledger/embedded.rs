@@ -11,7 +11,7 @@
 //!
 //! Threads and queues: a caller owns the ledger and hands it batches.
 
-use super::event::codec;
+use super::event::{Event, codec};
 use super::journal::{Disk, Error, Journal, Options, Reader};
 use super::machine::{Answer, Command, Machine, No};
 use crate::domain::At;
@@ -62,6 +62,21 @@ impl From<Error> for OpenError {
     }
 }
 
+/// What became of a list of commands.
+#[derive(Debug)]
+pub struct Batch {
+    /// One a command, in order.
+    pub outcomes: Vec<Outcome>,
+    /// The events that they wrote, in order.
+    pub written: Vec<Event>,
+}
+
+impl Batch {
+    fn unknown(asked: usize) -> Batch {
+        Batch { outcomes: vec![Outcome::Unknown; asked], written: Vec::new() }
+    }
+}
+
 /// A machine and its journal.
 pub struct Embedded<D: Disk> {
     machine: Machine,
@@ -86,15 +101,33 @@ impl<D: Disk> Embedded<D> {
         Ok(Embedded { machine, journal })
     }
 
-    /// Decides the commands in order, makes what they did durable with one sync, and answers.
-    pub fn batch(&mut self, commands: &[Command], now: At) -> Vec<Outcome> {
-        let outcomes: Option<Vec<Outcome>> =
-            commands.iter().map(|command| self.decide(command, now)).collect();
-        match outcomes {
-            // A poisoned journal refuses to commit, even an empty batch.
-            Some(outcomes) if self.journal.commit().is_ok() => outcomes,
-            _ => vec![Outcome::Unknown; commands.len()],
+    /// Decides the commands in order. Nothing is durable before [`Embedded::commit`].
+    pub fn decide_all<'a>(
+        &mut self,
+        commands: impl ExactSizeIterator<Item = &'a Command>,
+        now: At,
+    ) -> Batch {
+        let asked = commands.len();
+        let mut batch =
+            Batch { outcomes: Vec::with_capacity(asked), written: Vec::with_capacity(asked) };
+        for command in commands {
+            match self.decide(command, now, &mut batch.written) {
+                Some(outcome) => batch.outcomes.push(outcome),
+                None => return Batch::unknown(asked),
+            }
         }
+        batch
+    }
+
+    /// Makes `batch` durable with one sync. Nobody may be told of it before, and nothing of it if the disk fails.
+    pub fn commit(&mut self, batch: Batch) -> Batch {
+        // A poisoned journal refuses to commit, even an empty batch.
+        if self.journal.commit().is_ok() { batch } else { Batch::unknown(batch.outcomes.len()) }
+    }
+
+    /// The highest durable seq.
+    pub fn durable(&self) -> u64 {
+        self.journal.durable()
     }
 
     /// Names what is durable, so that a later recovery can tell a torn tail from damage.
@@ -113,22 +146,22 @@ impl<D: Disk> Embedded<D> {
     }
 
     /// `None` if the journal does not take the entry.
-    fn decide(&mut self, command: &Command, now: At) -> Option<Outcome> {
-        let decision = match self.machine.decide(command, now.max(self.machine.last_at())) {
+    fn decide(&mut self, command: &Command, now: At, written: &mut Vec<Event>) -> Option<Outcome> {
+        let now = now.max(self.machine.last_at());
+        let decision = match self.machine.decide(command, now) {
             Ok(decision) => decision,
             Err(no) => return Some(Outcome::No(no)),
         };
         if !decision.events.is_empty() {
             let Some(body) = codec::encode(&decision.events) else {
-                return Some(Outcome::No(No::Conflict(
-                    "a name or list is too long to be written down",
-                )));
+                let why = "a name or list is too long to be written down";
+                return Some(Outcome::No(No::Conflict(why)));
             };
-            let now = now.max(self.machine.last_at());
             self.journal.append(now, body).ok()?;
             for event in &decision.events {
                 self.machine.apply(event, now);
             }
+            written.extend(decision.events);
         }
         Some(Outcome::Yes(decision.answer))
     }

@@ -6,6 +6,14 @@ use crate::ledger::machine::tests::{arm, bind, grant, open as opening};
 const T0: At = At(1_000);
 const EIO: i32 = 5;
 
+impl Embedded<FakeDisk> {
+    /// Decides, syncs and answers.
+    fn batch(&mut self, commands: &[Command], now: At) -> Vec<Outcome> {
+        let batch = self.decide_all(commands.iter(), now);
+        self.commit(batch).outcomes
+    }
+}
+
 fn ledger(disk: FakeDisk) -> Embedded<FakeDisk> {
     let options = Options { segment_bytes: 4096, at_least: 0, journal: 7 };
     Embedded::open(disk, options, T0).unwrap()

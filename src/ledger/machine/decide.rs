@@ -23,7 +23,7 @@ impl Machine {
         }
     }
 
-    fn known(&self, campaign: CampaignNo) -> Result<&Campaign, Refusal> {
+    pub(super) fn known(&self, campaign: CampaignNo) -> Result<&Campaign, Refusal> {
         self.campaign(campaign).ok_or(Refusal::CampaignUnknown)
     }
 

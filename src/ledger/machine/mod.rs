@@ -17,11 +17,13 @@
 mod command;
 mod decide;
 mod state;
+mod summary;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use command::{Answer, Command, Grant, Held, No};
 pub use state::Machine;
+pub use summary::{Level, RoundSummary, Summary};
 
 use super::event::Event;
 use crate::domain::At;

@@ -1,3 +1,4 @@
+use super::summary::Level;
 use crate::domain::{
     At, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId,
     ProofId, RoundNo, Window,
@@ -48,13 +49,7 @@ pub(super) struct Round {
 pub(super) struct ArmedRound {
     pub(super) window: Window,
     /// Quantity and grants of each kind.
-    pub(super) stock: Vec<Stock>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stock {
-    pub(super) quantity: u32,
-    pub(super) granted: u32,
+    pub(super) stock: Vec<Level>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,15 +67,6 @@ impl Machine {
     /// The funds of a campaign.
     pub fn funds(&self, campaign: CampaignNo) -> Option<&Funds> {
         self.campaign(campaign).map(|campaign| &campaign.funds)
-    }
-
-    /// Units of a kind that a round has left; `None` before it is armed.
-    pub fn left(&self, campaign: CampaignNo, round: RoundNo, kind: KindNo) -> Option<u32> {
-        let armed = self.campaign(campaign)?.rounds.get(&round)?.armed.as_ref()?;
-        armed
-            .stock
-            .get(usize::from(kind.0))
-            .map(|stock| stock.quantity.saturating_sub(stock.granted))
     }
 
     pub(super) fn campaign(&self, campaign: CampaignNo) -> Option<&Campaign> {
@@ -130,7 +116,7 @@ impl Campaign {
                 assert!(self.funds.balanced(), "funds out of balance after {posting:?}");
             }
             What::Armed(armed) => {
-                let stock = armed.quantities.iter().map(|&quantity| Stock { quantity, granted: 0 });
+                let stock = armed.quantities.iter().map(|&quantity| Level { quantity, granted: 0 });
                 self.rounds.entry(armed.round).or_default().armed =
                     Some(ArmedRound { window: armed.window, stock: stock.collect() });
             }

@@ -1,0 +1,97 @@
+use super::state::{Campaign, Machine};
+use super::{Held, No};
+use crate::domain::{CampaignNo, KindNo, PersonId, RoundNo, Window};
+use crate::funds::Funds;
+
+/// What can be said of a campaign without looking at a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Whether issuing is stopped.
+    pub tripped: bool,
+    /// Where the pools' money stands.
+    pub funds: Funds,
+    /// The rounds that are armed, in order.
+    pub rounds: Vec<RoundSummary>,
+}
+
+/// What can be said of an armed round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundSummary {
+    /// Its number.
+    pub round: RoundNo,
+    /// From its opening until its coupons end.
+    pub window: Window,
+    /// Whether its money has gone back.
+    pub expired: bool,
+    /// Quantity and grants by kind.
+    pub stock: Vec<Level>,
+}
+
+/// The stock of one kind in one round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// How many the round puts out.
+    pub quantity: u32,
+    /// How many are granted.
+    pub granted: u32,
+}
+
+impl Level {
+    /// How many are left.
+    pub fn left(self) -> u32 {
+        self.quantity.saturating_sub(self.granted)
+    }
+}
+
+impl Summary {
+    /// The armed round of that number.
+    pub fn round(&self, round: RoundNo) -> Option<&RoundSummary> {
+        self.rounds.iter().find(|it| it.round == round)
+    }
+}
+
+impl Machine {
+    /// How many campaigns were ever opened.
+    pub fn campaigns(&self) -> u16 {
+        u16::try_from(self.campaigns.len()).unwrap_or(u16::MAX)
+    }
+
+    /// The summary of a campaign.
+    pub fn summary(&self, campaign: CampaignNo) -> Result<Summary, No> {
+        Ok(self.known(campaign)?.summary())
+    }
+
+    /// Every coupon and its holder.
+    pub fn holders(&self) -> impl Iterator<Item = (CampaignNo, PersonId, Held)> + '_ {
+        (0..self.campaigns()).map(CampaignNo).flat_map(|no| {
+            let rounds = self.campaign(no).into_iter().flat_map(|it| it.rounds.values());
+            rounds.flat_map(move |round| {
+                round.holders.values().map(move |granted| {
+                    let held = Held { coupon: granted.coupon, ends_at: granted.ends_at };
+                    (no, granted.person, held)
+                })
+            })
+        })
+    }
+
+    /// Units of a kind that a round has left; `None` before it is armed.
+    pub fn left(&self, campaign: CampaignNo, round: RoundNo, kind: KindNo) -> Option<u32> {
+        let armed = self.campaign(campaign)?.rounds.get(&round)?.armed.as_ref()?;
+        armed.stock.get(usize::from(kind.0)).map(|stock| stock.left())
+    }
+}
+
+impl Campaign {
+    fn summary(&self) -> Summary {
+        let rounds = self.rounds.iter().filter_map(|(no, round)| {
+            let armed = round.armed.as_ref()?;
+            Some(RoundSummary {
+                round: *no,
+                window: armed.window,
+                expired: round.expired,
+                stock: armed.stock.clone(),
+            })
+        });
+        Summary { tripped: self.tripped, funds: self.funds.clone(), rounds: rounds.collect() }
+    }
+}

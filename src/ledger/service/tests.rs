@@ -1,0 +1,134 @@
+use super::*;
+use crate::domain::{KindNo, PersonId, Refusal, RoundNo};
+use crate::ledger::journal::Options;
+use crate::ledger::journal::disk::fake::{FakeDisk, Fault};
+use crate::ledger::machine::tests::{arm, bind, grant, open as opening};
+use crate::ledger::machine::{Answer, No};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+const C: CampaignNo = CampaignNo(0);
+const NOW: At = At(2_000);
+
+/// Writes down in which order things were told, with how many syncs the disk had seen.
+struct Diary(Sender<(String, usize)>, FakeDisk);
+
+impl Diary {
+    fn note(&self, what: String) {
+        let _ = self.0.send((what, self.1.state().syncs));
+    }
+}
+
+impl Watcher for Diary {
+    fn campaign(&mut self, _: u64, _: CampaignNo, summary: &Summary) {
+        let granted = summary.round(RoundNo(1)).map_or(0, |round| round.stock[0].granted);
+        self.note(format!("shown {granted}"));
+    }
+
+    fn batch(&mut self, stats: &BatchStats) {
+        self.note(format!("batch {}", stats.commands));
+    }
+}
+
+impl Waiting for Diary {
+    fn answer(self: Box<Self>, told: Told) {
+        self.note(format!("{:?} {:?}", told.outcome, told.left));
+    }
+}
+
+fn started(disk: &FakeDisk) -> (Ledger, Receiver<(String, usize)>) {
+    let options = Options { segment_bytes: 1 << 16, at_least: 0, journal: 7 };
+    let embedded = Embedded::open(disk.clone(), options, NOW).unwrap();
+    let (sender, diary) = channel();
+    let watcher = Box::new(Diary(sender, disk.clone()));
+    (Ledger::start(embedded, || NOW, watcher).unwrap(), diary)
+}
+
+/// A ledger with two coupons of kind 0 and passes for four people.
+async fn rush(disk: &FakeDisk) -> (Ledger, Receiver<(String, usize)>) {
+    let (ledger, diary) = started(disk);
+    let passes = (1..=4).map(|who| bind(who, who));
+    for command in [opening(), arm(&[2, 0])].into_iter().chain(passes) {
+        let told = ledger.told(command).await.unwrap();
+        assert!(matches!(told.outcome, Outcome::Yes(_)), "{told:?}");
+    }
+    while diary.try_recv().is_ok() {}
+    (ledger, diary)
+}
+
+async fn claim(ledger: &Ledger, who: u8) -> Told {
+    ledger.told(grant(who, 0)).await.unwrap()
+}
+
+#[tokio::test]
+async fn r_claim_2_the_view_shows_a_grant_before_its_asker_hears_of_it_and_after_its_sync() {
+    let disk = FakeDisk::default();
+    let (ledger, diary) = rush(&disk).await;
+    let (before, (sender, answers)) = (disk.state().syncs, channel());
+    ledger.ask(grant(1, 0), Box::new(Diary(sender, disk.clone()))).unwrap();
+    let (answer, syncs) = answers.recv().unwrap();
+    assert!(answer.starts_with("Yes(Granted") && answer.ends_with("1))"), "{answer}");
+    assert!(syncs > before, "the answer came before the sync");
+    let (shown, syncs) = diary.recv().unwrap();
+    assert_eq!(shown, "shown 1");
+    assert!(syncs > before, "the view was ahead of the disk");
+    assert!(ledger.view().held(C, PersonId([1; 16]), RoundNo(1), KindNo(0)).is_some());
+    assert!(ledger.view().held(C, PersonId([2; 16]), RoundNo(1), KindNo(0)).is_none());
+    assert_eq!(ledger.queued(), 0);
+}
+
+#[tokio::test]
+async fn the_units_left_come_with_every_answer_to_a_claim() {
+    let (ledger, _diary) = rush(&FakeDisk::default()).await;
+    for (who, left) in [(1, 1), (1, 1), (2, 0), (3, 0)] {
+        assert_eq!(claim(&ledger, who).await.left.map(|(_, left)| left), Some(left));
+    }
+    let told = claim(&ledger, 4).await.outcome;
+    assert_eq!(told, Outcome::No(No::Refused(Refusal::SoldOut)));
+}
+
+#[tokio::test]
+async fn after_the_disk_failed_nothing_is_known_and_nothing_is_taken() {
+    let disk = FakeDisk::default();
+    let (ledger, _diary) = rush(&disk).await;
+    disk.state().fault = Fault::Sync(5);
+    let told = claim(&ledger, 1).await;
+    assert_eq!(told, Told { outcome: Outcome::Unknown, left: None });
+    assert_eq!(ledger.told(grant(2, 0)).await, Err(NotTaken::Stopped));
+    let fault = ledger.fault().unwrap();
+    assert!(fault.contains("restart needed"), "{fault}");
+    assert!(ledger.view().coupons(C, PersonId([1; 16])).is_empty(), "the view is ahead");
+    drop(ledger);
+    let (ledger, _diary) = started(&disk.power_cut(0));
+    let told = claim(&ledger, 2).await;
+    assert!(matches!(told.outcome, Outcome::Yes(Answer::Granted(_))), "{told:?}");
+}
+
+#[tokio::test]
+async fn closing_answers_what_waits_and_a_restart_shows_the_same() {
+    let disk = FakeDisk::default();
+    let (ledger, _diary) = rush(&disk).await;
+    let (sender, answers) = channel();
+    for who in 1..=4 {
+        ledger.ask(grant(who, 0), Box::new(Diary(sender.clone(), disk.clone()))).unwrap();
+    }
+    ledger.close();
+    drop(sender);
+    assert_eq!(answers.iter().count(), 4);
+    assert_eq!(ledger.told(grant(1, 0)).await, Err(NotTaken::Stopped));
+    let shown = ledger.view().campaign(C).unwrap();
+    drop(ledger);
+    let (again, _diary) = started(&disk);
+    assert_eq!(again.view().campaign(C).unwrap(), shown);
+    assert_eq!(again.view().coupons(C, PersonId([1; 16])).len(), 1);
+}
+
+#[tokio::test]
+async fn an_asker_that_hangs_up_leaves_its_grant_behind() {
+    let (ledger, _diary) = rush(&FakeDisk::default()).await;
+    let asked = ledger.told(grant(1, 0));
+    // Dropped while it waits: the command is with the writer already.
+    let _ = tokio::time::timeout(std::time::Duration::ZERO, asked).await;
+    let told = claim(&ledger, 1).await.outcome;
+    assert!(matches!(told, Outcome::Yes(Answer::AlreadyHeld(_) | Answer::Granted(_))), "{told:?}");
+    assert_eq!(claim(&ledger, 2).await.left.map(|(_, left)| left), Some(0));
+}

@@ -1,0 +1,127 @@
+use crate::domain::{CampaignNo, CouponId, KindNo, PersonId, RoundNo};
+use crate::ledger::event::{Event, What};
+use crate::ledger::machine::{Held, Machine, Summary};
+use dashmap::DashMap;
+use parking_lot::RwLock;
+use std::{
+    hash::{BuildHasherDefault, Hasher},
+    sync::{
+        Arc,
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Acquire, Release},
+        },
+    },
+};
+
+/// What is durable, for readers that don't wait for the writer.
+pub struct View {
+    durable: Arc<AtomicU64>,
+    stopped: AtomicBool,
+    holders: DashMap<(CampaignNo, PersonId), Vec<Held>, BuildHasherDefault<KeyedHasher>>,
+    campaigns: RwLock<Vec<Arc<Summary>>>,
+}
+
+impl View {
+    pub(super) fn of(machine: &Machine, durable: u64) -> View {
+        let view = View {
+            durable: Arc::new(AtomicU64::new(durable)),
+            stopped: AtomicBool::new(false),
+            holders: DashMap::default(),
+            campaigns: RwLock::new(Vec::new()),
+        };
+        for (campaign, person, held) in machine.holders() {
+            view.hold(campaign, person, held);
+        }
+        view
+    }
+
+    /// The coupons of a person, in the order they were granted in (after a restart: in any order).
+    pub fn coupons(&self, campaign: CampaignNo, person: PersonId) -> Vec<Held> {
+        self.holders.get(&(campaign, person)).map_or_else(Vec::new, |held| held.clone())
+    }
+
+    /// The coupon of a person for this round and kind.
+    pub fn held(
+        &self,
+        campaign: CampaignNo,
+        person: PersonId,
+        round: RoundNo,
+        kind: KindNo,
+    ) -> Option<Held> {
+        let coupons = self.holders.get(&(campaign, person))?;
+        let this = |held: &&Held| {
+            let CouponId { round: of, kind: what, .. } = held.coupon;
+            (of, what) == (round, kind)
+        };
+        coupons.iter().find(this).copied()
+    }
+
+    /// A campaign as it stands; `None` if it was never opened.
+    pub fn campaign(&self, no: CampaignNo) -> Option<Arc<Summary>> {
+        self.campaigns.read().get(usize::from(no.0)).cloned()
+    }
+
+    /// The highest durable seq.
+    pub fn durable(&self) -> u64 {
+        self.durable.load(Acquire)
+    }
+
+    /// The same number, for somebody who follows the journal by itself.
+    pub fn watermark(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.durable)
+    }
+
+    /// Whether nothing is written any more.
+    pub fn stopped(&self) -> bool {
+        self.stopped.load(Acquire)
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Release);
+    }
+
+    pub(super) fn advance(&self, durable: u64) {
+        self.durable.store(durable, Release);
+    }
+
+    pub(super) fn event(&self, event: &Event) {
+        if let What::Granted(granted) = &event.what {
+            let held = Held { coupon: granted.coupon, ends_at: granted.ends_at };
+            self.hold(event.campaign, granted.person, held);
+        }
+    }
+
+    pub(super) fn show(&self, no: CampaignNo, summary: &Arc<Summary>) {
+        let mut campaigns = self.campaigns.write();
+        match campaigns.get_mut(usize::from(no.0)) {
+            Some(shown) => *shown = Arc::clone(summary),
+            // Numbers are given in order, so a new one is the next.
+            None => campaigns.push(Arc::clone(summary)),
+        }
+    }
+
+    fn hold(&self, campaign: CampaignNo, person: PersonId, held: Held) {
+        self.holders.entry((campaign, person)).or_default().push(held);
+    }
+}
+
+/// Folds the bytes of ids that are keyed hashes already: nobody outside can choose them.
+#[derive(Default)]
+pub(super) struct KeyedHasher(u64);
+
+impl Hasher for KeyedHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+            // An odd constant near 2^64 / golden ratio spreads what is added over all bits.
+            self.0 = (self.0.rotate_left(23) ^ u64::from_le_bytes(word))
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+}
