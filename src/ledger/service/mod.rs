@@ -39,19 +39,10 @@ use writer::Writer;
 /// Commands that may wait for the writer; one more is told to come back. 16 batches.
 const QUEUE: usize = 65_536;
 
-/// What the asker is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// What became of the command.
-    pub outcome: Outcome,
-    /// For a grant: how many units are left of its kind, at which seq.
-    pub left: Option<(u64, u32)>,
-}
-
 /// Somebody who waits for an answer.
 pub trait Waiting: Send {
     /// Takes the answer. Called on the writer's thread: it must be quick and must not block.
-    fn answer(self: Box<Self>, told: Told);
+    fn answer(self: Box<Self>, outcome: Outcome);
 }
 
 /// Somebody who follows what becomes durable. Called on the writer's thread, before any answer.
@@ -152,11 +143,11 @@ impl Ledger {
     }
 
     /// Hands `command` over and waits for what became of it.
-    pub async fn told(&self, command: Command) -> Result<Told, NotTaken> {
+    pub async fn told(&self, command: Command) -> Result<Outcome, NotTaken> {
         let (sender, receiver) = oneshot::channel();
         self.ask(command, Box::new(Asker(sender)))?;
         // A writer that died without an answer leaves the outcome unknown.
-        Ok(receiver.await.unwrap_or(Told { outcome: Outcome::Unknown, left: None }))
+        Ok(receiver.await.unwrap_or(Outcome::Unknown))
     }
 
     /// What is durable.
@@ -194,11 +185,11 @@ impl Drop for Ledger {
     }
 }
 
-struct Asker(oneshot::Sender<Told>);
+struct Asker(oneshot::Sender<Outcome>);
 
 impl Waiting for Asker {
-    fn answer(self: Box<Self>, told: Told) {
+    fn answer(self: Box<Self>, outcome: Outcome) {
         // The asker may have gone away; the answer stands in the journal all the same.
-        let _ = self.0.send(told);
+        let _ = self.0.send(outcome);
     }
 }

@@ -30,8 +30,8 @@ impl Watcher for Diary {
 }
 
 impl Waiting for Diary {
-    fn answer(self: Box<Self>, told: Told) {
-        self.note(format!("{:?} {:?}", told.outcome, told.left));
+    fn answer(self: Box<Self>, outcome: Outcome) {
+        self.note(format!("{outcome:?}"));
     }
 }
 
@@ -49,13 +49,13 @@ async fn rush(disk: &FakeDisk) -> (Ledger, Receiver<(String, usize)>) {
     let passes = (1..=4).map(|who| bind(who, who));
     for command in [opening(), arm(&[2, 0])].into_iter().chain(passes) {
         let told = ledger.told(command).await.unwrap();
-        assert!(matches!(told.outcome, Outcome::Yes(_)), "{told:?}");
+        assert!(matches!(told, Outcome::Yes(_)), "{told:?}");
     }
     while diary.try_recv().is_ok() {}
     (ledger, diary)
 }
 
-async fn claim(ledger: &Ledger, who: u8) -> Told {
+async fn claim(ledger: &Ledger, who: u8) -> Outcome {
     ledger.told(grant(who, 0)).await.unwrap()
 }
 
@@ -66,7 +66,7 @@ async fn r_claim_2_the_view_shows_a_grant_before_its_asker_hears_of_it_and_after
     let (before, (sender, answers)) = (disk.state().syncs, channel());
     ledger.ask(grant(1, 0), Box::new(Diary(sender, disk.clone()))).unwrap();
     let (answer, syncs) = answers.recv().unwrap();
-    assert!(answer.starts_with("Yes(Granted") && answer.ends_with("1))"), "{answer}");
+    assert!(answer.starts_with("Yes(Granted"), "{answer}");
     assert!(syncs > before, "the answer came before the sync");
     let (shown, syncs) = diary.recv().unwrap();
     assert_eq!(shown, "shown 1");
@@ -76,14 +76,19 @@ async fn r_claim_2_the_view_shows_a_grant_before_its_asker_hears_of_it_and_after
     assert_eq!(ledger.queued(), 0);
 }
 
+/// Units left of kind 0.
+fn left(ledger: &Ledger) -> u32 {
+    ledger.view().campaign(C).unwrap().round(RoundNo(1)).unwrap().stock[0].left()
+}
+
 #[tokio::test]
-async fn the_units_left_come_with_every_answer_to_a_claim() {
+async fn the_units_left_are_shown_with_every_answer_to_a_claim() {
     let (ledger, _diary) = rush(&FakeDisk::default()).await;
-    for (who, left) in [(1, 1), (1, 1), (2, 0), (3, 0)] {
-        assert_eq!(claim(&ledger, who).await.left.map(|(_, left)| left), Some(left));
+    for (who, now_left) in [(1, 1), (1, 1), (2, 0), (3, 0)] {
+        claim(&ledger, who).await;
+        assert_eq!(left(&ledger), now_left);
     }
-    let told = claim(&ledger, 4).await.outcome;
-    assert_eq!(told, Outcome::No(No::Refused(Refusal::SoldOut)));
+    assert_eq!(claim(&ledger, 4).await, Outcome::No(No::Refused(Refusal::SoldOut)));
 }
 
 #[tokio::test]
@@ -92,7 +97,7 @@ async fn after_the_disk_failed_nothing_is_known_and_nothing_is_taken() {
     let (ledger, _diary) = rush(&disk).await;
     disk.state().fault = Fault::Sync(5);
     let told = claim(&ledger, 1).await;
-    assert_eq!(told, Told { outcome: Outcome::Unknown, left: None });
+    assert_eq!(told, Outcome::Unknown);
     assert_eq!(ledger.told(grant(2, 0)).await, Err(NotTaken::Stopped));
     let fault = ledger.fault().unwrap();
     assert!(fault.contains("restart needed"), "{fault}");
@@ -100,7 +105,7 @@ async fn after_the_disk_failed_nothing_is_known_and_nothing_is_taken() {
     drop(ledger);
     let (ledger, _diary) = started(&disk.power_cut(0));
     let told = claim(&ledger, 2).await;
-    assert!(matches!(told.outcome, Outcome::Yes(Answer::Granted(_))), "{told:?}");
+    assert!(matches!(told, Outcome::Yes(Answer::Granted(_))), "{told:?}");
 }
 
 #[tokio::test]
@@ -128,7 +133,8 @@ async fn an_asker_that_hangs_up_leaves_its_grant_behind() {
     let asked = ledger.told(grant(1, 0));
     // Dropped while it waits: the command is with the writer already.
     let _ = tokio::time::timeout(std::time::Duration::ZERO, asked).await;
-    let told = claim(&ledger, 1).await.outcome;
+    let told = claim(&ledger, 1).await;
     assert!(matches!(told, Outcome::Yes(Answer::AlreadyHeld(_) | Answer::Granted(_))), "{told:?}");
-    assert_eq!(claim(&ledger, 2).await.left.map(|(_, left)| left), Some(0));
+    claim(&ledger, 2).await;
+    assert_eq!(left(&ledger), 0);
 }

@@ -1,9 +1,9 @@
-use super::{BatchStats, Message, Shared, Told, Waiting, Watcher};
+use super::{BatchStats, Message, Shared, Waiting, Watcher};
 use crate::domain::{At, CampaignNo};
-use crate::ledger::embedded::{Embedded, Outcome};
+use crate::ledger::embedded::Embedded;
 use crate::ledger::event::Event;
 use crate::ledger::journal::Disk;
-use crate::ledger::machine::{Command, Grant};
+use crate::ledger::machine::Command;
 use std::{
     mem,
     sync::{
@@ -95,25 +95,12 @@ impl<D: Disk, C: Fn() -> At> Writer<D, C> {
         let queued = u32::try_from(commands.len()).unwrap_or(u32::MAX);
         self.shared.queued.fetch_sub(queued, Relaxed);
         let mut waiting = mem::take(&mut self.waiting);
-        let answers = commands.iter().zip(waiting.drain(..)).zip(batch.outcomes);
-        for ((command, waiting), outcome) in answers {
-            let left = self.left(command, outcome).map(|left| (stats.durable, left));
-            waiting.answer(Told { outcome, left });
+        for (waiting, outcome) in waiting.drain(..).zip(batch.outcomes) {
+            waiting.answer(outcome);
         }
         // The lists keep their room for the next batch.
         (self.commands, self.waiting) = (commands, waiting);
         self.commands.clear();
-    }
-
-    /// Units left of the kind that was asked for. Where the outcome is unknown the machine may be
-    /// ahead of what is durable, so nothing is said.
-    fn left(&self, command: &Command, outcome: Outcome) -> Option<u32> {
-        match command {
-            Command::Grant(Grant { campaign, round, kind, .. }) if outcome != Outcome::Unknown => {
-                self.embedded.machine().left(*campaign, *round, *kind)
-            }
-            _ => None,
-        }
     }
 
     /// Shows what became durable, before anybody is answered.
