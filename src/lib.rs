@@ -4,9 +4,11 @@
 //! clock or draws a random number: both are arguments.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod funds;
 pub mod inventory;
 pub mod ledger;
 pub mod pass;
 pub mod plan;
+pub mod steward;

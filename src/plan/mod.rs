@@ -4,6 +4,8 @@
 
 mod check;
 mod parse;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use parse::{
     Allocation, BoundFor, ClockRules, FixRules, Leftover, Limit, LimitOf, PassRules, Per,

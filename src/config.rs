@@ -1,0 +1,149 @@
+//! What a server is told on start: addresses, folders, limits, plans. Secrets are files in the
+//! keys folder, never values here.
+
+use serde::Deserialize;
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+/// The server's configuration, as in `config/quan.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The port people and host apps reach.
+    pub public: Public,
+    /// The port only the engineers reach.
+    pub ops: Ops,
+    /// Where the journal and the store are.
+    pub data: Data,
+    /// Where the key files are.
+    pub keys: Keys,
+    /// The campaigns, at least one.
+    pub campaign: Vec<Campaign>,
+}
+
+/// The public port and its limits.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Public {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Threads that serve; 0 is one a core.
+    pub workers: usize,
+    /// Connections at once; one more is closed at once.
+    pub connections: usize,
+    /// Milliseconds for a request's headers.
+    pub header_ms: u64,
+    /// Milliseconds for a request, body included.
+    pub request_ms: u64,
+    /// Bytes of a body.
+    pub body_bytes: usize,
+    /// Milliseconds for requests in flight when the server is told to stop.
+    pub grace_ms: u64,
+}
+
+/// The ops port.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ops {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+}
+
+/// The data folder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// The folder, relative to the configuration file.
+    pub folder: PathBuf,
+    /// The size of a journal segment in MiB.
+    pub segment_mib: usize,
+}
+
+/// The keys folder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// The folder, relative to the configuration file.
+    pub folder: PathBuf,
+}
+
+/// A campaign.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Campaign {
+    /// Its plan file, relative to the configuration file.
+    pub plan: PathBuf,
+}
+
+/// Why the configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("{file}: {source}", file = file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not a configuration.
+    #[error("{file}: {source}", file = file.display())]
+    Parse {
+        /// The file.
+        file: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// No campaign is named.
+    #[error("{file}: no campaign: add a [[campaign]] table that names a plan", file = file.display())]
+    NoCampaign {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+impl Config {
+    /// Reads the file; its relative paths become relative to its folder.
+    pub fn load(file: &Path) -> Result<Config, ConfigError> {
+        let read = |source| ConfigError::Read { file: file.to_owned(), source };
+        let text = fs::read_to_string(file).map_err(read)?;
+        let parse = |source| ConfigError::Parse { file: file.to_owned(), source: Box::new(source) };
+        let mut config: Config = toml::from_str(&text).map_err(parse)?;
+        if config.campaign.is_empty() {
+            return Err(ConfigError::NoCampaign { file: file.to_owned() });
+        }
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let paths = [&mut config.data.folder, &mut config.keys.folder];
+        for path in paths.into_iter().chain(config.campaign.iter_mut().map(|it| &mut it.plan)) {
+            *path = folder.join(&*path);
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_configuration_is_read_and_its_paths_are_beside_it() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/quan.toml");
+        let config = Config::load(&file).unwrap();
+        assert!(config.campaign[0].plan.is_file(), "{config:?}");
+        assert_eq!(config.data.segment_mib, 64);
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_named_with_its_line() {
+        let folder = std::env::temp_dir().join(format!("quan-config-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("quan.toml");
+        fs::write(&file, "[publik]\n").unwrap();
+        let error = Config::load(&file).unwrap_err().to_string();
+        assert!(error.contains("publik") && error.contains("line 1"), "{error}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
