@@ -112,7 +112,9 @@ impl<D: Disk, C: Fn() -> At> Writer<D, C> {
                 touched.push(event.campaign);
             }
         }
-        touched.into_iter().for_each(|no| self.show(no));
+        for no in touched {
+            self.show(no);
+        }
         self.shared.view.advance(self.embedded.durable());
     }
 
