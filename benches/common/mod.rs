@@ -1,6 +1,5 @@
 //! A campaign with people who hold passes, for the benches.
 #![allow(dead_code, reason = "each bench uses a part of it")]
-#![expect(clippy::indexing_slicing, reason = "an array and numbers below its length")]
 
 use quan::domain::{
     At, CampaignNo, Fen, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId, PoolNo,
