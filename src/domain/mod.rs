@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod fence;
 pub mod id;
+pub mod keyed;
 pub mod money;
 pub mod refusal;
 pub mod time;

@@ -190,8 +190,9 @@ impl Campaign {
         let (from, to) = (Account::Reserved, Account::Frozen);
         let frozen = Posting { pool: terms.pool, from, to, fen: terms.face };
         self.funds.pool(terms.pool).ok_or(Refusal::KindUnknown)?.after(&frozen)?;
+        let event = |what| Event { campaign: grant.campaign, what };
         Ok(Decision {
-            events: events(grant.campaign, vec![What::Granted(granted), What::Posted(frozen)]),
+            events: vec![event(What::Granted(granted)), event(What::Posted(frozen))],
             answer: Answer::Granted(Held { coupon, ends_at }),
         })
     }

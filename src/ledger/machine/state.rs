@@ -1,11 +1,12 @@
 use super::summary::Level;
+use crate::domain::keyed::KeyedMap;
 use crate::domain::{
     At, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId,
     ProofId, RoundNo, Window,
 };
 use crate::funds::Funds;
 use crate::ledger::event::{Bound, Event, Granted, Interlock, KindTerms, What};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// Everything the ledger knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,10 +40,10 @@ pub(super) struct Campaign {
 pub(super) struct Round {
     pub(super) armed: Option<ArmedRound>,
     pub(super) expired: bool,
-    pub(super) holders: HashMap<(PersonId, KindNo), Granted>,
-    pub(super) passes: HashMap<PassNonce, Pass>,
-    pub(super) proofs: HashMap<ProofId, PassNonce>,
-    pub(super) bindings: HashMap<(IdentifierKind, KeyedHash), PersonId>,
+    pub(super) holders: KeyedMap<(PersonId, KindNo), Granted>,
+    pub(super) passes: KeyedMap<PassNonce, Pass>,
+    pub(super) proofs: KeyedMap<ProofId, PassNonce>,
+    pub(super) bindings: KeyedMap<(IdentifierKind, KeyedHash), PersonId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

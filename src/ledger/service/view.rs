@@ -1,16 +1,14 @@
+use crate::domain::keyed::KeyedState;
 use crate::domain::{CampaignNo, CouponId, KindNo, PersonId, RoundNo};
 use crate::ledger::event::{Event, What};
 use crate::ledger::machine::{Held, Machine, Summary};
 use dashmap::DashMap;
 use parking_lot::RwLock;
-use std::{
-    hash::{BuildHasherDefault, Hasher},
-    sync::{
-        Arc,
-        atomic::{
-            AtomicBool, AtomicU64,
-            Ordering::{Acquire, Release},
-        },
+use std::sync::{
+    Arc,
+    atomic::{
+        AtomicBool, AtomicU64,
+        Ordering::{Acquire, Release},
     },
 };
 
@@ -18,7 +16,7 @@ use std::{
 pub struct View {
     durable: Arc<AtomicU64>,
     stopped: AtomicBool,
-    holders: DashMap<(CampaignNo, PersonId), Vec<Held>, BuildHasherDefault<KeyedHasher>>,
+    holders: DashMap<(CampaignNo, PersonId), Vec<Held>, KeyedState>,
     campaigns: RwLock<Vec<Arc<Summary>>>,
 }
 
@@ -103,25 +101,5 @@ impl View {
 
     fn hold(&self, campaign: CampaignNo, person: PersonId, held: Held) {
         self.holders.entry((campaign, person)).or_default().push(held);
-    }
-}
-
-/// Folds the bytes of ids that are keyed hashes already: nobody outside can choose them.
-#[derive(Default)]
-pub(super) struct KeyedHasher(u64);
-
-impl Hasher for KeyedHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-            // An odd constant near 2^64 / golden ratio spreads what is added over all bits.
-            self.0 = (self.0.rotate_left(23) ^ u64::from_le_bytes(word))
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
     }
 }
