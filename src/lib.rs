@@ -3,6 +3,7 @@
 //! The parts don't know each other; each is a folder that can be read alone. Nothing here reads a
 //! clock or draws a random number: both are arguments.
 
+pub mod audit;
 pub mod domain;
 pub mod funds;
 pub mod inventory;

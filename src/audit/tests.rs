@@ -1,0 +1,6 @@
+//! Every check is broken alone, by a log that is sound but for one thing.
+
+mod client;
+mod events;
+mod journal;
+mod log;
