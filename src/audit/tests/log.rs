@@ -23,11 +23,27 @@ pub(super) struct Log {
 impl Log {
     /// A campaign with these quantities in round 1, and passes of persons 1, 2 and 3.
     pub(super) fn armed(quantities: [u32; 2]) -> Log {
-        let mut log = Log { machine: Machine::default(), entries: Vec::new() };
-        log.run(0, &open());
+        let mut log = Log::opened();
         log.run(0, &arm(&quantities));
         (1..=3).for_each(|who| log.run(10, &bind(who, who)));
         log
+    }
+
+    /// A campaign and nothing else.
+    pub(super) fn opened() -> Log {
+        let mut log = Log { machine: Machine::default(), entries: Vec::new() };
+        log.run(0, &open());
+        log
+    }
+
+    /// What the machine makes of `command`, if it makes anything; whether that is a grant.
+    pub(super) fn attempt(&mut self, at: i64, command: &Command) -> bool {
+        let Ok(decision) = self.machine.execute(command, At(at)) else { return false };
+        if decision.events.is_empty() {
+            return false;
+        }
+        self.append(at, &decision.events);
+        decision.events.iter().any(|event| matches!(event.what, What::Granted(_)))
     }
 
     /// What the machine makes of `command`.
