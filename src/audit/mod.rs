@@ -8,7 +8,7 @@
 //!   the check it belongs to, with its place.
 //! - What can't be looked at is not listed: without a client's record there is no I3 and no I9.
 //!
-//! Each check is one file that keeps its own state; they share only the [`book`], which says what
+//! Each check is one file that keeps its own state; they share only `book`, which says what
 //! a campaign's terms are and judges nothing.
 //!
 //! # Not here

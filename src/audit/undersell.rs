@@ -2,7 +2,8 @@
 //!
 //! A line of the record names a kind and no round, so it is held against every round the record
 //! is about: those of its passes, or all that have a stock if it has none. If there are several,
-//! "sold out" is held against those whose window it was told in.
+//! "sold out" is held against those whose window it was told in. Stock that expires unclaimed was
+//! left too: who was unanswered for it was let down.
 
 use super::book::StockNo;
 use super::record::{Said, SoldOut};
@@ -19,7 +20,6 @@ pub(super) struct Undersell<'a> {
     granted: BTreeMap<StockNo, u32>,
     /// Seq and instant of the grant that took the last unit.
     last_unit: BTreeMap<StockNo, (u64, At)>,
-    expired: BTreeSet<Round>,
 }
 
 impl<'a> Undersell<'a> {
@@ -31,7 +31,6 @@ impl<'a> Undersell<'a> {
             record,
             granted: BTreeMap::new(),
             last_unit: BTreeMap::new(),
-            expired: BTreeSet::new(),
         }
     }
 
@@ -73,8 +72,7 @@ impl<'a> Undersell<'a> {
     }
 
     fn unanswered(&mut self, line: usize, kind: &str, rounds: &BTreeSet<Round>, book: &Book) {
-        let unexpired = rounds.iter().filter(|round| !self.expired.contains(round));
-        for stock in stocks(unexpired, kind, book) {
+        for stock in stocks(rounds.iter(), kind, book) {
             let (round, left) = (stock.1.0, self.left(stock, book));
             if left > 0 {
                 self.check.find(format!(
@@ -100,19 +98,12 @@ fn stocks<'a>(rounds: impl Iterator<Item = &'a Round>, kind: &str, book: &Book) 
 impl Look for Undersell<'_> {
     fn look(&mut self, entry: &Seen, book: &Book) {
         for event in &entry.events {
-            match event.what {
-                What::Granted(granted) => {
-                    let stock = (event.campaign, granted.coupon.round, granted.coupon.kind);
-                    let count = self.granted.entry(stock).or_default();
-                    *count = count.saturating_add(1);
-                    if *count == book.quantity(stock) {
-                        self.last_unit.insert(stock, (entry.seq, entry.at));
-                    }
-                }
-                What::Expired(expired) => {
-                    self.expired.insert((event.campaign, expired.round));
-                }
-                _ => {}
+            let What::Granted(granted) = event.what else { continue };
+            let stock = (event.campaign, granted.coupon.round, granted.coupon.kind);
+            let count = self.granted.entry(stock).or_default();
+            *count = count.saturating_add(1);
+            if *count == book.quantity(stock) {
+                self.last_unit.insert(stock, (entry.seq, entry.at));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::log::*;
 use crate::audit::{Record, audit};
+use crate::ledger::machine::Command;
 
 /// Person 1 took the only `ten`, at 1,500 by the server's clock; two `twenty` are left.
 fn sold() -> Log {
@@ -94,7 +95,12 @@ fn i9_sold_out_of_a_kind_that_never_was() {
 #[test]
 fn i9_unanswered_while_there_is_stock() {
     let line = r#"{"unanswered":"twenty"}"#;
-    recorded(line, &["I9"], "record line 1: unanswered for \"twenty\", but round 1 has 2 left");
+    let finding = "record line 1: unanswered for \"twenty\", but round 1 has 2 left";
+    recorded(line, &["I9"], finding);
+    // That it went back to the pool in the end does not make it sold.
+    let mut log = sold();
+    log.run(9_000, &Command::Expire(C, R));
+    breaks(&log.audit(Some(line)), &["I9"], finding);
 }
 
 #[test]

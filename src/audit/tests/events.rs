@@ -180,6 +180,16 @@ fn i5_more_promised_than_there_is() {
 }
 
 #[test]
+fn i5_more_taken_than_was_set_aside_or_is_frozen() {
+    let mut log = Log::armed([2, 0]);
+    log.push(20, vec![posted(Reserved, Frozen, 21)]);
+    log.breaks(&["I5"], "available 80, reserved -1, frozen 21 fen of a budget of 100");
+    let mut log = Log::armed([2, 0]);
+    log.push(20, vec![posted(Frozen, Available, 1)]);
+    log.breaks(&["I5"], "available 81, reserved 20, frozen -1 fen of a budget of 100");
+}
+
+#[test]
 fn i5_an_expiry_that_does_not_give_all_back() {
     let mut log = Log::armed([2, 1]);
     log.grant(1_000, 1, 0);
