@@ -3,6 +3,7 @@
 //! The parts don't know each other; each is a folder that can be read alone. Nothing here reads a
 //! clock or draws a random number: both are arguments.
 
+pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod domain;

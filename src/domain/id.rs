@@ -1,7 +1,7 @@
 //! The names of things: small numbers inside, readable text at the edges.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// A campaign's number in this server's ledger, given when the campaign is opened and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -116,6 +116,44 @@ impl fmt::Display for CouponId {
     }
 }
 
+/// Why a text is not a coupon's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotACoupon {
+    /// It is not thirteen digits.
+    #[error("not thirteen digits")]
+    Digits,
+    /// The check digit does not fit the others.
+    #[error("the check digit is wrong")]
+    CheckDigit,
+    /// Round, kind or ordinal is zero: they count from 1.
+    #[error("round, kind and ordinal count from 1")]
+    Zero,
+}
+
+impl FromStr for CouponId {
+    type Err = NotACoupon;
+
+    /// Reads what [`Display`](fmt::Display) writes.
+    fn from_str(text: &str) -> Result<CouponId, NotACoupon> {
+        if text.len() != 13 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(NotACoupon::Digits);
+        }
+        let number: u64 = text.parse().map_err(|_| NotACoupon::Digits)?;
+        let body = number / 10;
+        if luhn(body) != number % 10 {
+            return Err(NotACoupon::CheckDigit);
+        }
+        let part = |unit: u64, size: u64| body / unit % size;
+        let round = u8::try_from(part(10_000_000_000, 100)).map_err(|_| NotACoupon::Digits)?;
+        let kind = u8::try_from(part(100_000_000, 100)).map_err(|_| NotACoupon::Digits)?;
+        let ordinal = u32::try_from(part(1, 100_000_000)).map_err(|_| NotACoupon::Digits)?;
+        if round == 0 || kind == 0 || ordinal == 0 {
+            return Err(NotACoupon::Zero);
+        }
+        Ok(CouponId { round: RoundNo(round), kind: KindNo(kind - 1), ordinal })
+    }
+}
+
 /// The Luhn check digit of `body` (ISO/IEC 7812-1, annex B).
 fn luhn(mut body: u64) -> u64 {
     let mut sum = 0;
@@ -148,6 +186,38 @@ mod tests {
         let id = CouponId { round: RoundNo(1), kind: KindNo(0), ordinal: 3214 };
         assert_eq!(id.to_string().len(), 13);
         assert!(id.to_string().starts_with("010100003214"));
+    }
+
+    #[test]
+    fn a_coupon_number_is_read_back() {
+        for (round, kind, ordinal) in [(1, 0, 1), (15, 5, 4_000), (99, 98, 99_999_999)] {
+            let id = CouponId { round: RoundNo(round), kind: KindNo(kind), ordinal };
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn a_slip_in_one_digit_of_a_coupon_number_is_noticed() {
+        let id = CouponId { round: RoundNo(3), kind: KindNo(2), ordinal: 1_234 };
+        let right = id.to_string();
+        for place in 0..right.len() {
+            for digit in "0123456789".chars().filter(|digit| !right[place..].starts_with(*digit)) {
+                let mut wrong = right.clone();
+                wrong.replace_range(place..=place, &digit.to_string());
+                assert_eq!(wrong.parse::<CouponId>(), Err(NotACoupon::CheckDigit), "{wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_thirteen_digits_or_counts_from_zero_is_no_coupon_number() {
+        for text in ["", "123", "01010000321400", "+101000032140", "０1010000321"] {
+            assert_eq!(text.parse::<CouponId>(), Err(NotACoupon::Digits), "{text}");
+        }
+        for body in [100_000_001, 10_000_000_001_u64, 10_100_000_000] {
+            let text = format!("{body:012}{}", luhn(body));
+            assert_eq!(text.parse::<CouponId>(), Err(NotACoupon::Zero), "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,70 @@
+//! The audit's one piece of I/O: a data folder and a client's record.
+
+use super::{Audit, Record, RecordError, audit};
+use crate::ledger::journal::{Error, Folder, Reader, disk::Disk, entry::segment_first};
+use std::{fs, io, path::Path, path::PathBuf};
+
+/// Why there is no audit.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// There is no journal in the folder: an audit of nothing would be clean.
+    #[error("{}: there is no journal here", .0.display())]
+    NoJournal(PathBuf),
+    /// The journal can't be read; whether it is sound is unknown.
+    #[error(transparent)]
+    Journal(#[from] Error),
+    /// The folder or the record can't be read.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The record is not a record.
+    #[error("{}: {error}", path.display())]
+    Record {
+        /// The record.
+        path: PathBuf,
+        /// What is the matter with it.
+        error: RecordError,
+    },
+}
+
+/// Audits the data folder `data`, at rest, and the client's record, if there is one.
+///
+/// Writes nothing and takes no lock.
+pub fn audit_folder(data: &Path, record: Option<&Path>) -> Result<Audit, AuditError> {
+    let record = record.map(read_record).transpose()?;
+    audit_journal(data, record.as_ref())
+}
+
+/// As [`audit_folder`], with a record that was read already.
+pub fn audit_journal(data: &Path, record: Option<&Record>) -> Result<Audit, AuditError> {
+    let path = data.join("journal");
+    if !path.is_dir() {
+        return Err(AuditError::NoJournal(path));
+    }
+    let at = |error| AuditError::Io { path: path.clone(), error };
+    let folder = Folder::open(&path).map_err(at)?;
+    let names = folder.list().map_err(at)?;
+    if !names.iter().any(|name| segment_first(name).is_some()) {
+        return Err(AuditError::NoJournal(path));
+    }
+    let mut fault = None;
+    let entries = Reader::all(&folder)?.map_while(|entry| match entry {
+        Err(error) if !matches!(error, Error::Damage { .. }) => {
+            fault = Some(error);
+            None
+        }
+        entry => Some(entry),
+    });
+    let audit = audit(entries, record);
+    fault.map_or(Ok(audit), |fault| Err(fault.into()))
+}
+
+fn read_record(path: &Path) -> Result<Record, AuditError> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| AuditError::Io { path: path.to_owned(), error })?;
+    text.parse().map_err(|error| AuditError::Record { path: path.to_owned(), error })
+}

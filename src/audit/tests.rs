@@ -1,0 +1,7 @@
+//! Every check is broken alone, by a log that is sound but for one thing.
+
+mod agreement;
+mod client;
+mod events;
+mod journal;
+mod log;

@@ -1,0 +1,127 @@
+//! I9: nobody is told "sold out", or left without an answer, while there is stock.
+//!
+//! A line of the record names a kind and no round, so it is held against every round the record
+//! is about: those of its passes, or all that have a stock if it has none. If there are several,
+//! "sold out" is held against those whose window it was told in. Stock that expires unclaimed was
+//! left too: who was unanswered for it was let down.
+
+use super::book::StockNo;
+use super::record::{Said, SoldOut};
+use super::{Book, Check, Look, Record, Seen};
+use crate::domain::{At, CampaignNo, KindNo, RoundNo};
+use crate::ledger::event::What;
+use std::collections::{BTreeMap, BTreeSet};
+
+type Round = (CampaignNo, RoundNo);
+
+pub(super) struct Undersell<'a> {
+    check: Check,
+    record: &'a Record,
+    granted: BTreeMap<StockNo, u32>,
+    /// Seq and instant of the grant that took the last unit.
+    last_unit: BTreeMap<StockNo, (u64, At)>,
+}
+
+impl<'a> Undersell<'a> {
+    pub(super) fn of(record: &'a Record) -> Undersell<'a> {
+        let what =
+            "no sold_out before the decision of the last unit; nobody unanswered while any is left";
+        Undersell {
+            check: Check::new("I9", what),
+            record,
+            granted: BTreeMap::new(),
+            last_unit: BTreeMap::new(),
+        }
+    }
+
+    fn left(&self, stock: StockNo, book: &Book) -> u32 {
+        let granted = self.granted.get(&stock).copied().unwrap_or(0);
+        book.quantity(stock).saturating_sub(granted)
+    }
+
+    /// Why "sold out" was not true of this stock when it was told.
+    fn untrue(&self, told: At, stock: StockNo, book: &Book) -> Option<String> {
+        let left = self.left(stock, book);
+        if left > 0 {
+            return Some(format!("round {} has {left} left", stock.1.0));
+        }
+        let (seq, at) = self.last_unit.get(&stock)?;
+        let latest = told.plus_ms(self.record.clock_error_ms);
+        (latest < *at).then(|| format!("its last unit was decided at {at:?}, at seq {seq}"))
+    }
+
+    fn sold_out(&mut self, line: usize, said: &SoldOut, rounds: &BTreeSet<Round>, book: &Book) {
+        let stocks = if rounds.len() == 1 {
+            stocks(rounds.iter(), &said.kind, book)
+        } else {
+            let open = |(campaign, round): &&Round| {
+                book.window(*campaign, *round).is_some_and(|window| window.has(said.at))
+            };
+            stocks(rounds.iter().filter(open), &said.kind, book)
+        };
+        let start =
+            format!("record line {line}: {:?} told as sold out at {:?}", said.kind, said.at);
+        if stocks.is_empty() {
+            self.check.find(format!("{start}, but no round then had a stock of it"));
+        }
+        for stock in stocks {
+            if let Some(why) = self.untrue(said.at, stock, book) {
+                self.check.find(format!("{start}, but {why}"));
+            }
+        }
+    }
+
+    fn unanswered(&mut self, line: usize, kind: &str, rounds: &BTreeSet<Round>, book: &Book) {
+        for stock in stocks(rounds.iter(), kind, book) {
+            let (round, left) = (stock.1.0, self.left(stock, book));
+            if left > 0 {
+                self.check.find(format!(
+                    "record line {line}: unanswered for {kind:?}, but round {round} has {left} left"
+                ));
+            }
+        }
+    }
+}
+
+/// The stocks of the kind of this name in these rounds.
+fn stocks<'a>(rounds: impl Iterator<Item = &'a Round>, kind: &str, book: &Book) -> Vec<StockNo> {
+    rounds
+        .filter_map(|(campaign, round)| {
+            let armed = book.armed(*campaign, *round)?;
+            let index = book.kinds(*campaign).iter().position(|terms| terms.name == kind)?;
+            armed.quantities.get(index)?;
+            Some((*campaign, *round, KindNo(u8::try_from(index).ok()?)))
+        })
+        .collect()
+}
+
+impl Look for Undersell<'_> {
+    fn look(&mut self, entry: &Seen, book: &Book) {
+        for event in &entry.events {
+            let What::Granted(granted) = event.what else { continue };
+            let stock = (event.campaign, granted.coupon.round, granted.coupon.kind);
+            let count = self.granted.entry(stock).or_default();
+            *count = count.saturating_add(1);
+            if *count == book.quantity(stock) {
+                self.last_unit.insert(stock, (entry.seq, entry.at));
+            }
+        }
+    }
+
+    fn done(mut self: Box<Self>, book: &Book) -> Check {
+        let mut rounds: BTreeSet<Round> =
+            self.record.passes().map(|pass| (pass.campaign, pass.round)).collect();
+        if rounds.is_empty() {
+            rounds.extend(book.rounds());
+        }
+        for (line, said) in self.record.numbered() {
+            match said {
+                Said::Yes(_) => continue,
+                Said::SoldOut(said) => self.sold_out(line, said, &rounds, book),
+                Said::Unanswered(said) => self.unanswered(line, &said.kind, &rounds, book),
+            }
+            self.check.row();
+        }
+        self.check
+    }
+}
