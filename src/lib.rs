@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod funds;
+pub mod http;
 pub mod inventory;
 pub mod ledger;
 pub mod pass;

@@ -87,6 +87,45 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every refusal once, in the order above; numbers are zero.
+    pub const ALL: [Refusal; 35] = [
+        Refusal::CampaignUnknown,
+        Refusal::RoundUnknown,
+        Refusal::KindUnknown,
+        Refusal::RiskControlDegraded,
+        Refusal::NotOpen { opens_in_ms: 0 },
+        Refusal::Closed,
+        Refusal::PassInvalid,
+        Refusal::PassExpired,
+        Refusal::PassWrongRound,
+        Refusal::PassWrongDevice,
+        Refusal::KindNotInPass,
+        Refusal::PassSpent,
+        Refusal::PositionMissing,
+        Refusal::PositionUnsigned,
+        Refusal::PositionStale,
+        Refusal::PositionCoarse,
+        Refusal::PositionMock,
+        Refusal::PositionUncertain,
+        Refusal::PositionOutside,
+        Refusal::TooFast { retry_after_ms: 0 },
+        Refusal::Busy { retry_after_ms: 0 },
+        Refusal::SoldOut,
+        Refusal::ChannelRequired,
+        Refusal::IdentityInvalid,
+        Refusal::IdentityExpired,
+        Refusal::NotRealName,
+        Refusal::IdentifierBlank,
+        Refusal::AccountInUse,
+        Refusal::PhoneInUse,
+        Refusal::CardInUse,
+        Refusal::DeviceInUse,
+        Refusal::SliderInvalid,
+        Refusal::ImageInvalid,
+        Refusal::ProofExpired,
+        Refusal::ProofSpent,
+    ];
+
     /// The stable name, used in HTTP answers, metrics and reports.
     pub const fn code(self) -> &'static str {
         match self {
@@ -126,5 +165,20 @@ impl Refusal {
             Refusal::ProofExpired => "proof_expired",
             Refusal::ProofSpent => "proof_spent",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn the_list_of_all_has_every_refusal_once() {
+        let codes: HashSet<&str> = Refusal::ALL.into_iter().map(Refusal::code).collect();
+        assert_eq!(codes.len(), Refusal::ALL.len());
+        // `code` is a match without a catch-all; its rows are counted here.
+        let rows = include_str!("refusal.rs").matches("=> \"").count();
+        assert_eq!(rows, Refusal::ALL.len());
     }
 }

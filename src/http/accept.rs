@@ -1,0 +1,289 @@
+//! Connections: taking them, bounding them, and ending them without losing an answer.
+//!
+//! Each worker is a thread with its own runtime and its own listening socket on the same address
+//! (`SO_REUSEPORT`), so that a connection lives on one core and workers share nothing.
+//!
+//! # What always holds
+//!
+//! - A peer that sends nothing, or its headers too slowly, is closed after [`Limits::header_ms`].
+//! - A failing accept (no descriptors left) backs off and never ends the loop.
+//! - When told to stop, what is in flight is answered for up to [`Limits::grace_ms`].
+
+use axum::{Router, body::Body, extract::Request};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tower::Service;
+
+/// Bytes that hyper may buffer of a request's head, and bytes of an HTTP/2 header list.
+const HEAD_BYTES: usize = 16 << 10;
+/// Header lines of a request.
+const HEADERS: usize = 40;
+/// Requests at once on one HTTP/2 connection.
+const STREAMS: u32 = 64;
+/// Connections the kernel may hold until they are accepted.
+const BACKLOG: i32 = 4_096;
+/// How long the loop rests when accepting fails.
+const REST: Duration = Duration::from_millis(20);
+
+/// What a connection may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Threads that serve; 0 is one a core.
+    pub workers: usize,
+    /// Connections at once; one more is closed at once.
+    pub connections: usize,
+    /// Milliseconds for a request's headers; also how long a connection may idle between requests.
+    pub header_ms: u64,
+    /// Milliseconds for requests in flight when told to stop.
+    pub grace_ms: u64,
+}
+
+/// The address a request came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
+/// How many connections there are and were.
+#[derive(Debug, Default)]
+pub struct Connections {
+    /// Open now.
+    pub open: AtomicUsize,
+    /// Accepted ever.
+    pub accepted: AtomicUsize,
+    /// Closed at once since there were too many.
+    pub rejected: AtomicUsize,
+}
+
+/// Sockets that listen; nobody is served yet.
+pub struct Server {
+    listeners: Vec<std::net::TcpListener>,
+    address: SocketAddr,
+    limits: Limits,
+}
+
+/// Workers that serve.
+pub struct Running {
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Waits until every worker has ended, which it does when told to stop.
+    pub fn join(self) {
+        for worker in self.workers {
+            // A worker that panicked has said so; the others are still to be waited for.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl Server {
+    /// Listens on `address`; port 0 takes a free one.
+    pub fn bind(address: SocketAddr, limits: Limits) -> io::Result<Server> {
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        let workers = if limits.workers == 0 { cores() } else { limits.workers };
+        let first = listen(address)?;
+        let address = first.local_addr()?;
+        let mut listeners = vec![first];
+        for _ in 1..workers {
+            listeners.push(listen(address)?);
+        }
+        Ok(Server { listeners, address, limits })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves what `router` makes for each worker until `stop` says true.
+    pub fn run(
+        self,
+        router: impl Fn() -> Router,
+        stop: &watch::Receiver<bool>,
+        count: &Arc<Connections>,
+    ) -> io::Result<Running> {
+        let mut workers = Vec::new();
+        for (no, listener) in self.listeners.into_iter().enumerate() {
+            let (router, stop, count) = (router(), stop.clone(), Arc::clone(count));
+            let limits = self.limits;
+            let work = move || worker(listener, router, limits, stop, &count);
+            workers.push(thread::Builder::new().name(format!("http-{no}")).spawn(move || {
+                if let Err(error) = work() {
+                    tracing::error!(%error, "a worker could not start");
+                }
+            })?);
+        }
+        Ok(Running { workers })
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn worker(
+    listener: std::net::TcpListener,
+    router: Router,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+    count: &Arc<Connections>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        // Every connection holds a clone; when the last is dropped, all are done.
+        let (alive, mut all_done) = tokio::sync::mpsc::channel::<()>(1);
+        accept(&listener, &router, limits, &stop, count, &alive).await;
+        drop((listener, alive));
+        let grace = Duration::from_millis(limits.grace_ms);
+        // Whoever is still not done then is cut off.
+        let _ = timeout(grace, all_done.recv()).await;
+        Ok(())
+    })
+}
+
+async fn accept(
+    listener: &TcpListener,
+    router: &Router,
+    limits: Limits,
+    stop: &watch::Receiver<bool>,
+    count: &Arc<Connections>,
+    alive: &tokio::sync::mpsc::Sender<()>,
+) {
+    let mut stopped = stop.clone();
+    let mut stopped = pin!(stopped.wait_for(|stop| *stop));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = &mut stopped => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, peer)) = accepted else {
+            sleep(REST).await;
+            continue;
+        };
+        let Some(place) = Place::take(count, limits.connections) else { continue };
+        let (router, stop, alive) = (router.clone(), stop.clone(), alive.clone());
+        tokio::spawn(async move {
+            connection(stream, peer, router, limits, stop).await;
+            drop((place, alive));
+        });
+    }
+}
+
+/// One connection's place among those that may be open.
+struct Place(Arc<Connections>);
+
+impl Place {
+    fn take(count: &Arc<Connections>, most: usize) -> Option<Place> {
+        let place = Place(Arc::clone(count));
+        // Counted in any case: dropping the place takes it off again.
+        if count.open.fetch_add(1, Relaxed) < most {
+            count.accepted.fetch_add(1, Relaxed);
+            return Some(place);
+        }
+        count.rejected.fetch_add(1, Relaxed);
+        None
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Drives a connection to its end; told to stop, it finishes what is in flight.
+macro_rules! served {
+    ($conn:ident, $stop:ident) => {
+        tokio::select! {
+            // How a connection ends is its peer's business.
+            _ = &mut $conn => return,
+            _ = $stop.wait_for(|stop| *stop) => {}
+        }
+        Pin::as_mut(&mut $conn).graceful_shutdown();
+        let _ = $conn.await;
+    };
+}
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) {
+    // Without it small answers wait for the peer's acknowledgement; a failure only costs that.
+    let _ = stream.set_nodelay(true);
+    let patience = Duration::from_millis(limits.header_ms);
+    let Ok(Some(version)) = timeout(patience, version(&stream)).await else { return };
+    let peer = Peer(peer.ip().to_canonical());
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        // A router is always ready.
+        router.clone().call(request)
+    });
+    let io = TokioIo::new(stream);
+    match version {
+        Version::One => {
+            let mut http = hyper::server::conn::http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(patience);
+            http.max_buf_size(HEAD_BYTES).max_headers(HEADERS);
+            let mut conn = pin!(http.serve_connection(io, service));
+            served!(conn, stop);
+        }
+        Version::Two => {
+            let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            http.timer(TokioTimer::new())
+                .keep_alive_interval(patience)
+                .keep_alive_timeout(patience);
+            http.max_concurrent_streams(STREAMS).max_header_list_size(HEAD_BYTES as u32);
+            let mut conn = pin!(http.serve_connection(io, service));
+            served!(conn, stop);
+        }
+    }
+}
+
+enum Version {
+    One,
+    Two,
+}
+
+/// Which protocol the peer speaks: h2c begins with `PRI`. `None` if it went away.
+async fn version(stream: &TcpStream) -> Option<Version> {
+    const PREFACE: &[u8; 3] = b"PRI";
+    let mut start = [0; 3];
+    loop {
+        let length = stream.peek(&mut start).await.ok()?;
+        let seen = start.get(..length)?;
+        match seen {
+            [] => return None,
+            _ if seen == PREFACE => return Some(Version::Two),
+            _ if !PREFACE.starts_with(seen) => return Some(Version::One),
+            // One or two letters of it: the rest is on its way.
+            _ => sleep(REST).await,
+        }
+    }
+}

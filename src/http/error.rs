@@ -1,0 +1,300 @@
+//! The public error contract: every no and every fault, one row each.
+//!
+//! The answer is `application/problem+json` (RFC 9457) with a stable `code`, a text for people in
+//! Chinese and English, and how long to wait where trying again helps.
+
+use crate::domain::Refusal;
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use std::fmt::Write;
+
+/// One row of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    code: &'static str,
+    status: u16,
+    zh: &'static str,
+    en: &'static str,
+}
+
+/// An answer that is not a yes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Problem {
+    row: Row,
+    retry_after_ms: Option<u32>,
+    opens_in_ms: Option<i64>,
+}
+
+const fn row(code: &'static str, status: u16, zh: &'static str, en: &'static str) -> Row {
+    Row { code, status, zh, en }
+}
+
+const fn problem(row: Row) -> Problem {
+    Problem { row, retry_after_ms: None, opens_in_ms: None }
+}
+
+impl Problem {
+    /// The request can't be understood.
+    pub const BAD_REQUEST: Problem =
+        problem(row("bad_request", 400, "请求格式不正确", "the request is malformed"));
+    /// No such address.
+    pub const NOT_FOUND: Problem =
+        problem(row("not_found", 404, "没有这个地址", "no such address"));
+    /// The address does not take this method.
+    pub const METHOD_NOT_ALLOWED: Problem = problem(row(
+        "method_not_allowed",
+        405,
+        "该地址不支持此操作",
+        "the address does not take this method",
+    ));
+    /// The body did not come in time.
+    pub const REQUEST_TIMEOUT: Problem = problem(row(
+        "request_timeout",
+        408,
+        "请求发送太慢，请检查网络后重试",
+        "the request came too slowly",
+    ));
+    /// The body is longer than any request needs.
+    pub const BODY_TOO_LARGE: Problem =
+        problem(row("body_too_large", 413, "请求内容过大", "the body is too large"));
+    /// The body is not JSON.
+    pub const UNSUPPORTED_MEDIA_TYPE: Problem =
+        problem(row("unsupported_media_type", 415, "请求内容须为 JSON", "send application/json"));
+    /// A handler panicked; it has been logged.
+    pub const INTERNAL: Problem = problem(row(
+        "internal",
+        500,
+        "服务出错，请稍后重试",
+        "something went wrong here; try again",
+    ));
+    /// Nothing was done: the ledger takes nothing at the moment.
+    pub const UNAVAILABLE: Problem = Problem {
+        row: row("unavailable", 503, "服务暂不可用，请稍后重试", "not available now; try again"),
+        retry_after_ms: Some(1_000),
+        opens_in_ms: None,
+    };
+    /// Done or not: asking again with the same request tells.
+    pub const OUTCOME_UNKNOWN: Problem = Problem {
+        row: row(
+            "outcome_unknown",
+            503,
+            "结果待确认，请用同一请求重试查询",
+            "the outcome is not known yet; send the same request again",
+        ),
+        retry_after_ms: Some(1_000),
+        opens_in_ms: None,
+    };
+
+    /// Those that are not a [`Refusal`].
+    pub const OTHERS: [Problem; 9] = [
+        Problem::BAD_REQUEST,
+        Problem::NOT_FOUND,
+        Problem::METHOD_NOT_ALLOWED,
+        Problem::REQUEST_TIMEOUT,
+        Problem::BODY_TOO_LARGE,
+        Problem::UNSUPPORTED_MEDIA_TYPE,
+        Problem::INTERNAL,
+        Problem::UNAVAILABLE,
+        Problem::OUTCOME_UNKNOWN,
+    ];
+
+    /// The stable name.
+    pub fn code(&self) -> &'static str {
+        self.row.code
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.row.status
+    }
+
+    /// The text for people, Chinese and English.
+    pub fn texts(&self) -> (&'static str, &'static str) {
+        (self.row.zh, self.row.en)
+    }
+
+    fn body(&self) -> String {
+        let Row { code, status, zh, en } = self.row;
+        let mut body = String::with_capacity(256);
+        // Writing to a String can't fail, and no text of the table needs an escape.
+        let _ = write!(
+            body,
+            r#"{{"type":"urn:quan:problem:{code}","status":{status},"code":"{code}","title":"{zh}","title_en":"{en}""#
+        );
+        if let Some(ms) = self.retry_after_ms {
+            let _ = write!(body, r#","retry_after_ms":{ms}"#);
+        }
+        if let Some(ms) = self.opens_in_ms {
+            let _ = write!(body, r#","opens_in_ms":{ms}"#);
+        }
+        body.push('}');
+        body
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let (retry_after_ms, opens_in_ms) = match refusal {
+            Refusal::TooFast { retry_after_ms } | Refusal::Busy { retry_after_ms } => {
+                (Some(retry_after_ms), None)
+            }
+            Refusal::NotOpen { opens_in_ms } => (None, Some(opens_in_ms)),
+            _ => (None, None),
+        };
+        Problem { row: contract(refusal), retry_after_ms, opens_in_ms }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.body().into_response();
+        *response.status_mut() =
+            StatusCode::from_u16(self.row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, json);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(ms) = self.retry_after_ms {
+            headers.insert(header::RETRY_AFTER, ms.div_ceil(1_000).max(1).into());
+        }
+        response
+    }
+}
+
+/// The row of a refusal.
+fn contract(refusal: Refusal) -> Row {
+    use Refusal as R;
+    let (status, zh, en) = match refusal {
+        R::CampaignUnknown => (404, "没有这个活动", "no such campaign"),
+        R::RoundUnknown => (404, "没有这一轮", "no such round"),
+        R::KindUnknown => (400, "没有这种消费券", "no such kind of coupon"),
+        R::RiskControlDegraded => (
+            503,
+            "风控保护中，发券暂停，请留意页面通知",
+            "issuing is paused to protect everybody; watch the page",
+        ),
+        R::NotOpen { .. } => (403, "本轮尚未开始", "the round has not opened yet"),
+        R::Closed => (403, "本轮已结束", "the round is over"),
+        R::PassInvalid => (403, "领券凭证无效，请重新验证", "the pass is not valid; verify again"),
+        R::PassExpired => (403, "领券凭证已过期，请重新验证", "the pass has run out; verify again"),
+        R::PassWrongRound => {
+            (403, "领券凭证不属于本轮，请重新验证", "the pass is for another round; verify again")
+        }
+        R::PassWrongDevice => {
+            (403, "请在完成验证的手机上领券", "claim on the phone that was verified")
+        }
+        R::KindNotInPass => {
+            (403, "验证时没有选择这种消费券", "this kind was not chosen when verifying")
+        }
+        R::PassSpent => {
+            (409, "该凭证已用于领取这种消费券", "the pass was already used for this kind")
+        }
+        R::PositionMissing => (403, "请开启定位后重试", "turn on location and try again"),
+        R::PositionUnsigned => (
+            403,
+            "定位未经应用确认，请在应用内重试",
+            "the position was not confirmed by the app; try again in the app",
+        ),
+        R::PositionStale => {
+            (403, "定位已过时，请重新定位", "the position is too old; locate again")
+        }
+        R::PositionCoarse => {
+            (403, "定位不够精确，请到开阔处重试", "the position is too inaccurate; try in the open")
+        }
+        R::PositionMock => {
+            (403, "检测到模拟定位，请关闭后重试", "turn off mock location and try again")
+        }
+        R::PositionUncertain => (
+            403,
+            "您在活动区域边界附近，请再次定位",
+            "you are near the edge of the area; locate again",
+        ),
+        R::PositionOutside => (403, "您不在活动区域内", "you are outside the area"),
+        R::TooFast { .. } => (429, "操作太频繁，请稍候再试", "too many requests; wait a moment"),
+        R::Busy { .. } => {
+            (503, "人数较多，请稍候再试", "many people are asking; try again in a moment")
+        }
+        R::SoldOut => (409, "本轮已领完，下一轮再来", "all are taken; come again next round"),
+        R::ChannelRequired => (401, "请在活动应用内操作", "use the campaign's app"),
+        R::IdentityInvalid => {
+            (401, "身份验证未通过，请重新登录", "the identity is not valid; sign in again")
+        }
+        R::IdentityExpired => {
+            (401, "登录已过期，请重新登录", "the sign-in has run out; sign in again")
+        }
+        R::NotRealName => (403, "请先完成实名认证", "verify your real name first"),
+        R::IdentifierBlank => {
+            (403, "账号、手机、银行卡或设备信息缺失", "account, phone, card or device is missing")
+        }
+        R::AccountInUse => {
+            (409, "该账号本轮已绑定他人", "the account is bound to somebody else this round")
+        }
+        R::PhoneInUse => {
+            (409, "该手机号本轮已绑定他人", "the phone is bound to somebody else this round")
+        }
+        R::CardInUse => {
+            (409, "该银行卡本轮已绑定他人", "the card is bound to somebody else this round")
+        }
+        R::DeviceInUse => {
+            (409, "该设备本轮已绑定他人", "the device is bound to somebody else this round")
+        }
+        R::SliderInvalid => {
+            (403, "滑块验证未通过，请重新验证", "the slider check did not pass; try again")
+        }
+        R::ImageInvalid => {
+            (403, "图形验证未通过，请重新验证", "the image check did not pass; try again")
+        }
+        R::ProofExpired => {
+            (403, "验证已过期或过早，请重新验证", "the check is too old or too early; verify again")
+        }
+        R::ProofSpent => {
+            (409, "该验证已使用，请重新验证", "the check was already used; verify again")
+        }
+    };
+    row(refusal.code(), status, zh, en)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn all() -> Vec<Problem> {
+        let refusals = Refusal::ALL.into_iter().map(Problem::from);
+        refusals.chain(Problem::OTHERS).collect()
+    }
+
+    #[test]
+    fn every_problem_is_one_row_with_its_own_code_and_texts_for_people() {
+        let codes: HashSet<&str> = all().iter().map(Problem::code).collect();
+        assert_eq!(codes.len(), all().len());
+        for problem in all() {
+            let (zh, en) = problem.texts();
+            assert!(zh.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{problem:?}");
+            assert!(en.is_ascii() && !en.is_empty(), "{problem:?}");
+            assert!((400..600).contains(&problem.status()));
+        }
+    }
+
+    #[test]
+    fn every_body_is_json_that_says_the_same_as_the_row() {
+        for problem in all() {
+            let body: serde_json::Value = serde_json::from_str(&problem.body()).unwrap();
+            assert_eq!(body["code"], problem.code());
+            assert_eq!(body["status"], problem.status());
+            assert_eq!(body["type"], format!("urn:quan:problem:{}", problem.code()));
+        }
+    }
+
+    #[test]
+    fn how_long_to_wait_is_said_in_both_units() {
+        let problem = Problem::from(Refusal::TooFast { retry_after_ms: 1_500 });
+        let response = problem.into_response();
+        assert_eq!(response.headers()[header::RETRY_AFTER], "2");
+        assert!(problem.body().contains(r#""retry_after_ms":1500"#));
+        let early = Problem::from(Refusal::NotOpen { opens_in_ms: 12 });
+        assert!(early.body().contains(r#""opens_in_ms":12"#));
+    }
+}

@@ -1,0 +1,7 @@
+//! The edge: connections, the router as a table of contents, and the public error contract.
+
+pub mod accept;
+pub mod error;
+
+pub use accept::Peer;
+pub use error::Problem;
