@@ -69,11 +69,13 @@ pub struct Batch {
     pub outcomes: Vec<Outcome>,
     /// The events that they wrote, in order.
     pub written: Vec<Event>,
+    /// When they were decided: `now`, or the last event's instant if that is later.
+    pub at: At,
 }
 
 impl Batch {
-    fn unknown(asked: usize) -> Batch {
-        Batch { outcomes: vec![Outcome::Unknown; asked], written: Vec::new() }
+    fn unknown(asked: usize, at: At) -> Batch {
+        Batch { outcomes: vec![Outcome::Unknown; asked], written: Vec::new(), at }
     }
 }
 
@@ -107,13 +109,13 @@ impl<D: Disk> Embedded<D> {
         commands: impl ExactSizeIterator<Item = &'a Command>,
         now: At,
     ) -> Batch {
-        let asked = commands.len();
+        let (asked, at) = (commands.len(), now.max(self.machine.last_at()));
         let mut batch =
-            Batch { outcomes: Vec::with_capacity(asked), written: Vec::with_capacity(asked) };
+            Batch { outcomes: Vec::with_capacity(asked), written: Vec::with_capacity(asked), at };
         for command in commands {
-            match self.decide(command, now, &mut batch.written) {
+            match self.decide(command, at, &mut batch.written) {
                 Some(outcome) => batch.outcomes.push(outcome),
-                None => return Batch::unknown(asked),
+                None => return Batch::unknown(asked, at),
             }
         }
         batch
@@ -122,7 +124,11 @@ impl<D: Disk> Embedded<D> {
     /// Makes `batch` durable with one sync. Nobody may be told of it before, and nothing of it if the disk fails.
     pub fn commit(&mut self, batch: Batch) -> Batch {
         // A poisoned journal refuses to commit, even an empty batch.
-        if self.journal.commit().is_ok() { batch } else { Batch::unknown(batch.outcomes.len()) }
+        if self.journal.commit().is_ok() {
+            batch
+        } else {
+            Batch::unknown(batch.outcomes.len(), batch.at)
+        }
     }
 
     /// The highest durable seq.
@@ -146,9 +152,8 @@ impl<D: Disk> Embedded<D> {
     }
 
     /// `None` if the journal does not take the entry.
-    fn decide(&mut self, command: &Command, now: At, written: &mut Vec<Event>) -> Option<Outcome> {
-        let now = now.max(self.machine.last_at());
-        let decision = match self.machine.decide(command, now) {
+    fn decide(&mut self, command: &Command, at: At, written: &mut Vec<Event>) -> Option<Outcome> {
+        let decision = match self.machine.decide(command, at) {
             Ok(decision) => decision,
             Err(no) => return Some(Outcome::No(no)),
         };
@@ -157,9 +162,9 @@ impl<D: Disk> Embedded<D> {
                 let why = "a name or list is too long to be written down";
                 return Some(Outcome::No(No::Conflict(why)));
             };
-            self.journal.append(now, body).ok()?;
+            self.journal.append(at, body).ok()?;
             for event in &decision.events {
-                self.machine.apply(event, now);
+                self.machine.apply(event, at);
             }
             written.extend(decision.events);
         }

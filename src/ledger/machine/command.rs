@@ -2,7 +2,8 @@ use crate::domain::{
     At, CampaignNo, CouponId, Fen, KindNo, PassNonce, PersonId, PoolNo, Refusal, RoundNo,
 };
 use crate::funds::FundsRefusal;
-use crate::ledger::event::{Armed, Bound, KindTerms};
+use crate::ledger::event::{Armed, Bound, Granted, KindTerms};
+use serde::{Deserialize, Serialize};
 
 /// What the ledger can be asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,12 +47,21 @@ pub struct Grant {
 }
 
 /// A coupon as its holder sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// The coupon.
     pub coupon: CouponId,
+    /// The start of its validity: when it was granted (R-CAL-2).
+    pub starts_at: At,
     /// The end of its validity, exclusive.
     pub ends_at: At,
+}
+
+impl Held {
+    /// The coupon that `granted`, written at `at`, tells of.
+    pub fn of(granted: &Granted, at: At) -> Held {
+        Held { coupon: granted.coupon, starts_at: at, ends_at: granted.ends_at }
+    }
 }
 
 /// What the ledger answers.

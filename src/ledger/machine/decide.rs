@@ -164,9 +164,8 @@ impl Campaign {
         let terms = self.kind(grant.kind).ok_or(Refusal::KindUnknown)?;
         let round = self.rounds.get(&grant.round).ok_or(Refusal::RoundUnknown)?;
         // The holder's repeat comes first: it is answered even when nothing is granted any more.
-        if let Some(granted) = round.holders.get(&(grant.person, grant.kind)) {
-            let held = Held { coupon: granted.coupon, ends_at: granted.ends_at };
-            return Ok(Decision { events: vec![], answer: Answer::AlreadyHeld(held) });
+        if let Some(held) = round.holders.get(&(grant.person, grant.kind)) {
+            return Ok(Decision { events: vec![], answer: Answer::AlreadyHeld(*held) });
         }
         let armed = round.armed.as_ref().ok_or(Refusal::RoundUnknown)?;
         self.open_for(round, armed, now)?;
@@ -193,7 +192,7 @@ impl Campaign {
         let event = |what| Event { campaign: grant.campaign, what };
         Ok(Decision {
             events: vec![event(What::Granted(granted)), event(What::Posted(frozen))],
-            answer: Answer::Granted(Held { coupon, ends_at }),
+            answer: Answer::Granted(Held::of(&granted, now)),
         })
     }
 

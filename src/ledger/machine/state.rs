@@ -1,3 +1,4 @@
+use super::Held;
 use super::summary::Level;
 use crate::domain::keyed::KeyedMap;
 use crate::domain::{
@@ -40,7 +41,7 @@ pub(super) struct Campaign {
 pub(super) struct Round {
     pub(super) armed: Option<ArmedRound>,
     pub(super) expired: bool,
-    pub(super) holders: KeyedMap<(PersonId, KindNo), Granted>,
+    pub(super) holders: KeyedMap<(PersonId, KindNo), Held>,
     pub(super) passes: KeyedMap<PassNonce, Pass>,
     pub(super) proofs: KeyedMap<ProofId, PassNonce>,
     pub(super) bindings: KeyedMap<(IdentifierKind, KeyedHash), PersonId>,
@@ -100,7 +101,7 @@ impl Machine {
         self.campaigns
             .get_mut(usize::from(event.campaign.0))
             .expect("an event of a campaign comes after its opening")
-            .apply(&event.what);
+            .apply(&event.what, at);
     }
 }
 
@@ -109,7 +110,7 @@ impl Campaign {
         self.kinds.get(usize::from(kind.0))
     }
 
-    fn apply(&mut self, what: &What) {
+    fn apply(&mut self, what: &What, at: At) {
         match what {
             What::Opened(_) => unreachable!("the machine takes openings in itself"),
             What::Posted(posting) => {
@@ -126,7 +127,7 @@ impl Campaign {
             }
             What::Bound(bound) => self.rounds.entry(bound.round).or_default().bind(bound),
             What::Granted(granted) => {
-                self.rounds.entry(granted.coupon.round).or_default().grant(granted);
+                self.rounds.entry(granted.coupon.round).or_default().grant(granted, at);
             }
             What::Interlock(interlock) => self.tripped = *interlock == Interlock::Tripped,
         }
@@ -144,7 +145,7 @@ impl Round {
         self.passes.insert(bound.pass, Pass { bound: bound.clone(), spent: KindSet::default() });
     }
 
-    fn grant(&mut self, granted: &Granted) {
+    fn grant(&mut self, granted: &Granted, at: At) {
         let CouponId { kind, ordinal, .. } = granted.coupon;
         let stock = self
             .armed
@@ -154,7 +155,7 @@ impl Round {
         assert_eq!(ordinal, stock.granted + 1, "ordinals have no gaps");
         assert!(ordinal <= stock.quantity, "never more grants than stock (I1)");
         stock.granted = ordinal;
-        let before = self.holders.insert((granted.person, kind), *granted);
+        let before = self.holders.insert((granted.person, kind), Held::of(granted, at));
         assert!(before.is_none(), "one coupon per person, kind and round (I2)");
         let pass = self.passes.get_mut(&granted.pass).expect("a grant comes after its pass (I7)");
         pass.spent = pass.spent.with(kind);

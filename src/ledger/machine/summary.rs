@@ -66,10 +66,7 @@ impl Machine {
         (0..self.campaigns()).map(CampaignNo).flat_map(|no| {
             let rounds = self.campaign(no).into_iter().flat_map(|it| it.rounds.values());
             rounds.flat_map(move |round| {
-                round.holders.values().map(move |granted| {
-                    let held = Held { coupon: granted.coupon, ends_at: granted.ends_at };
-                    (no, granted.person, held)
-                })
+                round.holders.iter().map(move |((person, _), held)| (no, *person, *held))
             })
         })
     }

@@ -1,5 +1,5 @@
 use crate::domain::keyed::KeyedState;
-use crate::domain::{CampaignNo, CouponId, KindNo, PersonId, RoundNo};
+use crate::domain::{At, CampaignNo, CouponId, KindNo, PersonId, RoundNo};
 use crate::ledger::event::{Event, What};
 use crate::ledger::machine::{Held, Machine, Summary};
 use dashmap::DashMap;
@@ -83,10 +83,9 @@ impl View {
         self.durable.store(durable, Release);
     }
 
-    pub(super) fn event(&self, event: &Event) {
+    pub(super) fn event(&self, event: &Event, at: At) {
         if let What::Granted(granted) = &event.what {
-            let held = Held { coupon: granted.coupon, ends_at: granted.ends_at };
-            self.hold(event.campaign, granted.person, held);
+            self.hold(event.campaign, granted.person, Held::of(granted, at));
         }
     }
 

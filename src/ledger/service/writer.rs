@@ -89,7 +89,7 @@ impl<D: Disk, C: Fn() -> At> Writer<D, C> {
             durable: self.embedded.durable(),
         };
         self.unsealed |= wrote;
-        self.publish(&batch.written);
+        self.publish(&batch.written, batch.at);
         self.note_fault();
         self.watcher.batch(&stats);
         let queued = u32::try_from(commands.len()).unwrap_or(u32::MAX);
@@ -104,10 +104,10 @@ impl<D: Disk, C: Fn() -> At> Writer<D, C> {
     }
 
     /// Shows what became durable, before anybody is answered.
-    fn publish(&mut self, written: &[Event]) {
+    fn publish(&mut self, written: &[Event], at: At) {
         let mut touched: Vec<CampaignNo> = Vec::new();
         for event in written {
-            self.shared.view.event(event);
+            self.shared.view.event(event, at);
             if !touched.contains(&event.campaign) {
                 touched.push(event.campaign);
             }

@@ -1,0 +1,92 @@
+//! A request's body: bounded in bytes and in time, JSON or a named no.
+
+use super::Problem;
+use axum::{
+    body::Body,
+    extract::{FromRequest, Request},
+    http::header,
+};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// What a body may take.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// Its bytes.
+    pub bytes: usize,
+    /// How long it may take to arrive.
+    pub patience: Duration,
+}
+
+/// A JSON body, read whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Json<T>(pub T);
+
+/// State that knows the limits of bodies.
+pub trait HasBodyLimits {
+    /// The limits.
+    fn body_limits(&self) -> BodyLimits;
+}
+
+impl<S, T> FromRequest<S> for Json<T>
+where
+    S: HasBodyLimits + Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Json<T>, Problem> {
+        if !is_json(&request) {
+            return Err(Problem::UNSUPPORTED_MEDIA_TYPE);
+        }
+        let bytes = read(request.into_body(), state.body_limits()).await?;
+        serde_json::from_slice(&bytes).map(Json).map_err(|_| Problem::BAD_REQUEST)
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    let Some(kind) = request.headers().get(header::CONTENT_TYPE) else { return false };
+    let kind = kind.as_bytes();
+    let essence = kind.split(|byte| *byte == b';').next().unwrap_or(kind);
+    essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+}
+
+/// Reads a body whole. A body that is here already costs no timer.
+pub async fn read(body: Body, limits: BodyLimits) -> Result<Bytes, Problem> {
+    let whole = collect(Limited::new(body, limits.bytes));
+    timeout(limits.patience, whole).await.unwrap_or(Err(Problem::REQUEST_TIMEOUT))
+}
+
+async fn collect(mut body: Limited<Body>) -> Result<Bytes, Problem> {
+    let Some(first) = data(&mut body).await? else { return Ok(Bytes::new()) };
+    let Some(second) = data(&mut body).await? else { return Ok(first) };
+    // Rare: a body in several pieces.
+    let mut whole = BytesMut::from(first);
+    whole.extend_from_slice(&second);
+    while let Some(piece) = data(&mut body).await? {
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
+}
+
+/// The next piece; `None` at the end.
+async fn data(body: &mut Limited<Body>) -> Result<Option<Bytes>, Problem> {
+    loop {
+        match body.frame().await {
+            None => return Ok(None),
+            Some(Ok(frame)) => {
+                // Trailers are not looked at.
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+            Some(Err(error)) if error.is::<LengthLimitError>() => {
+                return Err(Problem::BODY_TOO_LARGE);
+            }
+            Some(Err(_)) => return Err(Problem::BAD_REQUEST),
+        }
+    }
+}
