@@ -42,7 +42,7 @@ struct Key {
     id: u8,
     kid: String,
     algorithm: Algorithm,
-    key: DecodingKey,
+    verifier: DecodingKey,
 }
 
 impl fmt::Debug for IdentityKeys {
@@ -76,11 +76,11 @@ impl IdentityKeys {
         self.add(id, Algorithm::EdDSA, key)
     }
 
-    fn add(&mut self, id: u8, algorithm: Algorithm, key: DecodingKey) -> Result<(), KeyError> {
+    fn add(&mut self, id: u8, algorithm: Algorithm, verifier: DecodingKey) -> Result<(), KeyError> {
         if self.0.iter().any(|key| key.id == id) {
             return Err(KeyError::TwiceNamed(id));
         }
-        self.0.push(Key { id, kid: format!("host-{id}"), algorithm, key });
+        self.0.push(Key { id, kid: format!("host-{id}"), algorithm, verifier });
         Ok(())
     }
 
@@ -99,7 +99,7 @@ impl IdentityKeys {
         // A critical extension must be understood or refused (RFC 7515, 4.1.11), and none is understood here.
         let kid = header.kid.filter(|_| header.crit.is_none())?;
         let key = self.0.iter().find(|key| key.kid == kid)?;
-        Some(decode::<Claims>(token, &key.key, &signature_only(key.algorithm)).ok()?.claims)
+        Some(decode::<Claims>(token, &key.verifier, &signature_only(key.algorithm)).ok()?.claims)
     }
 }
 

@@ -112,7 +112,7 @@ impl Keys {
     fn signing(&self, key_id: u8, body: &[u8], tail: &[&[u8]]) -> Option<Hmac<Sha256>> {
         let (_, key) = self.keys.iter().find(|(id, _)| *id == key_id)?;
         let begun = key.clone().chain_update(body);
-        Some(tail.iter().fold(begun, |mac, part| mac.chain_update(part)))
+        Some(tail.iter().fold(begun, Mac::chain_update))
     }
 }
 
@@ -172,7 +172,7 @@ impl Hasher {
     /// A label, a zero byte and the text, so that no two uses share a hash.
     fn hash(&self, label: &str, parts: &[&[u8]]) -> [u8; 16] {
         let begun = self.0.clone().chain_update(label).chain_update([0]);
-        let mac = parts.iter().fold(begun, |mac, part| mac.chain_update(part));
+        let mac = parts.iter().fold(begun, Mac::chain_update);
         let whole: [u8; TAG] = mac.finalize().into_bytes().into();
         let [half, _] = *whole.as_chunks().0 else { unreachable!("32 bytes are twice 16") };
         half

@@ -9,6 +9,8 @@ pub mod fix;
 mod identity;
 mod keys;
 pub mod proof;
+#[cfg(test)]
+pub(crate) mod test_keys;
 pub mod token;
 
 pub use desk::{Application, Desk};
