@@ -1,9 +1,8 @@
 //! The command line of `quan`.
 
 use clap::{Parser, Subcommand};
-use quan::plan::{Faulty, Plan};
+use quan::plan::{Checked, Faulty, Plan};
 use std::{
-    fs,
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -40,13 +39,12 @@ fn main() -> ExitCode {
 }
 
 fn check(file: &Path) -> io::Result<bool> {
-    let text = fs::read_to_string(file)?;
-    report(file, &text, &mut io::stdout().lock())
+    report(file, Plan::load(file)?, &mut io::stdout().lock())
 }
 
-/// Writes what there is to say about `file`, which holds `text`; true if it has no errors.
-fn report(file: &Path, text: &str, out: &mut impl Write) -> io::Result<bool> {
-    let (errors, warnings) = match Plan::from_toml(text) {
+/// Writes what there is to say about `file`; true if it has no errors.
+fn report(file: &Path, checked: Result<Checked, Faulty>, out: &mut impl Write) -> io::Result<bool> {
+    let (errors, warnings) = match checked {
         Ok((_, warnings)) => (Vec::new(), warnings),
         Err(Faulty { errors, warnings }) => (errors, warnings),
     };
@@ -65,10 +63,12 @@ mod tests {
     use super::*;
 
     const SHIPPED: &str = include_str!("../config/xiangning-2023.toml");
+    const FENCE: &str = include_str!("../config/fences/linfen.geojson");
 
     fn reported(text: &str) -> (bool, String) {
         let mut out = Vec::new();
-        let good = report(Path::new("a.toml"), text, &mut out).unwrap();
+        let checked = Plan::from_toml(text, |_| Ok(FENCE.to_owned()));
+        let good = report(Path::new("a.toml"), checked, &mut out).unwrap();
         (good, String::from_utf8(out).unwrap())
     }
 
@@ -86,6 +86,12 @@ mod tests {
         let line = SHIPPED.lines().position(|line| line.starts_with("total_fen")).unwrap() + 1;
         assert!(out.starts_with(&format!("error: line {line}: `600_000_001`: ")), "{out}");
         assert!(out.ends_with("a.toml: errors: 1, warnings: 5\n"), "{out}");
+    }
+
+    #[test]
+    fn r_who_1_the_fence_is_read_from_beside_the_plan() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/xiangning-2023.toml");
+        assert!(report(&shipped, Plan::load(&shipped).unwrap(), &mut Vec::new()).unwrap());
     }
 
     #[test]

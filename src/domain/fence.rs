@@ -24,7 +24,7 @@ pub struct Fix {
 }
 
 /// What a fix must keep to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FixRules {
     /// Where it must be.
     pub fence: Fence,
@@ -63,7 +63,7 @@ pub fn verdict(fix: Option<&Fix>, now: At, rules: &FixRules) -> Result<(), Refus
 }
 
 /// An area on the earth: one closed ring, read from a `GeoJSON` file that states its datum.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fence {
     datum: Datum,
     ring: Vec<Corner>,

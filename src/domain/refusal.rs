@@ -11,6 +11,8 @@ pub enum Refusal {
     RoundUnknown,
     /// No such kind in the campaign.
     KindUnknown,
+    /// The plan lets a pass name one kind only, and more were asked for (R-RISK-1).
+    OneKindPerPass,
     /// Issuing is stopped: risk control is degraded (R-RISK-3).
     RiskControlDegraded,
     /// The round opens later (R-CAL-1).
@@ -132,6 +134,7 @@ impl Refusal {
             Refusal::CampaignUnknown => "campaign_unknown",
             Refusal::RoundUnknown => "round_unknown",
             Refusal::KindUnknown => "kind_unknown",
+            Refusal::OneKindPerPass => "one_kind_per_pass",
             Refusal::RiskControlDegraded => "risk_control_degraded",
             Refusal::NotOpen { .. } => "not_open",
             Refusal::Closed => "closed",

@@ -17,98 +17,37 @@
 //! The device id is signed but not carried, so a fix copied to another device fails (R-RISK-2). Reading a token
 //! allocates nothing.
 
+use super::keys::{Keys, chars};
 use crate::domain::fence::{Datum, Fix, Position};
 use crate::domain::{At, Refusal};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use std::fmt;
 
 const VERSION: u8 = 1;
 const MOCK: u8 = 1;
 const BODY: usize = 24;
-const TAG: usize = 32;
 
 /// Characters of a token: base64url of 56 bytes without padding.
-pub const TOKEN_CHARS: usize = 75;
+pub const TOKEN_CHARS: usize = chars(BODY);
 
-/// The shortest key taken, in bytes: the width of the hash.
-const SHORTEST_KEY: usize = 32;
+/// The keys that the host app signs fixes with.
+#[derive(Clone, Debug)]
+pub struct FixKeys(Keys);
 
-/// The keys that the host app signs fixes with, each under its id, so that a key can be changed in a running round.
-pub struct FixKeys {
-    keys: Vec<(u8, Hmac<Sha256>)>,
-}
-
-/// Why a set of keys is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FixKeyError {
-    /// The key of this id has fewer than 32 bytes.
-    TooShort(u8),
-    /// Two keys have this id.
-    TwiceNamed(u8),
-}
-
-impl fmt::Display for FixKeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            FixKeyError::TooShort(id) => {
-                write!(f, "position key {id} is shorter than {SHORTEST_KEY} bytes")
-            }
-            FixKeyError::TwiceNamed(id) => write!(f, "two position keys have the id {id}"),
-        }
-    }
-}
-
-impl std::error::Error for FixKeyError {}
-
-impl fmt::Debug for FixKeys {
-    /// The ids only, never a key.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.keys.iter().map(|(id, _)| id)).finish()
+impl From<Keys> for FixKeys {
+    fn from(keys: Keys) -> FixKeys {
+        FixKeys(keys)
     }
 }
 
 impl FixKeys {
-    /// These keys, each with its id.
-    pub fn new<'a>(
-        given: impl IntoIterator<Item = (u8, &'a [u8])>,
-    ) -> Result<FixKeys, FixKeyError> {
-        let mut keys = Vec::new();
-        for (id, key) in given {
-            if key.len() < SHORTEST_KEY {
-                return Err(FixKeyError::TooShort(id));
-            }
-            if keys.iter().any(|(other, _)| *other == id) {
-                return Err(FixKeyError::TwiceNamed(id));
-            }
-            let mac = Hmac::new_from_slice(key).map_err(|_| FixKeyError::TooShort(id))?;
-            keys.push((id, mac));
-        }
-        Ok(FixKeys { keys })
-    }
-
     /// The fix in `token`, if the host app signed it for `device`; otherwise `position_unsigned`.
     ///
     /// Whether the fix is good enough is for [`crate::domain::fence::verdict`] to say. A blank device has no fix.
     pub fn read(&self, token: &str, device: &[u8]) -> Result<Fix, Refusal> {
-        self.signed_body(token, device)
-            .and_then(|body| fix_of(&body))
-            .ok_or(Refusal::PositionUnsigned)
-    }
-
-    fn signed_body(&self, token: &str, device: &[u8]) -> Option<[u8; BODY]> {
-        if token.len() != TOKEN_CHARS || device.is_empty() {
-            return None;
+        if device.is_empty() {
+            return Err(Refusal::PositionUnsigned);
         }
-        let mut bytes = [0; BODY + TAG + 1]; // the decoder counts its need in whole groups of three
-        let length = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes).ok()?;
-        let (body, tag) = bytes.get(..length)?.split_first_chunk::<BODY>()?;
-        let [_, key_id, ..] = *body;
-        let (_, mac) = self.keys.iter().find(|(id, _)| *id == key_id)?;
-        // `verify_slice` takes the same time wherever the tags differ, and refuses a tag of another length.
-        mac.clone().chain_update(body).chain_update(device).verify_slice(tag).ok()?;
-        Some(*body)
+        let body = self.0.open(token, &[device]);
+        body.and_then(|body| fix_of(&body)).ok_or(Refusal::PositionUnsigned)
     }
 }
 
@@ -142,12 +81,15 @@ fn degrees(bytes: [u8; 4]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use hmac::{Hmac, KeyInit, Mac};
+    use sha2::Sha256;
 
     const KEY: [u8; 32] = [7; 32];
     const DEVICE: &[u8] = b"device-1";
 
     fn keys() -> FixKeys {
-        FixKeys::new([(3, KEY.as_slice()), (4, [8; 32].as_slice())]).unwrap()
+        Keys::new([(3, KEY.as_slice()), (4, [8; 32].as_slice())]).unwrap().into()
     }
 
     fn body() -> [u8; BODY] {
@@ -246,14 +188,5 @@ mod tests {
             other[at] = value;
             assert_eq!(read(&signed(other)), NO, "byte {at} is {value}");
         }
-    }
-
-    #[test]
-    fn r_risk_2_weak_or_ambiguous_keys_are_refused_and_no_key_is_shown() {
-        let short = FixKeys::new([(1, [7; 31].as_slice())]);
-        assert_eq!(short.unwrap_err(), FixKeyError::TooShort(1));
-        let twice = FixKeys::new([(1, KEY.as_slice()), (1, KEY.as_slice())]);
-        assert_eq!(twice.unwrap_err(), FixKeyError::TwiceNamed(1));
-        assert_eq!(format!("{:?}", keys()), "{3, 4}");
     }
 }

@@ -1,5 +1,21 @@
 //! What a person must show before a claim is looked at.
+//!
+//! Slowly, before the opening: an identity token, two captcha proofs and a position fix make a pass ([`Desk`]).
+//! Fast, at the opening: the pass and a fresh fix, both checked with HMAC only. Nothing here waits, reads a clock
+//! or keeps anything; only [`Keyring::load`] and [`write_fresh`] touch files.
 
+mod desk;
 pub mod fix;
+mod identity;
+mod keys;
+pub mod proof;
+#[cfg(test)]
+pub(crate) mod test_keys;
+pub mod token;
 
-pub use fix::{FixKeyError, FixKeys};
+pub use desk::{Application, Desk};
+pub use fix::FixKeys;
+pub use identity::{Identity, IdentityKeys, Material};
+pub use keys::{Hasher, KeyError, Keyring, Keys, write_fresh};
+pub use proof::{Captcha, ProofKeys, Solver};
+pub use token::{Asked, Pass, PassKeys};

@@ -1,15 +1,18 @@
 //! What must hold between the values of a plan file, and what a person should know about them.
 
-use super::{Checked, Faulty, Finding, Kind, LimitOf, Per, Plan, Pool, parse};
+use super::{
+    BoundFor, Checked, Faulty, Finding, Kind, Limit, LimitOf, PassRules, Per, Plan, Pool, parse,
+};
 use crate::domain::{
     At, Fen, KindSet, PoolNo, Window,
     calendar::{Round, WeeklyRule, instant},
+    fence::{Fence, FixRules},
 };
 use jiff::{
     civil::{DateTime, Weekday},
     tz::TimeZone,
 };
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, io, num::NonZeroU32, ops::Range};
 use toml::Spanned;
 
 /// Units of a kind in a round: what 24 bits hold.
@@ -27,18 +30,26 @@ struct Check<'a> {
 }
 
 /// Every error of the file at once, or the plan.
-pub(super) fn check(file: parse::File, text: &str) -> Result<Checked, Faulty> {
+pub(super) fn check(
+    file: parse::File,
+    text: &str,
+    fence: impl Fn(&str) -> io::Result<String>,
+) -> Result<Checked, Faulty> {
     let mut check = Check { text, errors: Vec::new(), warnings: Vec::new() };
     let time = check.times(&file);
     check.pools(&file);
     let kinds = check.kinds(&file);
     check.spending(&file);
     check.limits(&file);
+    check.binding(&file);
+    let fix = check.fix(&file, fence);
     let Check { mut errors, mut warnings, .. } = check;
     errors.sort_by_key(|it| it.line);
     warnings.sort_by_key(|it| it.line);
-    match time {
-        Some(time) if errors.is_empty() => Ok((resolve(file, time, kinds), warnings)),
+    match (time, fix) {
+        (Some(time), Some(fix)) if errors.is_empty() => {
+            Ok((resolve(file, time, kinds, fix), warnings))
+        }
         _ => Err(Faulty { errors, warnings }),
     }
 }
@@ -50,7 +61,7 @@ struct Times {
     books_close: At,
 }
 
-fn resolve(file: parse::File, time: Times, kinds: Vec<Kind>) -> Plan {
+fn resolve(file: parse::File, time: Times, kinds: Vec<Kind>, fix: FixRules) -> Plan {
     let pools = file.pool.into_iter().map(|pool| Pool {
         name: pool.name.into_inner(),
         budget: pool.budget_fen.into_inner(),
@@ -69,8 +80,15 @@ fn resolve(file: parse::File, time: Times, kinds: Vec<Kind>) -> Plan {
         limits: file.limit.into_inner().into_iter().map(Spanned::into_inner).collect(),
         allocation: file.allocation,
         leftover: file.leftover,
-        pass: file.pass,
-        fix: file.fix,
+        pass: PassRules {
+            solve_before_opening_s: file.pass.solve_before_opening_s,
+            valid_s: file.pass.valid_s,
+            one_kind_per_pass: file.pass.one_kind_per_pass,
+            bound_for: file.pass.bound_for.into_inner(),
+        },
+        fix,
+        fence_at_use: file.fix.fence_at_use,
+        rates: file.rates,
         clock: file.clock,
     }
 }
@@ -256,25 +274,63 @@ impl Check<'_> {
         }
     }
 
+    /// The ledger knows one limit. Another one in the file would be promised and not kept.
     fn limits(&mut self, file: &parse::File) {
-        let one = file.limit.get_ref().iter().find(|limit| {
-            let limit = limit.get_ref();
-            limit.of == LimitOf::Kind && limit.per == Per::Round
-        });
-        let remedy = "write a limit of = \"kind\", per = \"round\", most = 1";
-        match one {
-            Some(limit) if limit.get_ref().most.get() == 1 => {}
-            Some(limit) => {
-                let most = limit.get_ref().most;
+        let remedy = "write one limit of = \"kind\", per = \"round\", most = 1";
+        for limit in file.limit.get_ref() {
+            let Limit { of, per, most } = *limit.get_ref();
+            if (of, per) != (LimitOf::Kind, Per::Round) {
+                let fault = "this limit is not built yet: one coupon of a kind in a round is";
+                self.error(&limit.span(), fault, remedy);
+            } else if most != NonZeroU32::MIN {
                 let fault = format!("a person gets one coupon of a kind in a round, not {most}");
                 self.error(&limit.span(), fault, remedy);
             }
-            None => self.error(
-                &file.limit.span(),
-                "no limit says that a person gets one coupon of a kind in a round",
-                remedy,
-            ),
         }
+        if file.limit.get_ref().is_empty() {
+            let fault = "no limit says that a person gets one coupon of a kind in a round";
+            self.error(&file.limit.span(), fault, remedy);
+        }
+    }
+
+    fn binding(&mut self, file: &parse::File) {
+        let bound_for = &file.pass.bound_for;
+        if *bound_for.get_ref() == BoundFor::Campaign {
+            let fault = "binding for the campaign is not built yet: binding for a round is";
+            self.error(&bound_for.span(), fault, "write \"round\"");
+        }
+    }
+
+    fn fix(
+        &mut self,
+        file: &parse::File,
+        read: impl Fn(&str) -> io::Result<String>,
+    ) -> Option<FixRules> {
+        let name = &file.fence.file;
+        let fence = match read(name.get_ref()) {
+            Ok(text) => Fence::from_geojson(&text).map_err(|why| {
+                let remedy = "correct the fence file, or name another one";
+                self.error(&name.span(), why.to_string(), remedy);
+            }),
+            Err(why) => {
+                let remedy = "write its path from the plan file's folder";
+                self.error(&name.span(), format!("the fence can't be read: {why}"), remedy);
+                Err(())
+            }
+        };
+        let parse::Fix { oldest_s, ahead_at_most_s, accuracy_at_most_m, .. } = &file.fix;
+        let metres = accuracy_at_most_m.get_ref().get();
+        let Some(max_accuracy_dm) = metres.checked_mul(10) else {
+            let fault = "a fix can't say that it is so inaccurate";
+            self.error(&accuracy_at_most_m.span(), fault, "write fewer metres");
+            return None;
+        };
+        Some(FixRules {
+            fence: fence.ok()?,
+            max_age_ms: i64::from(oldest_s.get()) * 1_000,
+            max_ahead_ms: i64::from(*ahead_at_most_s) * 1_000,
+            max_accuracy_dm,
+        })
     }
 
     fn duplicates<'b>(&mut self, names: impl Iterator<Item = &'b Spanned<String>>) {

@@ -7,16 +7,14 @@ mod parse;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use parse::{
-    Allocation, BoundFor, ClockRules, FixRules, Leftover, Limit, LimitOf, PassRules, Per,
-};
+pub use parse::{Allocation, BoundFor, ClockRules, Leftover, Limit, LimitOf, Per, RateRules};
 
-use crate::domain::{At, Fen, PoolNo, Window, calendar::Round};
+use crate::domain::{At, Fen, PoolNo, Window, calendar::Round, fence::FixRules};
 use jiff::tz::TimeZone;
-use std::fmt;
+use std::{fmt, fs, io, num::NonZeroU32, path::Path};
 
 /// A plan without errors.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The campaign's name in addresses and reports.
     pub id: String,
@@ -44,8 +42,12 @@ pub struct Plan {
     pub leftover: Leftover,
     /// The rules of a pass (R-RISK-1).
     pub pass: PassRules,
-    /// The rules of a position fix (R-WHO-1).
+    /// The rules of a position fix, the fence among them (R-WHO-1).
     pub fix: FixRules,
+    /// Whether the fence is checked again when a payment code is made (R-WHO-1).
+    pub fence_at_use: bool,
+    /// How often a person, device or address may ask (R-RISK-4).
+    pub rates: RateRules,
     /// The rules of the server's clock (R-RISK-3).
     pub clock: ClockRules,
 }
@@ -74,6 +76,19 @@ pub struct Kind {
     pub threshold: Fen,
     /// How many every round puts out (R-QTY-1).
     pub units_per_round: u32,
+}
+
+/// The rules of a pass (R-RISK-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassRules {
+    /// How long before the opening captchas may be solved.
+    pub solve_before_opening_s: u32,
+    /// How long a pass lives.
+    pub valid_s: NonZeroU32,
+    /// Whether a pass names one kind only.
+    pub one_kind_per_pass: bool,
+    /// How long identifiers stay bound to a person (R-WHO-3).
+    pub bound_for: BoundFor,
 }
 
 /// Something to say about one line of the file.
@@ -109,13 +124,23 @@ pub struct Faulty {
 pub type Checked = (Plan, Vec<Finding>);
 
 impl Plan {
-    /// Reads and checks the text of a plan file.
+    /// Reads and checks the plan file at `path` and the fence file it names; the error is the plan file's own.
+    pub fn load(path: &Path) -> io::Result<Result<Checked, Faulty>> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let text = fs::read_to_string(path)?;
+        Ok(Plan::from_toml(&text, |file| fs::read_to_string(folder.join(file))))
+    }
+
+    /// Reads and checks the text of a plan file; `fence` reads the file of that name beside it.
     ///
     /// What can't be read at all (syntax, an unknown or missing key, a wrong type) is reported alone;
     /// otherwise every error is reported at once.
-    pub fn from_toml(text: &str) -> Result<Checked, Faulty> {
+    pub fn from_toml(
+        text: &str,
+        fence: impl Fn(&str) -> io::Result<String>,
+    ) -> Result<Checked, Faulty> {
         let raw = parse::read(text)
             .map_err(|error| Faulty { errors: vec![error], warnings: Vec::new() })?;
-        check::check(raw, text)
+        check::check(raw, text, fence)
     }
 }

@@ -19,8 +19,10 @@ pub(super) struct File {
     pub(super) limit: Spanned<Vec<Spanned<Limit>>>,
     pub(super) allocation: Allocation,
     pub(super) leftover: Leftover,
-    pub(super) pass: PassRules,
-    pub(super) fix: FixRules,
+    pub(super) pass: PassTable,
+    pub(super) fence: FenceFile,
+    pub(super) fix: Fix,
+    pub(super) rates: RateRules,
     pub(super) clock: ClockRules,
 }
 
@@ -156,18 +158,13 @@ pub enum Leftover {
     BackToPool {},
 }
 
-/// The rules of a pass (R-RISK-1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PassRules {
-    /// How long before the opening captchas may be solved.
-    pub solve_before_opening_s: u32,
-    /// How long a pass lives.
-    pub valid_s: NonZeroU32,
-    /// Whether a pass names one kind only.
-    pub one_kind_per_pass: bool,
-    /// How long identifiers stay bound to a person (R-WHO-3).
-    pub bound_for: BoundFor,
+pub(super) struct PassTable {
+    pub(super) solve_before_opening_s: u32,
+    pub(super) valid_s: NonZeroU32,
+    pub(super) one_kind_per_pass: bool,
+    pub(super) bound_for: Spanned<BoundFor>,
 }
 
 /// How long identifiers stay bound to a person (R-WHO-3).
@@ -180,16 +177,37 @@ pub enum BoundFor {
     Campaign,
 }
 
-/// The rules of a position fix (R-WHO-1).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FenceFile {
+    pub(super) file: Spanned<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fix {
+    pub(super) oldest_s: NonZeroU32,
+    pub(super) ahead_at_most_s: u32,
+    pub(super) accuracy_at_most_m: Spanned<NonZeroU32>,
+    pub(super) fence_at_use: bool,
+}
+
+/// How often one person, device or address may ask (R-RISK-4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct FixRules {
-    /// The age beyond which a fix is stale.
-    pub oldest_s: NonZeroU32,
-    /// The radius beyond which a fix is coarse.
-    pub accuracy_at_most_m: NonZeroU32,
-    /// Whether the fence is checked again when a payment code is made.
-    pub fence_at_use: bool,
+pub struct RateRules {
+    /// Requests a second of one person in the long run.
+    pub person_per_s: NonZeroU32,
+    /// Requests a person may make at once.
+    pub person_burst: NonZeroU32,
+    /// Requests a second of one device in the long run.
+    pub device_per_s: NonZeroU32,
+    /// Requests a device may make at once.
+    pub device_burst: NonZeroU32,
+    /// Requests a second of one address in the long run.
+    pub address_per_s: NonZeroU32,
+    /// Requests an address may make at once.
+    pub address_burst: NonZeroU32,
 }
 
 /// The rules of the server's clock (R-RISK-3).
@@ -206,6 +224,9 @@ pub(super) fn read(text: &str) -> Result<File, Finding> {
         let span = error.span().unwrap_or(0..0);
         let fault = error.message().to_owned();
         let remedy = match fault.split_once(' ') {
+            Some(("unknown", rest)) if rest.starts_with("variant") => {
+                "write one of the expected names; anything else is not built yet"
+            }
             Some(("unknown", _)) => "remove it, or write one of the expected names",
             Some(("missing", _)) => "add the key to this table",
             Some(("invalid", _)) => "write a value of the expected type and range",

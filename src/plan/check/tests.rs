@@ -1,6 +1,20 @@
 use super::*;
 
 const SHIPPED: &str = include_str!("../../../config/xiangning-2023.toml");
+const FENCE: &str = include_str!("../../../config/fences/linfen.geojson");
+
+/// The plan of a text, with the shipped fence beside it.
+fn plan_of(text: impl AsRef<str>) -> Result<Checked, Faulty> {
+    Plan::from_toml(text.as_ref(), beside)
+}
+
+fn beside(file: &str) -> io::Result<String> {
+    if file == "fences/linfen.geojson" {
+        Ok(FENCE.to_owned())
+    } else {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
 
 /// The shipped file with one place changed.
 fn edited(from: &str, to: &str) -> String {
@@ -15,7 +29,7 @@ fn line_of(part: &str) -> usize {
 
 /// Changes one place; exactly one error follows, on that line, and it says all of `says`.
 fn refused(from: &str, to: &str, says: &[&str]) {
-    let faulty = Plan::from_toml(&edited(from, to)).unwrap_err();
+    let faulty = plan_of(edited(from, to)).unwrap_err();
     let [error] = faulty.errors.as_slice() else { panic!("{to}: {:#?}", faulty.errors) };
     let shown = error.to_string();
     let line = format!("line {}: ", line_of(from.lines().next().unwrap()));
@@ -32,7 +46,7 @@ fn table(csv: &str) -> Vec<Vec<&str>> {
 
 #[test]
 fn r_camp_1_the_shipped_plan_is_the_countys() {
-    let (plan, _) = Plan::from_toml(SHIPPED).unwrap();
+    let (plan, _) = plan_of(SHIPPED).unwrap();
     assert_eq!(plan.fund, Fen::new(600_000_000));
     assert_eq!(plan.pools.len(), 4);
     assert_eq!(plan.rounds.len(), 15);
@@ -44,7 +58,7 @@ fn r_camp_1_the_shipped_plan_is_the_countys() {
 
 #[test]
 fn r_kind_1_r_qty_1_the_shipped_kinds_are_those_of_the_tables() {
-    let (plan, _) = Plan::from_toml(SHIPPED).unwrap();
+    let (plan, _) = plan_of(SHIPPED).unwrap();
     let kinds = table(include_str!("../vectors/kinds.csv"));
     let quantities = table(include_str!("../vectors/quantities.csv"));
     let expected = kinds.iter().filter(|row| row[1] != "car").map(|row| {
@@ -63,7 +77,7 @@ fn r_kind_1_r_qty_1_the_shipped_kinds_are_those_of_the_tables() {
 
 #[test]
 fn r_cal_3_r_qty_1_the_shipped_plan_has_these_warnings() {
-    let (_, warnings) = Plan::from_toml(SHIPPED).unwrap();
+    let (_, warnings) = plan_of(SHIPPED).unwrap();
     let shown: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     let parts = [
         "the last round's coupons end at 2023-12-14T23:00:00.000+08:00, after the period",
@@ -81,7 +95,7 @@ fn r_cal_3_r_qty_1_the_shipped_plan_has_these_warnings() {
 #[test]
 fn r_cal_3_strict_mode_cuts_the_last_round_and_does_not_warn() {
     let strict = edited("cut_at_period_end = false", "cut_at_period_end = true");
-    let (plan, warnings) = Plan::from_toml(&strict).unwrap();
+    let (plan, warnings) = plan_of(strict).unwrap();
     assert_eq!(plan.rounds[14].window.until, plan.period.until);
     assert!(plan.rounds[13].window.until < plan.period.until);
     assert!(warnings.iter().all(|it| !it.fault.contains("last round")));
@@ -91,17 +105,17 @@ fn r_cal_3_strict_mode_cuts_the_last_round_and_does_not_warn() {
 fn r_fund_1_pools_and_fund_must_agree_and_both_sums_are_shown() {
     let both = ["¥6000000.01", "¥6000000.00", "600_000_001", "add up"];
     refused("total_fen = 600_000_000", "total_fen = 600_000_001", &both);
-    let faulty = Plan::from_toml(&edited("= 50_000_000", "= 50_000_100")).unwrap_err();
+    let faulty = plan_of(edited("= 50_000_000", "= 50_000_100")).unwrap_err();
     assert!(faulty.errors[0].to_string().contains("¥6000001.00"));
     let huge = edited("= 50_000_000", "= 9_223_372_036_854_775_807");
-    assert!(Plan::from_toml(&huge).is_err());
+    assert!(plan_of(huge).is_err());
 }
 
 #[test]
 fn r_fund_2_rounds_must_fit_their_pool() {
     // 480 -> 1,013: 15 x (1,000 x ¥20 + 1,013 x ¥50) is ¥1,059,750.
     let text = edited("units_per_round = 480", "units_per_round = 1_013");
-    let faulty = Plan::from_toml(&text).unwrap_err();
+    let faulty = plan_of(text).unwrap_err();
     let [error] = faulty.errors.as_slice() else { panic!("{faulty:#?}") };
     let shown = error.to_string();
     assert_eq!(error.line, line_of("= 70_000_000"));
@@ -113,10 +127,10 @@ fn r_fund_2_rounds_must_fit_their_pool() {
 fn r_fund_2_a_pool_may_be_planned_to_the_last_fen() {
     // 15 x (4,000 x ¥10 + 4,000 x ¥40) is the whole retail pool.
     let exact = edited("units_per_round = 3_000", "units_per_round = 4_000");
-    let (_, warnings) = Plan::from_toml(&exact).unwrap();
+    let (_, warnings) = plan_of(exact).unwrap();
     assert!(warnings.iter().all(|it| !it.fault.contains("retail")), "{warnings:#?}");
     let over = edited("units_per_round = 3_000", "units_per_round = 4_001");
-    assert!(Plan::from_toml(&over).is_err());
+    assert!(plan_of(over).is_err());
 }
 
 #[test]
@@ -126,7 +140,7 @@ fn r_cal_1_the_calendar_must_agree_with_itself() {
     let early = ["round 1 opens at 2023-08-25T10:00:00.000+08:00, outside the period", "change"];
     refused("first = \"2023-09-01\"", "first = \"2023-08-25\"", &early);
     let cheap = SHIPPED.replacen("units_per_round = 480", "units_per_round = 1", 1);
-    let faulty = Plan::from_toml(&cheap.replacen("rounds = 15", "rounds = 16", 1)).unwrap_err();
+    let faulty = plan_of(cheap.replacen("rounds = 15", "rounds = 16", 1)).unwrap_err();
     let shown = faulty.errors[0].to_string();
     assert!(shown.contains("`16`: round 16 opens at 2023-12-15T10:00:00.000+08:00"), "{shown}");
     assert_eq!(faulty.errors[0].line, line_of("rounds = 15"));
@@ -143,7 +157,7 @@ fn r_kind_1_a_kind_must_make_sense() {
     let taken = format!("taken on line {}", line_of("\"retail-10\""));
     refused("\"retail-40\"", "\"retail-10\"", &["`\"retail-10\"`", &taken, "another name"]);
     let text = SHIPPED.replacen("pool = \"retail\"", "pool = \"retial\"", 1);
-    let faulty = Plan::from_toml(&text).unwrap_err();
+    let faulty = plan_of(text).unwrap_err();
     let shown = faulty.errors[0].to_string();
     assert!(shown.contains("`\"retial\"`: no such pool"), "{shown}");
     assert!(shown.contains("car, retail, appliance, catering"), "{shown}");
@@ -152,7 +166,7 @@ fn r_kind_1_a_kind_must_make_sense() {
 
 #[test]
 fn r_kind_1_the_threshold_may_equal_the_face() {
-    assert!(Plan::from_toml(&edited("= 5_000 ", "= 1_000 ")).is_ok());
+    assert!(plan_of(edited("= 5_000 ", "= 1_000 ")).is_ok());
 }
 
 #[test]
@@ -164,8 +178,8 @@ fn r_kind_1_there_are_at_most_32_kinds() {
         });
         format!("{SHIPPED}{}", more.collect::<Vec<_>>().concat())
     };
-    assert!(Plan::from_toml(&with(32)).is_ok());
-    let shown = Plan::from_toml(&with(33)).unwrap_err().errors[0].to_string();
+    assert!(plan_of(with(32)).is_ok());
+    let shown = plan_of(with(33)).unwrap_err().errors[0].to_string();
     assert!(shown.contains("`\"more-33\"`: there are 33 kinds, 32 at most; remove"), "{shown}");
 }
 
@@ -179,7 +193,7 @@ fn r_qty_1_every_kind_puts_out_coupons() {
 fn r_fund_1_pool_names_are_unique() {
     let taken = format!("taken on line {}", line_of("name = \"car\""));
     let text = edited("name = \"catering\"", "name = \"car\"");
-    let errors = Plan::from_toml(&text).unwrap_err().errors;
+    let errors = plan_of(text).unwrap_err().errors;
     assert!(errors[0].to_string().contains(&taken), "{errors:#?}");
     assert_eq!(errors[0].line, line_of("name = \"catering\""));
     // All of the file's errors are told at once: both catering kinds lost their pool.
@@ -188,9 +202,12 @@ fn r_fund_1_pool_names_are_unique() {
 
 #[test]
 fn r_who_3_a_person_gets_one_of_a_kind_in_a_round() {
-    let shown = Plan::from_toml(&edited("most = 1", "most = 2")).unwrap_err().errors;
+    let shown = plan_of(edited("most = 1", "most = 2")).unwrap_err().errors;
     assert!(shown[0].to_string().contains("one coupon of a kind in a round, not 2"), "{shown:?}");
-    let shown = Plan::from_toml(&edited("per = \"round\"", "per = \"week\"")).unwrap_err().errors;
+    let head = SHIPPED.find("[[limit]]").unwrap();
+    let tail = SHIPPED.find("[allocation]").unwrap();
+    let none = format!("limit = []\n{}{}", &SHIPPED[..head], &SHIPPED[tail..]);
+    let shown = plan_of(none).unwrap_err().errors;
     assert!(shown[0].to_string().contains("no limit says"), "{shown:?}");
 }
 
@@ -203,11 +220,11 @@ fn r_camp_1_what_cannot_be_read_is_told_with_its_line() {
     refused("weekday = \"friday\"", "weekday = \"Freitag\"", &["Freitag", "unknown variant"]);
     refused("rounds = 15", "rounds = ", &["as TOML"]);
     for (from, to) in [("first_come", "lottery"), ("back_to_pool", "keep")] {
-        let shown = Plan::from_toml(&edited(from, to)).unwrap_err().errors[0].to_string();
+        let shown = plan_of(edited(from, to)).unwrap_err().errors[0].to_string();
         assert!(shown.contains(to) && shown.contains(from), "{shown}");
     }
     let extra = edited("[leftover]", "share = 1\n[leftover]");
-    let shown = Plan::from_toml(&extra).unwrap_err().errors[0].to_string();
+    let shown = plan_of(extra).unwrap_err().errors[0].to_string();
     assert!(shown.contains("share"), "{shown}");
 }
 
@@ -220,7 +237,69 @@ fn r_camp_1_no_key_can_be_left_out() {
     {
         let rest = SHIPPED.lines().enumerate().filter(|(other, _)| *other != at);
         let text: Vec<&str> = rest.map(|(_, line)| line).collect();
-        let errors = Plan::from_toml(&text.join("\n")).unwrap_err().errors;
+        let errors = plan_of(text.join("\n")).unwrap_err().errors;
         assert!(errors[0].fault.contains("missing field"), "{line}: {errors:?}");
     }
+}
+
+#[test]
+fn r_who_3_what_the_ledger_does_not_keep_is_not_promised() {
+    let line = format!("line {}: ", line_of("[[limit]]"));
+    for (from, to) in [
+        ("per = \"round\"", "per = \"day\""),
+        ("per = \"round\"", "per = \"week\""),
+        ("per = \"round\"", "per = \"campaign\""),
+        ("of = \"kind\"", "of = \"pool\""),
+        ("of = \"kind\"", "of = \"all\""),
+    ] {
+        let errors = plan_of(edited(from, to)).unwrap_err().errors;
+        let [error] = errors.as_slice() else { panic!("{errors:#?}") };
+        let shown = error.to_string();
+        assert!(shown.starts_with(&line) && shown.contains("not built yet"), "{to}: {shown}");
+    }
+    let second = "[[limit]]\nof = \"all\"\nper = \"campaign\"\nmost = 3\n\n[allocation]";
+    let errors = plan_of(edited("[allocation]", second)).unwrap_err().errors;
+    let [error] = errors.as_slice() else { panic!("{errors:#?}") };
+    assert_eq!(error.line, line_of("[allocation]"));
+    let campaign = ["`\"campaign\"`", "not built yet", "write \"round\""];
+    refused("bound_for = \"round\"", "bound_for = \"campaign\"", &campaign);
+    for (from, to) in [("first_come", "lottery"), ("back_to_pool", "keep")] {
+        let shown = plan_of(edited(from, to)).unwrap_err().errors[0].to_string();
+        assert!(shown.contains("not built yet"), "{shown}");
+    }
+}
+
+#[test]
+fn r_who_1_the_fence_is_checked_with_the_plan() {
+    let (plan, _) = plan_of(SHIPPED).unwrap();
+    assert_eq!(plan.fix.fence, Fence::from_geojson(FENCE).unwrap());
+    assert_eq!((plan.fix.max_age_ms, plan.fix.max_ahead_ms), (60_000, 5_000));
+    assert_eq!(plan.fix.max_accuracy_dm, 10_000);
+    let missing =
+        ["`\"fences/datong.geojson\"`", "can't be read", "path from the plan file's folder"];
+    refused("fences/linfen", "fences/datong", &missing);
+    let open = FENCE.replace(", [111.59, 35.56]]", "]");
+    let nameless = FENCE.replace(", \"datum\": \"GCJ-02\"", "");
+    for (fence, says) in [
+        (open.as_str(), "last point is not its first"),
+        (nameless.as_str(), "does not say its datum"),
+        ("", "not JSON"),
+    ] {
+        assert_ne!(fence, FENCE);
+        let faulty = Plan::from_toml(SHIPPED, |_| Ok(fence.to_owned())).unwrap_err();
+        let [error] = faulty.errors.as_slice() else { panic!("{:#?}", faulty.errors) };
+        assert_eq!(error.line, line_of("fences/linfen.geojson"));
+        assert!(error.fault.contains(says), "{error}");
+        assert!(error.remedy.contains("correct the fence file"), "{error}");
+    }
+    let wide = ["`429_496_730`", "so inaccurate", "fewer metres"];
+    refused("accuracy_at_most_m = 1_000", "accuracy_at_most_m = 429_496_730", &wide);
+}
+
+#[test]
+fn r_risk_4_the_shipped_rates_are_wide_for_an_address_and_narrow_for_a_person() {
+    let rates = plan_of(SHIPPED).unwrap().0.rates;
+    assert_eq!((rates.person_per_s.get(), rates.device_per_s.get()), (5, 5));
+    assert_eq!((rates.address_per_s.get(), rates.address_burst.get()), (3_000, 6_000));
+    refused("person_per_s = 5", "person_per_s = 0", &["`0`", "nonzero"]);
 }

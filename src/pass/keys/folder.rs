@@ -1,0 +1,214 @@
+//! The keys folder: one file a key, one line of base64 in each.
+//!
+//! | file              | what                                                        |
+//! |-------------------|-------------------------------------------------------------|
+//! | `hash.key`        | the key of the keyed hashes; it can't be changed in a campaign |
+//! | `pass-<id>.key`   | seals and opens passes                                      |
+//! | `fix-<id>.key`    | the host app's, for position fixes                          |
+//! | `captcha-<id>.key`| the captcha service's                                       |
+//! | `identity-<id>.key` | the host app's HS256 key under kid `host-<id>`            |
+//! | `identity-<id>.pub` | the host app's Ed25519 public key under kid `host-<id>`   |
+
+use super::{Hasher, KeyError, Keys};
+use crate::pass::{FixKeys, IdentityKeys, PassKeys, ProofKeys};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use rand::CryptoRng;
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, Write},
+    path::Path,
+};
+
+/// Every key the engine needs.
+#[derive(Clone, Debug)]
+pub struct Keyring {
+    /// Makes the keyed hashes.
+    pub hasher: Hasher,
+    /// Of the passes.
+    pub pass: PassKeys,
+    /// Of the position fixes.
+    pub fix: FixKeys,
+    /// Of the captcha proofs.
+    pub proof: ProofKeys,
+    /// Of the identity tokens.
+    pub identity: IdentityKeys,
+}
+
+/// A key as a file holds it.
+struct Found {
+    /// The use, as `pass`.
+    usage: String,
+    id: u8,
+    public: bool,
+    bytes: Vec<u8>,
+}
+
+impl Keyring {
+    /// Reads the folder. A file that is no key, or a use without a key, is an error that names it.
+    pub fn load(folder: &Path) -> io::Result<Keyring> {
+        let mut hash = None;
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder).map_err(|why| at(folder, &why))? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name == "hash.key" {
+                hash = Some(key_in(&path)?);
+            } else if let Some((usage, id, public)) = parts(name) {
+                found.push(Found { usage: usage.into(), id, public, bytes: key_in(&path)? });
+            } else if !name.starts_with('.') {
+                return Err(at(&path, &"not the name of a key file, as pass-1.key"));
+            }
+        }
+        let keys = |usage: &str| {
+            let keys = found.iter().filter(|key| key.usage == usage && !key.public);
+            Keys::new(keys.map(|key| (key.id, key.bytes.as_slice())))
+                .map_err(|why| at(&folder.join(format!("{usage}-1.key")), &why))
+        };
+        let hash = hash.ok_or_else(|| at(&folder.join("hash.key"), &KeyError::None))?;
+        Ok(Keyring {
+            hasher: Hasher::new(&hash).map_err(|why| at(&folder.join("hash.key"), &why))?,
+            pass: keys("pass")?.into(),
+            fix: keys("fix")?.into(),
+            proof: keys("captcha")?.into(),
+            identity: identity(&found).map_err(|why| at(&folder.join("identity-1.key"), &why))?,
+        })
+    }
+}
+
+fn identity(found: &[Found]) -> Result<IdentityKeys, KeyError> {
+    let mut keys = IdentityKeys::default();
+    for key in found.iter().filter(|key| key.usage == "identity") {
+        if key.public {
+            keys.add_ed25519(key.id, &key.bytes)?;
+        } else {
+            keys.add_hs256(key.id, &key.bytes)?;
+        }
+    }
+    if keys.is_empty() { Err(KeyError::None) } else { Ok(keys) }
+}
+
+/// Use, id and whether it is public, of the name of a key file.
+fn parts(name: &str) -> Option<(&str, u8, bool)> {
+    let (name, kind) = name.rsplit_once('.')?;
+    let (usage, id) = name.rsplit_once('-')?;
+    let public = kind == "pub" && usage == "identity";
+    let known = ["pass", "fix", "captcha", "identity"].contains(&usage);
+    (known && (public || kind == "key")).then_some((usage, id.parse().ok()?, public))
+}
+
+fn key_in(path: &Path) -> io::Result<Vec<u8>> {
+    let text = fs::read_to_string(path).map_err(|why| at(path, &why))?;
+    // The decoder's own words would tell a byte of the key.
+    STANDARD.decode(text.trim()).map_err(|_| at(path, &"not one line of base64"))
+}
+
+fn at(path: &Path, why: &dyn std::fmt::Display) -> io::Error {
+    io::Error::other(format!("{}: {why}", path.display()))
+}
+
+/// Makes the folder with a fresh key of every use; refuses if any of them is there already.
+pub fn write_fresh(folder: &Path, rng: &mut impl CryptoRng) -> io::Result<()> {
+    let names = ["hash", "pass-1", "fix-1", "captcha-1", "identity-1"];
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)?;
+    let paths = names.map(|name| folder.join(format!("{name}.key")));
+    // Looked at beforehand, so that a half-written folder is not topped up with keys that fit nothing else.
+    if let Some(there) = paths.iter().find(|path| path.exists()) {
+        return Err(at(there, &"is there already; a key is never overwritten"));
+    }
+    for path in paths {
+        let mut key = [0; super::SHORTEST_KEY];
+        rng.fill_bytes(&mut key);
+        let mut options = OpenOptions::new();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.write(true).create_new(true).open(&path)?;
+        writeln!(file, "{}", STANDARD.encode(key))?;
+        file.sync_all()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Folder {
+            let path =
+                std::env::temp_dir().join(format!("quan-keys-{}-{name}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            Folder(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_fresh_folder_loads_and_is_never_overwritten() {
+        let folder = Folder::new("fresh");
+        write_fresh(&folder.0, &mut rand::rng()).unwrap();
+        Keyring::load(&folder.0).unwrap();
+        let before = fs::read_to_string(folder.0.join("pass-1.key")).unwrap();
+        fs::remove_file(folder.0.join("hash.key")).unwrap();
+        let why = write_fresh(&folder.0, &mut rand::rng()).unwrap_err().to_string();
+        assert!(why.contains("never overwritten"), "{why}");
+        assert_eq!(fs::read_to_string(folder.0.join("pass-1.key")).unwrap(), before);
+        let why = Keyring::load(&folder.0).unwrap_err().to_string();
+        assert!(why.contains("hash.key: there is no key"), "{why}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn r_who_2_only_the_owner_reads_a_key() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = Folder::new("mode");
+        write_fresh(&folder.0, &mut rand::rng()).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder.0), 0o700);
+        for entry in fs::read_dir(&folder.0).unwrap() {
+            assert_eq!(mode(&entry.unwrap().path()), 0o600);
+        }
+    }
+
+    #[test]
+    fn every_key_is_another_one() {
+        let folder = Folder::new("other");
+        write_fresh(&folder.0, &mut rand::rng()).unwrap();
+        let entries = fs::read_dir(&folder.0).unwrap();
+        let mut keys: Vec<Vec<u8>> =
+            entries.map(|entry| key_in(&entry.unwrap().path()).unwrap()).collect();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), 5);
+        assert!(keys.iter().all(|key| key.len() == 32));
+    }
+
+    #[test]
+    fn a_bad_file_is_named_and_its_text_is_not() {
+        for (name, text, says) in [
+            ("pass-2.key", "c2hvcnQ=", "shorter than 32"),
+            ("pass-2.key", "secret!", "not one line of base64"),
+            ("passs-2.key", "", "not the name of a key file"),
+            ("pass-256.key", "", "not the name of a key file"),
+            ("fix-1.pub", "", "not the name of a key file"),
+            ("identity-2.pub", "c2hvcnQ=", "not an Ed25519 public key"),
+            ("identity-1.pub", &STANDARD.encode([1; 32]), "two keys have the id 1"),
+        ] {
+            let folder = Folder::new("bad");
+            write_fresh(&folder.0, &mut rand::rng()).unwrap();
+            fs::write(folder.0.join(name), text).unwrap();
+            let why = Keyring::load(&folder.0).unwrap_err().to_string();
+            assert!(why.contains(says) && !why.contains("secret"), "{name}: {why}");
+        }
+    }
+}
