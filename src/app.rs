@@ -1,0 +1,154 @@
+//! The composition root: makes every part once and joins them.
+
+use crate::campaign::Campaign;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::{At, CampaignNo};
+use crate::gate::{Gate, Reason};
+use crate::http::body::{BodyLimits, HasBodyLimits};
+use crate::ledger::embedded::{Embedded, Outcome};
+use crate::ledger::journal::{Folder, Options};
+use crate::ledger::machine::{Answer, Summary};
+use crate::ledger::service::{BatchStats, Ledger, Watcher};
+use crate::pass::{Desk, Keyring};
+use crate::plan::Plan;
+use crate::steward;
+use anyhow::{Context, Result, bail, ensure};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// Everything a request needs.
+pub struct App {
+    /// The clock.
+    pub clock: Arc<Clock>,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The keys.
+    pub keys: Keyring,
+    campaigns: Arc<Campaigns>,
+    body: BodyLimits,
+}
+
+/// The campaigns that are served, by their ids.
+struct Campaigns(BTreeMap<String, Arc<Campaign>>);
+
+impl Campaigns {
+    fn by_no(&self, no: CampaignNo) -> Option<&Arc<Campaign>> {
+        self.0.values().find(|campaign| campaign.no == no)
+    }
+}
+
+impl App {
+    /// Opens the data folder, replays its journal and starts the ledger.
+    pub fn open(config: &Config, clock: Arc<Clock>) -> Result<App> {
+        let mut plans = Vec::new();
+        for campaign in &config.campaign {
+            plans.push(plan(campaign)?);
+        }
+        let keys = &config.keys.folder;
+        let keys = Keyring::load(keys)
+            .with_context(|| format!("keys folder {}: make one with `quan keys`", keys.display()))?;
+        let mut embedded = open_ledger(config, clock.now())?;
+        let mut campaigns = BTreeMap::new();
+        for plan in plans {
+            let no = open_campaign(&mut embedded, &plan, clock.now())?;
+            let (id, gate) = (plan.id.clone(), Gate::new(no, &plan, clock.now()));
+            let before = campaigns.insert(id.clone(), Arc::new(Campaign::new(no, plan, gate)));
+            ensure!(before.is_none(), "two plans have the campaign id {id}");
+        }
+        let campaigns = Arc::new(Campaigns(campaigns));
+        let (watcher, time) = (Board(Arc::clone(&campaigns)), Arc::clone(&clock));
+        let ledger = Ledger::start(embedded, move || time.now(), Box::new(watcher))?;
+        let patience = Duration::from_millis(config.public.request_ms);
+        let body = BodyLimits { bytes: config.public.body_bytes, patience };
+        Ok(App { clock, ledger, keys, campaigns, body })
+    }
+
+    /// The campaign of that id.
+    pub fn campaign(&self, id: &str) -> Option<&Arc<Campaign>> {
+        self.campaigns.0.get(id)
+    }
+
+    /// All campaigns, by their ids.
+    pub fn campaigns(&self) -> impl Iterator<Item = &Arc<Campaign>> {
+        self.campaigns.0.values()
+    }
+
+    /// Where the passes of `campaign` are made.
+    pub fn desk<'a>(&'a self, campaign: &'a Campaign) -> Desk<'a> {
+        Desk { keys: &self.keys, plan: &campaign.plan, campaign: campaign.no }
+    }
+
+    /// Does what the calendar asks for now; gives what could not be done.
+    pub async fn keep_calendar(&self) -> Vec<String> {
+        let mut undone = Vec::new();
+        for campaign in self.campaigns() {
+            let Some(summary) = self.ledger.view().campaign(campaign.no) else { continue };
+            for command in steward::due(campaign.no, &campaign.plan, &summary, self.clock.now()) {
+                let what = format!("{command:?}");
+                match self.ledger.told(command).await {
+                    Ok(Outcome::Yes(_)) => tracing::info!(command = what, "the calendar was kept"),
+                    other => undone.push(format!("{what}: {other:?}")),
+                }
+            }
+        }
+        undone
+    }
+
+    /// Tells every gate whether the clock and the ledger can be relied on.
+    pub fn keep_watch(&self) {
+        let ledger_stopped = self.ledger.view().stopped();
+        for campaign in self.campaigns() {
+            self.clock.check(i64::from(campaign.plan.clock.jump_at_most_ms.get()));
+            campaign.gate.interlock.set(Reason::Clock, !self.clock.healthy());
+            campaign.gate.interlock.set(Reason::Journal, ledger_stopped);
+        }
+    }
+}
+
+impl HasBodyLimits for Arc<App> {
+    fn body_limits(&self) -> BodyLimits {
+        self.body
+    }
+}
+
+fn plan(campaign: &crate::config::Campaign) -> Result<Plan> {
+    let file = &campaign.plan;
+    let shown = file.display();
+    match Plan::load(file).with_context(|| format!("{shown}"))? {
+        Ok((plan, _)) => Ok(plan),
+        Err(faulty) => {
+            let first = faulty.errors.first().map(ToString::to_string).unwrap_or_default();
+            bail!("{shown}: {first} ({} errors; `quan check {shown}` lists them)", faulty.errors.len())
+        }
+    }
+}
+
+fn open_ledger(config: &Config, now: At) -> Result<Embedded<Folder>> {
+    let folder = config.data.folder.join("journal");
+    let shown = folder.display();
+    let disk = Folder::open(&folder).with_context(|| format!("data folder {shown}"))?;
+    let options = Options { segment_bytes: config.data.segment_mib << 20, ..Options::default() };
+    Embedded::open(disk, options, now).with_context(|| format!("journal in {shown}"))
+}
+
+/// Opens the campaign in the ledger, or finds it opened before on the same terms.
+fn open_campaign(embedded: &mut Embedded<Folder>, plan: &Plan, now: At) -> Result<CampaignNo> {
+    let batch = embedded.decide_all([steward::opening(plan)].iter(), now);
+    match embedded.commit(batch).outcomes.as_slice() {
+        [Outcome::Yes(Answer::Opened(no))] => Ok(*no),
+        other => bail!("campaign {} does not open in the ledger: {other:?}", plan.id),
+    }
+}
+
+/// Passes on what becomes durable to the shields and the interlocks.
+struct Board(Arc<Campaigns>);
+
+impl Watcher for Board {
+    fn campaign(&mut self, seq: u64, no: CampaignNo, summary: &Summary) {
+        if let Some(campaign) = self.0.by_no(no) {
+            campaign.note(seq, summary);
+        }
+    }
+
+    fn batch(&mut self, _: &BatchStats) {}
+}

@@ -1,0 +1,92 @@
+//! A campaign as this server runs it: its plan, its number in the ledger, and the shield of each
+//! round.
+
+pub mod handler;
+mod place;
+mod state;
+
+pub use place::{InCampaign, InRound};
+pub use state::{Remaining, State, state};
+
+use crate::domain::{CampaignNo, KindNo, Refusal, RoundNo, calendar::Round};
+use crate::gate::Gate;
+use crate::inventory::{Shortage, Stock};
+use crate::ledger::machine::Summary;
+use crate::plan::{Kind, Plan};
+use std::sync::{Arc, OnceLock};
+
+/// Takes let through beyond what is left, since some holders will be refused further on.
+const OVERSHOOT: u32 = 64;
+/// How long somebody waits who came while the rest was held by others.
+pub const BUSY_MS: u32 = 200;
+
+/// One campaign.
+#[derive(Debug)]
+pub struct Campaign {
+    /// Its number in the ledger.
+    pub no: CampaignNo,
+    /// Its plan.
+    pub plan: Plan,
+    /// Who may come in.
+    pub gate: Gate,
+    /// By round, from the first; empty until the round is armed.
+    stocks: Vec<OnceLock<Vec<Arc<Stock>>>>,
+}
+
+impl Campaign {
+    /// The campaign of `plan`, with no round armed yet.
+    pub fn new(no: CampaignNo, plan: Plan, gate: Gate) -> Campaign {
+        let stocks = plan.rounds.iter().map(|_| OnceLock::new()).collect();
+        Campaign { no, plan, gate, stocks }
+    }
+
+    /// The round of that number in the plan.
+    pub fn round(&self, round: RoundNo) -> Result<&Round, Refusal> {
+        self.plan.rounds.get(place(round)).ok_or(Refusal::RoundUnknown)
+    }
+
+    /// The kind of that name.
+    pub fn kind(&self, name: &str) -> Result<KindNo, Refusal> {
+        let place = self.plan.kinds.iter().position(|kind| kind.name == name);
+        let no = place.and_then(|place| u8::try_from(place).ok());
+        no.map(KindNo).ok_or(Refusal::KindUnknown)
+    }
+
+    /// What the plan says of a kind.
+    pub fn terms(&self, kind: KindNo) -> Option<&Kind> {
+        self.plan.kinds.get(usize::from(kind.0))
+    }
+
+    /// The shield of a kind in a round; `None` until the round is armed.
+    pub fn stock(&self, round: RoundNo, kind: KindNo) -> Option<&Arc<Stock>> {
+        self.stocks.get(place(round))?.get()?.get(usize::from(kind.0))
+    }
+
+    /// Takes note of how the ledger stands, durably, at `seq`.
+    pub fn note(&self, seq: u64, summary: &Summary) {
+        self.gate.interlock.set(crate::gate::Reason::Ledger, summary.tripped);
+        for round in &summary.rounds {
+            let Some(stocks) = self.stocks.get(place(round.round)) else { continue };
+            let stocks = stocks.get_or_init(|| {
+                let new = round.stock.iter();
+                new.map(|level| Arc::new(Stock::new(seq, level.left(), OVERSHOOT))).collect()
+            });
+            for (stock, level) in stocks.iter().zip(&round.stock) {
+                stock.confirm(seq, level.left());
+            }
+        }
+    }
+}
+
+/// A shortage as people are told of it.
+pub fn shortage(shortage: Shortage) -> Refusal {
+    match shortage {
+        Shortage::SoldOut => Refusal::SoldOut,
+        Shortage::Busy => Refusal::Busy { retry_after_ms: BUSY_MS },
+    }
+}
+
+/// Rounds are numbered from 1, lists from 0; round 0 is nowhere.
+fn place(round: RoundNo) -> usize {
+    usize::from(round.0).wrapping_sub(1)
+}

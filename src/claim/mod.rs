@@ -1,0 +1,89 @@
+//! The path of a claim: admit, take, grant, answer.
+//!
+//! # What always holds
+//!
+//! - A yes is answered after the grant is durable (R-CLAIM-2); the coupon belongs to the pass's
+//!   person, whoever sends it (R-RISK-2).
+//! - The hold travels with the command, so a client that hangs up drops only its waiting.
+//! - A holder's repeat is answered with the same coupon, however often (R-CLAIM-1).
+
+pub mod handler;
+
+use crate::app::App;
+use crate::campaign::{BUSY_MS, Campaign, shortage};
+use crate::domain::{Refusal, RoundNo};
+use crate::gate::Asked;
+use crate::http::Problem;
+use crate::inventory::Hold;
+use crate::ledger::embedded::Outcome;
+use crate::ledger::machine::{Answer, Command, Grant, Held, No};
+use crate::ledger::service::{Ledger, NotTaken, Waiting};
+use tokio::sync::oneshot;
+
+/// A yes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The coupon.
+    pub held: Held,
+    /// Whether it was granted to an earlier request.
+    pub replayed: bool,
+}
+
+/// Turns a claim into a durable yes or a named no.
+pub async fn claim(app: &App, campaign: &Campaign, asked: Asked<'_>, kind: &str) -> Result<Claimed, Problem> {
+    let now = app.clock.now();
+    let kind = campaign.kind(kind)?;
+    let round = asked.round;
+    let admitted = app.admit(campaign, asked, kind, now)?;
+    let grant = Grant { campaign: campaign.no, round, kind, person: admitted.person, pass: admitted.pass };
+    if let Some(held) = app.ledger.view().held(campaign.no, grant.person, round, kind) {
+        return Ok(Claimed { held, replayed: true });
+    }
+    // An open round that is not armed yet is about to be.
+    let stock = campaign.stock(round, kind).ok_or(Refusal::Busy { retry_after_ms: BUSY_MS })?;
+    let hold = stock.take().map_err(shortage)?;
+    told(ask(&app.ledger, grant, hold).await?)
+}
+
+/// Hands the grant and its hold to the ledger and waits for what became of it.
+async fn ask(ledger: &Ledger, grant: Grant, hold: Hold) -> Result<Outcome, Problem> {
+    let (sender, receiver) = oneshot::channel();
+    ledger.ask(Command::Grant(grant), Box::new(Claimer { hold, sender })).map_err(not_taken)?;
+    // A writer that is gone without an answer leaves the outcome unknown.
+    Ok(receiver.await.unwrap_or(Outcome::Unknown))
+}
+
+/// What a claimer is told of the ledger's outcome.
+fn told(outcome: Outcome) -> Result<Claimed, Problem> {
+    match outcome {
+        Outcome::Yes(Answer::Granted(held)) => Ok(Claimed { held, replayed: false }),
+        Outcome::Yes(Answer::AlreadyHeld(held)) => Ok(Claimed { held, replayed: true }),
+        Outcome::No(No::Refused(refusal)) => Err(refusal.into()),
+        Outcome::Yes(_) | Outcome::No(No::Funds(_) | No::Conflict(_)) => Err(Problem::UNAVAILABLE),
+        Outcome::Unknown => Err(Problem::OUTCOME_UNKNOWN),
+    }
+}
+
+/// A command that was not taken has had no effect.
+pub fn not_taken(why: NotTaken) -> Problem {
+    match why {
+        NotTaken::Full => Refusal::Busy { retry_after_ms: BUSY_MS }.into(),
+        NotTaken::Stopped => Problem::UNAVAILABLE,
+    }
+}
+
+/// Waits for the ledger with a hold on the stock. By the time it hears, the shield knows the new
+/// level, so letting the hold go lets nobody through who can't win.
+struct Claimer {
+    hold: Hold,
+    sender: oneshot::Sender<Outcome>,
+}
+
+impl Waiting for Claimer {
+    fn answer(self: Box<Self>, outcome: Outcome) {
+        let Claimer { hold, sender } = *self;
+        drop(hold);
+        // The claimer may have hung up; the grant stands.
+        let _ = sender.send(outcome);
+    }
+}

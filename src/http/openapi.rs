@@ -1,0 +1,60 @@
+//! The OpenAPI 3.1 document, made from the handlers.
+
+use crate::{campaign, claim, pass, wallet};
+use serde::Serialize;
+use utoipa::{
+    Modify, OpenApi, ToSchema,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+
+/// Why not (RFC 9457).
+#[derive(Serialize, ToSchema)]
+pub struct ProblemBody {
+    /// `urn:quan:problem:` and the code.
+    r#type: String,
+    /// The HTTP status.
+    status: u16,
+    /// The stable name of the problem.
+    code: String,
+    /// The text for people, in Chinese.
+    title: String,
+    /// The same in English.
+    title_en: String,
+    /// Milliseconds to wait, where trying again helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u32>,
+    /// Milliseconds until the round opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opens_in_ms: Option<i64>,
+}
+
+struct Identity;
+
+impl Modify for Identity {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("identity", SecurityScheme::Http(scheme));
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "quan", description = "Consumption vouchers: passes, claims, my coupons."),
+    paths(
+        campaign::handler::time,
+        campaign::handler::list,
+        campaign::handler::about,
+        campaign::handler::round,
+        pass::handler::make,
+        claim::handler::post,
+        wallet::handler::coupons,
+    ),
+    modifiers(&Identity)
+)]
+struct Document;
+
+/// The document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}

@@ -1,0 +1,115 @@
+//! `quan serve`: starts everything, serves until told to stop, and loses nothing on the way out.
+
+use crate::app::App;
+use crate::clock::{CHECK_EVERY, Clock};
+use crate::config::Config;
+use crate::domain::At;
+use crate::http::accept::{Connections, Limits, Running, Server};
+use crate::http::{ops, router};
+use anyhow::{Context, Result};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
+
+/// How often the calendar is looked at.
+const CALENDAR_EVERY: Duration = Duration::from_millis(200);
+
+/// Serves until SIGTERM or SIGINT. `ready` is called once with the addresses that are served.
+pub fn serve(config: &Config, start: Option<At>, ready: impl FnOnce(&Served)) -> Result<()> {
+    let clock = Arc::new(Clock::start(start));
+    let app = Arc::new(App::open(config, clock)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        app.keep_watch();
+        undone(&app.keep_calendar().await);
+        let (stop, stopped) = watch::channel(false);
+        let (served, workers) = start_http(config, &app, &stopped)?;
+        ready(&served);
+        let office = tokio::spawn(office(Arc::clone(&app)));
+        told_to_stop().await?;
+        tracing::info!("stopping: no new connections, requests in flight are answered");
+        stop.send_replace(true);
+        office.abort();
+        tokio::task::spawn_blocking(move || workers.into_iter().for_each(Running::join)).await?;
+        app.ledger.close();
+        Ok(())
+    })
+}
+
+/// Where it is served.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Served {
+    /// The public address.
+    pub public: std::net::SocketAddr,
+    /// The ops address.
+    pub ops: std::net::SocketAddr,
+}
+
+fn start_http(
+    config: &Config,
+    app: &Arc<App>,
+    stopped: &watch::Receiver<bool>,
+) -> Result<(Served, Vec<Running>)> {
+    let public = &config.public;
+    let limits = Limits {
+        workers: public.workers,
+        connections: public.connections,
+        header_ms: public.header_ms,
+        grace_ms: public.grace_ms,
+    };
+    let count = Arc::new(Connections::default());
+    let front = Server::bind(public.listen, limits).with_context(|| listening(public.listen))?;
+    let back_limits = Limits { workers: 1, connections: 64, ..limits };
+    let back =
+        Server::bind(config.ops.listen, back_limits).with_context(|| listening(config.ops.listen))?;
+    let served = Served { public: front.address(), ops: back.address() };
+    let ops_count = Arc::new(Connections::default());
+    let workers = vec![
+        front.run(|| router::public(Arc::clone(app)), stopped, &count)?,
+        back.run(|| ops::router(Arc::clone(app)), stopped, &ops_count)?,
+    ];
+    Ok((served, workers))
+}
+
+fn listening(address: std::net::SocketAddr) -> String {
+    format!("listening on {address}")
+}
+
+/// What is done beside the requests.
+async fn office(app: Arc<App>) {
+    let mut watch = every(CHECK_EVERY);
+    let mut calendar = every(CALENDAR_EVERY);
+    let mut tidy = every(Duration::from_secs(60));
+    loop {
+        tokio::select! {
+            _ = watch.tick() => app.keep_watch(),
+            _ = calendar.tick() => undone(&app.keep_calendar().await),
+            _ = tidy.tick() => app.campaigns().for_each(|campaign| campaign.gate.tidy()),
+        }
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks
+}
+
+fn undone(commands: &[String]) {
+    for command in commands {
+        tracing::error!(command, "the calendar could not be kept");
+    }
+}
+
+async fn told_to_stop() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+use super::{Coupon, coupon};
+use crate::app::App;
+use crate::campaign::InCampaign;
+use crate::http::openapi::ProblemBody;
+use crate::http::{Peer, Problem, bearer};
+use axum::{Extension, Json, extract::State, http::HeaderMap};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// The coupons of the person who asks.
+#[derive(Serialize, ToSchema)]
+pub struct Coupons {
+    coupons: Vec<Coupon>,
+}
+
+/// My coupons, with their states and validity.
+#[utoipa::path(
+    get,
+    path = "/v1/campaigns/{campaign}/coupons",
+    params(("campaign" = String, Path, description = "the campaign's id")),
+    security(("identity" = [])),
+    responses(
+        (status = 200, body = Coupons),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json")
+    )
+)]
+pub async fn coupons(
+    State(app): State<Arc<App>>,
+    InCampaign(campaign): InCampaign,
+    Extension(Peer(peer)): Extension<Peer>,
+    headers: HeaderMap,
+) -> Result<Json<Coupons>, Problem> {
+    let now = app.clock.now();
+    campaign.gate.address(peer, now)?;
+    let who = app.desk(&campaign).identify(bearer(&headers), now)?;
+    let person = who.identity(&app.keys.hasher).person;
+    let mut held = app.ledger.view().coupons(campaign.no, person);
+    held.sort_unstable_by_key(|held| held.coupon);
+    let coupons = held.iter().filter_map(|held| coupon(&campaign, held, now));
+    Ok(Json(Coupons { coupons: coupons.collect() }))
+}

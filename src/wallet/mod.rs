@@ -1,0 +1,78 @@
+//! My coupons: what a person holds, as three states (R-WALLET-1).
+
+pub mod handler;
+
+use crate::campaign::Campaign;
+use crate::domain::At;
+use crate::ledger::machine::Held;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The three states a person sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// 未使用.
+    Unused,
+    /// 已使用.
+    Used,
+    /// 已过期.
+    Expired,
+}
+
+/// A coupon as its holder sees it.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Coupon {
+    /// 13 digits: round, kind, ordinal, check digit.
+    pub number: String,
+    /// The round it was granted in.
+    pub round: u8,
+    /// Its kind.
+    pub kind: String,
+    /// What it takes off, in fen.
+    pub face_fen: u64,
+    /// The least order amount, in fen, inclusive.
+    pub threshold_fen: u64,
+    /// Its state.
+    pub state: Seen,
+    /// The first instant of its validity.
+    #[schema(format = DateTime)]
+    pub starts_at: String,
+    /// The first instant after its validity.
+    #[schema(format = DateTime)]
+    pub ends_at: String,
+}
+
+/// The coupon as its holder sees it at `now`; `None` if its kind is not in the plan.
+pub fn coupon(campaign: &Campaign, held: &Held, now: At) -> Option<Coupon> {
+    let terms = campaign.terms(held.coupon.kind)?;
+    Some(Coupon {
+        number: held.coupon.to_string(),
+        round: held.coupon.round.0,
+        kind: terms.name.clone(),
+        face_fen: terms.face.get(),
+        threshold_fen: terms.threshold.get(),
+        state: seen(held, now),
+        starts_at: held.starts_at.in_zone(&campaign.plan.zone),
+        ends_at: held.ends_at.in_zone(&campaign.plan.zone),
+    })
+}
+
+/// A coupon past its end is expired without anybody writing so (R-CAL-2).
+fn seen(held: &Held, now: At) -> Seen {
+    if now < held.ends_at { Seen::Unused } else { Seen::Expired }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{CouponId, KindNo, RoundNo};
+
+    #[test]
+    fn r_wallet_1_a_coupon_is_expired_from_its_end_on() {
+        let coupon = CouponId { round: RoundNo(1), kind: KindNo(0), ordinal: 1 };
+        let held = Held { coupon, starts_at: At(10), ends_at: At(20) };
+        assert_eq!(seen(&held, At(19)), Seen::Unused);
+        assert_eq!(seen(&held, At(20)), Seen::Expired);
+    }
+}
