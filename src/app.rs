@@ -23,7 +23,7 @@ pub struct App {
     /// The ledger.
     pub ledger: Ledger,
     /// The keys.
-    pub keys: Keyring,
+    pub keys: Arc<Keyring>,
     campaigns: Arc<Campaigns>,
     body: BodyLimits,
 }
@@ -45,13 +45,13 @@ impl App {
             plans.push(plan(campaign)?);
         }
         let keys = &config.keys.folder;
-        let keys = Keyring::load(keys)
-            .with_context(|| format!("keys folder {}: make one with `quan keys`", keys.display()))?;
+        let keys = Keyring::load(keys).context("no usable keys; `quan keys FOLDER` makes a set")?;
+        let keys = Arc::new(keys);
         let mut embedded = open_ledger(config, clock.now())?;
         let mut campaigns = BTreeMap::new();
         for plan in plans {
             let no = open_campaign(&mut embedded, &plan, clock.now())?;
-            let (id, gate) = (plan.id.clone(), Gate::new(no, &plan, clock.now()));
+            let (id, gate) = (plan.id.clone(), Gate::new(no, &plan, Arc::clone(&keys)));
             let before = campaigns.insert(id.clone(), Arc::new(Campaign::new(no, plan, gate)));
             ensure!(before.is_none(), "two plans have the campaign id {id}");
         }
@@ -100,7 +100,7 @@ impl App {
         for campaign in self.campaigns() {
             self.clock.check(i64::from(campaign.plan.clock.jump_at_most_ms.get()));
             campaign.gate.interlock.set(Reason::Clock, !self.clock.healthy());
-            campaign.gate.interlock.set(Reason::Journal, ledger_stopped);
+            campaign.gate.interlock.set(Reason::Disk, ledger_stopped);
         }
     }
 }
@@ -118,7 +118,10 @@ fn plan(campaign: &crate::config::Campaign) -> Result<Plan> {
         Ok((plan, _)) => Ok(plan),
         Err(faulty) => {
             let first = faulty.errors.first().map(ToString::to_string).unwrap_or_default();
-            bail!("{shown}: {first} ({} errors; `quan check {shown}` lists them)", faulty.errors.len())
+            bail!(
+                "{shown}: {first} ({} errors; `quan check {shown}` lists them)",
+                faulty.errors.len()
+            )
         }
     }
 }

@@ -3,14 +3,20 @@
 //! The parts don't know each other; each is a folder that can be read alone. Nothing here reads a
 //! clock or draws a random number: both are arguments.
 
+pub mod app;
 pub mod audit;
+pub mod campaign;
+pub mod claim;
 pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod funds;
+pub mod gate;
 pub mod http;
 pub mod inventory;
 pub mod ledger;
 pub mod pass;
 pub mod plan;
+pub mod serve;
 pub mod steward;
+pub mod wallet;

@@ -63,8 +63,8 @@ fn start_http(
     let count = Arc::new(Connections::default());
     let front = Server::bind(public.listen, limits).with_context(|| listening(public.listen))?;
     let back_limits = Limits { workers: 1, connections: 64, ..limits };
-    let back =
-        Server::bind(config.ops.listen, back_limits).with_context(|| listening(config.ops.listen))?;
+    let back = Server::bind(config.ops.listen, back_limits)
+        .with_context(|| listening(config.ops.listen))?;
     let served = Served { public: front.address(), ops: back.address() };
     let ops_count = Arc::new(Connections::default());
     let workers = vec![
@@ -87,7 +87,7 @@ async fn office(app: Arc<App>) {
         tokio::select! {
             _ = watch.tick() => app.keep_watch(),
             _ = calendar.tick() => undone(&app.keep_calendar().await),
-            _ = tidy.tick() => app.campaigns().for_each(|campaign| campaign.gate.tidy()),
+            _ = tidy.tick() => app.campaigns().for_each(|campaign| campaign.gate.rates.tidy(app.clock.now())),
         }
     }
 }

@@ -175,7 +175,7 @@ pub async fn round(
     });
     Ok(Json(Round {
         round: no.0,
-        state: state(window, armed, !campaign.gate.issuing(), now),
+        state: state(window, armed, campaign.gate.interlock.check().is_err(), now),
         opens_at: window.from.in_zone(&plan.zone),
         opens_at_ms: window.from.0,
         opens_in_ms: window.from.ms_since(now).max(0),

@@ -9,7 +9,7 @@ pub use place::{InCampaign, InRound};
 pub use state::{Remaining, State, state};
 
 use crate::domain::{CampaignNo, KindNo, Refusal, RoundNo, calendar::Round};
-use crate::gate::Gate;
+use crate::gate::{Gate, Reason};
 use crate::inventory::{Shortage, Stock};
 use crate::ledger::machine::Summary;
 use crate::plan::{Kind, Plan};
@@ -64,7 +64,7 @@ impl Campaign {
 
     /// Takes note of how the ledger stands, durably, at `seq`.
     pub fn note(&self, seq: u64, summary: &Summary) {
-        self.gate.interlock.set(crate::gate::Reason::Ledger, summary.tripped);
+        self.gate.interlock.set(Reason::Ledger, summary.tripped);
         for round in &summary.rounds {
             let Some(stocks) = self.stocks.get(place(round.round)) else { continue };
             let stocks = stocks.get_or_init(|| {

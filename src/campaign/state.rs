@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn r_claim_3_a_round_is_told_as_it_stands() {
-        let told = |armed: Option<&RoundSummary>, paused, now| state(WINDOW, armed, paused, At(now));
+        let told =
+            |armed: Option<&RoundSummary>, paused, now| state(WINDOW, armed, paused, At(now));
         assert_eq!(told(None, false, 0), State::Planned);
         assert_eq!(told(Some(&armed(0)), false, 999), State::Armed);
         assert_eq!(told(Some(&armed(9)), false, 1_000), State::Open);

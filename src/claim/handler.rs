@@ -1,7 +1,7 @@
 use super::{Claimed, claim};
 use crate::app::App;
 use crate::campaign::{Campaign, InRound};
-use crate::gate::Asked;
+use crate::gate::Claim;
 use crate::http::openapi::ProblemBody;
 use crate::http::{Json, Peer, Problem};
 use crate::wallet::{Coupon, coupon};
@@ -56,20 +56,18 @@ pub struct Granted {
 pub async fn post(
     State(app): State<Arc<App>>,
     InRound(campaign, round): InRound,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(Peer(address)): Extension<Peer>,
     Json(request): Json<ClaimRequest>,
-) -> Response {
-    let asked = Asked {
-        round,
+) -> Result<Response, Problem> {
+    let shown = Claim {
+        address,
+        kind: campaign.kind(&request.kind)?,
         pass: &request.pass,
         device: &request.device,
         fix: request.fix.as_deref(),
-        peer,
     };
-    match claim(&app, &campaign, asked, &request.kind).await {
-        Ok(claimed) => granted(&app, &campaign, &claimed),
-        Err(problem) => problem.into_response(),
-    }
+    let claimed = claim(&app, &campaign, campaign.round(round)?, &shown).await?;
+    Ok(granted(&app, &campaign, &claimed))
 }
 
 fn granted(app: &App, campaign: &Campaign, claimed: &Claimed) -> Response {

@@ -11,8 +11,8 @@ pub mod handler;
 
 use crate::app::App;
 use crate::campaign::{BUSY_MS, Campaign, shortage};
-use crate::domain::{Refusal, RoundNo};
-use crate::gate::Asked;
+use crate::domain::{Refusal, calendar::Round};
+use crate::gate::{Admitted, Claim};
 use crate::http::Problem;
 use crate::inventory::Hold;
 use crate::ledger::embedded::Outcome;
@@ -30,13 +30,16 @@ pub struct Claimed {
 }
 
 /// Turns a claim into a durable yes or a named no.
-pub async fn claim(app: &App, campaign: &Campaign, asked: Asked<'_>, kind: &str) -> Result<Claimed, Problem> {
-    let now = app.clock.now();
-    let kind = campaign.kind(kind)?;
-    let round = asked.round;
-    let admitted = app.admit(campaign, asked, kind, now)?;
-    let grant = Grant { campaign: campaign.no, round, kind, person: admitted.person, pass: admitted.pass };
-    if let Some(held) = app.ledger.view().held(campaign.no, grant.person, round, kind) {
+pub async fn claim(
+    app: &App,
+    campaign: &Campaign,
+    round: &Round,
+    claim: &Claim<'_>,
+) -> Result<Claimed, Problem> {
+    let Admitted { person, pass } = campaign.gate.admit(round, claim, app.clock.now())?;
+    let (round, kind) = (round.no, claim.kind);
+    let grant = Grant { campaign: campaign.no, round, kind, person, pass };
+    if let Some(held) = app.ledger.view().held(campaign.no, person, round, kind) {
         return Ok(Claimed { held, replayed: true });
     }
     // An open round that is not armed yet is about to be.

@@ -54,7 +54,7 @@ impl Readiness {
         for campaign in app.campaigns() {
             let id = &campaign.plan.id;
             let shut = campaign.gate.interlock.reasons();
-            reasons.extend(shut.into_iter().map(|reason| format!("{id}: {reason}")));
+            reasons.extend(shut.map(|reason| format!("{id}: {}", reason.name())));
         }
         let clock = &app.clock;
         Readiness {

@@ -1,6 +1,6 @@
 //! Making a pass: everything that is slow or costly happens here, before the rush.
 
-use super::desk::Application;
+use super::Application;
 use crate::app::App;
 use crate::campaign::InRound;
 use crate::claim::not_taken;
@@ -69,7 +69,7 @@ pub async fn make(
     Json(request): Json<PassRequest>,
 ) -> Result<(StatusCode, axum::Json<Made>), Problem> {
     let now = app.clock.now();
-    campaign.gate.address(peer, now)?;
+    campaign.gate.rates.address(peer, now)?;
     let desk = app.desk(&campaign);
     let who = desk.identify(bearer(&headers), now)?;
     let mut kinds = KindSet::default();

@@ -6,6 +6,7 @@
 
 mod desk;
 pub mod fix;
+pub mod handler;
 mod identity;
 mod keys;
 pub mod proof;

@@ -33,7 +33,7 @@ pub async fn coupons(
     headers: HeaderMap,
 ) -> Result<Json<Coupons>, Problem> {
     let now = app.clock.now();
-    campaign.gate.address(peer, now)?;
+    campaign.gate.rates.address(peer, now)?;
     let who = app.desk(&campaign).identify(bearer(&headers), now)?;
     let person = who.identity(&app.keys.hasher).person;
     let mut held = app.ledger.view().coupons(campaign.no, person);
