@@ -5,6 +5,7 @@
 
 pub mod domain;
 pub mod funds;
+pub mod gate;
 pub mod inventory;
 pub mod ledger;
 pub mod pass;
