@@ -20,7 +20,7 @@ pub fn public(app: Arc<App>) -> Router {
         .route("/v1/campaigns/{campaign}/rounds/{round}/passes", post(pass::handler::make))
         .route("/v1/campaigns/{campaign}/rounds/{round}/claims", post(claim::handler::post))
         .route("/v1/campaigns/{campaign}/coupons", get(wallet::handler::coupons))
-        .route("/openapi.json", get(move || std::future::ready(Json(Arc::clone(&document)))))
+        .route("/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
         .fallback(|| std::future::ready(Problem::NOT_FOUND))
         .method_not_allowed_fallback(|| std::future::ready(Problem::METHOD_NOT_ALLOWED))
         .with_state(app)

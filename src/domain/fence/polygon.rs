@@ -63,12 +63,13 @@ pub(super) fn metres_to(ring: &[Corner], at: Corner) -> f64 {
         (east, north)
     };
     edges(ring)
-        .map(|(from, to)| origin_to_segment(flat(from), flat(to)))
+        .map(|(from, to)| square_to_segment(flat(from), flat(to)))
         .fold(f64::INFINITY, f64::min)
+        .sqrt()
 }
 
-/// The distance of the plane's origin from the segment.
-fn origin_to_segment((from_east, from_north): (f64, f64), (to_east, to_north): (f64, f64)) -> f64 {
+/// The square of the distance of the plane's origin from the segment: one root for a ring is enough.
+fn square_to_segment((from_east, from_north): (f64, f64), (to_east, to_north): (f64, f64)) -> f64 {
     let (along_east, along_north) = (to_east - from_east, to_north - from_north);
     let length_squared = along_east * along_east + along_north * along_north;
     let share = if length_squared > 0.0 {
@@ -76,7 +77,8 @@ fn origin_to_segment((from_east, from_north): (f64, f64), (to_east, to_north): (
     } else {
         0.0
     };
-    (from_east + share * along_east).hypot(from_north + share * along_north)
+    let (east, north) = (from_east + share * along_east, from_north + share * along_north);
+    east * east + north * north
 }
 
 #[cfg(test)]
