@@ -122,20 +122,16 @@ impl<D: Disk> Tail<D> {
 impl Segment {
     /// Reads the entry at this place and goes behind it.
     fn next(&mut self, disk: &impl Disk, journal: u64) -> Result<Entry, Error> {
-        let found = match self.look(journal) {
-            Some(found) => Some(found),
-            None => {
-                self.fetch(disk, CHUNK)?;
-                // An entry longer than that says so itself, unless its length is nonsense.
-                match self.look(journal) {
-                    None if self.length() > self.ahead.len() => {
-                        self.fetch(disk, self.length())?;
-                        self.look(journal)
-                    }
-                    found => found,
-                }
-            }
-        };
+        let mut found = self.look(journal);
+        if found.is_none() {
+            self.fetch(disk, CHUNK)?;
+            found = self.look(journal);
+        }
+        // An entry longer than a chunk says so itself, unless its length is nonsense.
+        if found.is_none() && self.length() > self.ahead.len() {
+            self.fetch(disk, self.length())?;
+            found = self.look(journal);
+        }
         let Some((entry, len)) = found else {
             let why = format!("seq {} was said to be durable, but it is not there", self.seq);
             return Err(Error::Damage { file: self.name.clone(), offset: self.offset, why });
