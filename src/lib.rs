@@ -4,8 +4,10 @@
 //! clock or draws a random number: both are arguments.
 
 pub mod domain;
+pub mod drain;
 pub mod funds;
 pub mod inventory;
 pub mod ledger;
 pub mod pass;
 pub mod plan;
+pub mod store;
