@@ -17,9 +17,9 @@ impl<S: Source> Drain<S> {
         let mut stop = pin!(stop);
         loop {
             let pause = match self.step().await {
-                Ok(step) => {
+                Ok(done) => {
                     self.status.went_well();
-                    if step == Step::Empty { IDLE } else { Duration::ZERO }
+                    if done == Step::Empty { IDLE } else { Duration::ZERO }
                 }
                 Err(error) if error.may_pass() => {
                     let failures = self.status.failed();

@@ -36,10 +36,7 @@ impl Drop for Scratch {
     }
 }
 
-fn opened<D: Disk>(disk: &D) -> Embedded<D>
-where
-    D: Clone,
-{
+fn opened<D: Disk + Clone>(disk: &D) -> Embedded<D> {
     let options = Options { segment_bytes: 1_000, at_least: 0, journal: 7 };
     Embedded::open(disk.clone(), options, At(0)).unwrap()
 }
@@ -74,6 +71,17 @@ pub(crate) fn rush<D: Disk + Clone>(disk: &D) -> u64 {
     assert!(told.iter().all(|told| matches!(told, Outcome::Yes(_))), "{told:?}");
     assert_eq!(told.iter().filter(|t| matches!(t, Outcome::Yes(Answer::Granted(_)))).count(), 7);
     end(disk)
+}
+
+/// Opens and arms if that was not done, and grants a coupon to each of `people`.
+pub(crate) fn rush_with<D: Disk + Clone>(disk: &D, people: &[u8]) {
+    let mut ledger = opened(disk);
+    ledger.batch(&[orders::open(), orders::arm(&[6, 2])], At(1));
+    for who in people {
+        ledger.batch(&[orders::bind(*who, *who)], At(1_000));
+        let told = ledger.batch(&[orders::grant(*who, 0)], At(1_000));
+        assert!(matches!(told[..], [Outcome::Yes(Answer::Granted(_))]), "{told:?}");
+    }
 }
 
 fn end<D: Disk>(disk: &D) -> u64 {

@@ -8,3 +8,4 @@ pub mod embedded;
 pub mod event;
 pub mod journal;
 pub mod machine;
+pub mod snapshot;
