@@ -276,6 +276,12 @@ async fn two_drains_that_race_write_every_entry_once() {
     }
 }
 
+/// Runs until the drain stops by itself.
+async fn stopped(drain: Follower) -> Error {
+    let never = drain.run(tokio::time::sleep(Duration::from_secs(10)));
+    never.await.expect_err("the drain stops at an error")
+}
+
 /// Drains `disk` into a store that was tampered with; gives where it stopped and the seq before.
 async fn stops(name: &str, few: usize, seq: u64, tamper: &'static str) -> (Error, u64) {
     let scratch = Scratch::new(name);
@@ -289,7 +295,7 @@ async fn stops(name: &str, few: usize, seq: u64, tamper: &'static str) -> (Error
     sqlx::query(tamper).execute(store.pool()).await.unwrap();
     let drain = follow(&store, &disk, few).await;
     let status = drain.status();
-    let error = drain.run(std::future::pending()).await.unwrap_err();
+    let error = stopped(drain).await;
     assert!(status.stopped() && !error.may_pass(), "{error}");
     (error, store.seq(SHARD).await.unwrap())
 }
@@ -351,7 +357,7 @@ async fn an_entry_in_another_format_is_named() {
     journal.commit().unwrap();
     let store = Store::open(&scratch.file("store.sqlite")).await.unwrap();
     let drain = follow(&store, &disk, 100).await;
-    let error = drain.run(std::future::pending()).await.unwrap_err();
+    let error = stopped(drain).await;
     assert!(matches!(error, Error::Entry { seq: 2, why: Misfit::Foreign }), "{error}");
     assert_eq!(store.seq(SHARD).await.unwrap(), 1);
 }
