@@ -14,6 +14,7 @@
 use super::event::{Event, codec};
 use super::journal::{Disk, Error, Journal, Options, Reader};
 use super::machine::{Answer, Command, Machine, No};
+use super::snapshot::Snapshot;
 use crate::domain::At;
 use std::fmt;
 
@@ -38,12 +39,15 @@ pub enum OpenError {
         /// The entry.
         seq: u64,
     },
+    /// The snapshot to start from is of another journal.
+    Elsewhere,
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenError::Journal(error) => error.fmt(f),
+            OpenError::Elsewhere => write!(f, "the snapshot belongs to another journal"),
             OpenError::Foreign { seq } => {
                 write!(
                     f,
@@ -88,11 +92,26 @@ pub struct Embedded<D: Disk> {
 impl<D: Disk> Embedded<D> {
     /// Opens the folder and replays what it holds.
     pub fn open(disk: D, options: Options, now: At) -> Result<Embedded<D>, OpenError> {
+        Embedded::open_from(disk, options, None, now)
+    }
+
+    /// Opens the folder and replays what it holds after `start`, which the journal must reach.
+    pub fn open_from(
+        disk: D,
+        mut options: Options,
+        start: Option<Snapshot>,
+        now: At,
+    ) -> Result<Embedded<D>, OpenError> {
+        let after = start.as_ref().map_or(0, |start| start.seq);
+        options.at_least = options.at_least.max(after);
         let journal = Journal::open(disk, options, now)?;
-        let mut machine = Machine::default();
+        let mut machine = match start {
+            Some(start) if start.journal != journal.id() => return Err(OpenError::Elsewhere),
+            start => start.map_or_else(Machine::default, |start| start.machine),
+        };
         for entry in Reader::all(journal.disk())? {
             let entry = entry?;
-            if entry.seal {
+            if entry.seal || entry.seq <= after {
                 continue;
             }
             let foreign = OpenError::Foreign { seq: entry.seq };

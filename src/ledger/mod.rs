@@ -9,3 +9,4 @@ pub mod event;
 pub mod journal;
 pub mod machine;
 pub mod service;
+pub mod snapshot;

@@ -2,6 +2,7 @@ use super::*;
 use crate::domain::{CampaignNo, KindNo, RoundNo};
 use crate::ledger::journal::disk::fake::{FakeDisk, Fault};
 use crate::ledger::machine::tests::{arm, bind, grant, open as opening};
+use crate::ledger::snapshot;
 
 const T0: At = At(1_000);
 const EIO: i32 = 5;
@@ -105,4 +106,26 @@ fn no_bytes_make_the_decoder_panic_and_every_event_comes_back() {
             }
         }
     }
+}
+
+#[test]
+fn a_start_from_a_snapshot_is_a_start_from_the_beginning() {
+    let (disk, folder) = (FakeDisk::default(), FakeDisk::default());
+    let options = Options { segment_bytes: 600, at_least: 0, journal: 7 };
+    let mut before = Embedded::open(disk.clone(), options, T0).unwrap();
+    before.batch(&[opening(), arm(&[5, 0])], T0);
+    for who in 1..=5 {
+        before.batch(&[bind(who, who), grant(who, 0)], T0);
+    }
+    let seq = snapshot::take(&disk, &folder).unwrap().unwrap();
+    let (start, _) = snapshot::newest(&folder, 7).unwrap();
+    assert!(start.as_ref().unwrap().machine != *before.machine(), "there is more to replay");
+    let after = Embedded::open_from(disk.power_cut(1), options, start.clone(), T0).unwrap();
+    assert_eq!(after.machine(), before.machine());
+    let ahead = Some(Snapshot { seq: seq + 100, ..start.clone().unwrap() });
+    let behind = Embedded::open_from(disk.power_cut(1), options, ahead, T0).map(|_| ());
+    assert!(matches!(behind, Err(OpenError::Journal(Error::Behind { .. }))), "{behind:?}");
+    let foreign = Some(Snapshot { journal: 8, ..start.unwrap() });
+    let elsewhere = Embedded::open_from(disk.power_cut(1), options, foreign, T0).map(|_| ());
+    assert!(matches!(elsewhere, Err(OpenError::Elsewhere)), "{elsewhere:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io,
+    io::{self, Read, Seek, SeekFrom},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -20,10 +20,14 @@ pub trait Disk {
     fn list(&self) -> io::Result<Vec<String>>;
     /// All of a file.
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
+    /// At most `len` bytes of a file from `offset` on; fewer only where the file ends.
+    fn read_at(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>>;
     /// An empty file, replacing the one of that name.
     fn create(&self, name: &str) -> io::Result<Self::File>;
     /// Gives a file another name, atomically, replacing the one of that name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Takes a file's name away.
+    fn remove(&self, name: &str) -> io::Result<()>;
     /// Makes names durable.
     fn sync_dir(&self) -> io::Result<()>;
 }
@@ -81,12 +85,24 @@ impl Disk for Folder {
         fs::read(self.path.join(name))
     }
 
+    fn read_at(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(self.path.join(name))?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::with_capacity(len);
+        file.take(len as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     fn create(&self, name: &str) -> io::Result<File> {
         File::create(self.path.join(name))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
     }
 
     fn sync_dir(&self) -> io::Result<()> {
@@ -142,6 +158,8 @@ pub(crate) mod fake {
         pub(crate) fault: Fault,
         pub(crate) ops: usize,
         pub(crate) syncs: usize,
+        /// Bytes asked for by `read_at`.
+        pub(crate) bytes_read: usize,
     }
 
     #[derive(Clone, Default)]
@@ -199,7 +217,8 @@ pub(crate) mod fake {
             state.files[file].durable = state.files[file].cached.clone();
         }
 
-        pub(crate) fn remove(&self, name: &str) {
+        /// Loses a file, durably.
+        pub(crate) fn lose(&self, name: &str) {
             let mut state = self.state();
             state.names.remove(name);
             state.durable_names.remove(name);
@@ -236,6 +255,14 @@ pub(crate) mod fake {
             Ok(state.files[file].cached.clone())
         }
 
+        fn read_at(&self, name: &str, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+            let mut state = self.state();
+            state.bytes_read += len;
+            let file = *state.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+            let from = usize::try_from(offset).unwrap();
+            Ok(state.files[file].cached.iter().skip(from).take(len).copied().collect())
+        }
+
         fn create(&self, name: &str) -> io::Result<FakeFile> {
             let mut state = self.step()?;
             let file = state.files.len();
@@ -249,6 +276,11 @@ pub(crate) mod fake {
             let file = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
             state.names.insert(to.to_owned(), file);
             Ok(())
+        }
+
+        fn remove(&self, name: &str) -> io::Result<()> {
+            let mut state = self.step()?;
+            state.names.remove(name).map(drop).ok_or(io::ErrorKind::NotFound.into())
         }
 
         fn sync_dir(&self) -> io::Result<()> {

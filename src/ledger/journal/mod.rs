@@ -32,12 +32,14 @@ pub mod disk;
 pub mod entry;
 pub mod reader;
 pub mod recovery;
+pub mod tail;
 pub mod writer;
 
 pub use disk::{Disk, DiskFile, Folder};
 pub use entry::Entry;
 pub use reader::Reader;
 pub use recovery::Options;
+pub use tail::Tail;
 pub use writer::Journal;
 
 use std::{fmt, io, sync::Arc};

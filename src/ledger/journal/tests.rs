@@ -139,7 +139,7 @@ fn every_byte_before_the_last_seal_flipped_is_refused() {
             }
         }
     }
-    disk.remove(&segment_name(4));
+    disk.lose(&segment_name(4));
     let known = Options { at_least: end, ..options(400) };
     assert!(matches!(
         Journal::open(disk, known, NOW).map(|_| ()),
@@ -155,7 +155,7 @@ fn a_segment_missing_in_the_middle_is_refused() {
         batch(&mut journal, n, n + 1).unwrap();
     }
     drop(journal);
-    disk.remove(&segment_name(4));
+    disk.lose(&segment_name(4));
     assert!(matches!(open(disk).map(|_| ()), Err(Error::Damage { .. })));
 }
 

@@ -59,6 +59,11 @@ impl<D: Disk> Journal<D> {
         self.durable
     }
 
+    /// The folder's random number.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// The disk, to read from.
     pub fn disk(&self) -> &D {
         &self.disk

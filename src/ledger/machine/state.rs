@@ -7,17 +7,21 @@ use crate::domain::{
 };
 use crate::funds::Funds;
 use crate::ledger::event::{Bound, Event, Granted, Interlock, KindTerms, What};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything the ledger knows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// Its serialized form is the body of a [snapshot](crate::ledger::snapshot): a change of any field
+/// here is a new snapshot version there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     pub(super) campaigns: Vec<Campaign>,
     last_at: At0,
 }
 
 /// The instant of the last event; before any event, the beginning of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct At0(At);
 
 impl Default for At0 {
@@ -26,7 +30,7 @@ impl Default for At0 {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Campaign {
     pub(super) name: String,
     pub(super) pools: Vec<String>,
@@ -37,7 +41,7 @@ pub(super) struct Campaign {
 }
 
 /// A round from its first pass or its arming on, whichever comes first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Round {
     pub(super) armed: Option<ArmedRound>,
     pub(super) expired: bool,
@@ -47,14 +51,14 @@ pub(super) struct Round {
     pub(super) bindings: KeyedMap<(IdentifierKind, KeyedHash), PersonId>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ArmedRound {
     pub(super) window: Window,
     /// Quantity and grants of each kind.
     pub(super) stock: Vec<Level>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Pass {
     pub(super) bound: Bound,
     pub(super) spent: KindSet,

@@ -2,6 +2,7 @@ use super::state::{Campaign, Machine};
 use super::{Held, No};
 use crate::domain::{CampaignNo, KindNo, PersonId, RoundNo, Window};
 use crate::funds::Funds;
+use serde::{Deserialize, Serialize};
 
 /// What can be said of a campaign without looking at a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub struct RoundSummary {
 }
 
 /// The stock of one kind in one round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Level {
     /// How many the round puts out.
     pub quantity: u32,

@@ -1,0 +1,78 @@
+//! How far the drain is.
+
+use crate::domain::At;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+
+/// No entry waits.
+const NONE: i64 = i64::MIN;
+
+/// What metrics and readiness may know of a drain. Each number is true by itself; two of them may
+/// be from different moments.
+#[derive(Debug)]
+pub struct Status {
+    seq: AtomicU64,
+    end: AtomicU64,
+    oldest_at_ms: AtomicI64,
+    failures: AtomicU64,
+    stopped: AtomicBool,
+}
+
+impl Status {
+    pub(super) fn at(seq: u64) -> Status {
+        Status {
+            seq: AtomicU64::new(seq),
+            end: AtomicU64::new(seq),
+            oldest_at_ms: AtomicI64::new(NONE),
+            failures: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    /// The last entry that is in the store.
+    pub fn seq(&self) -> u64 {
+        self.seq.load(Relaxed)
+    }
+
+    /// Durable entries that are not in the store, as of the last step.
+    pub fn lag(&self) -> u64 {
+        self.end.load(Relaxed).saturating_sub(self.seq())
+    }
+
+    /// When the oldest entry that waits was made; `None` if none waits.
+    pub fn oldest_at(&self) -> Option<At> {
+        let at = self.oldest_at_ms.load(Relaxed);
+        (at != NONE).then_some(At(at))
+    }
+
+    /// Failed steps since the last one that went well.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Relaxed)
+    }
+
+    /// Whether the drain has stopped for good, by an error that does not pass.
+    pub fn stopped(&self) -> bool {
+        self.stopped.load(Relaxed)
+    }
+
+    pub(super) fn waiting(&self, end: u64, oldest: Option<At>) {
+        self.end.store(end, Relaxed);
+        self.oldest_at_ms.store(oldest.map_or(NONE, |at| at.0), Relaxed);
+    }
+
+    pub(super) fn moved(&self, seq: u64, oldest: Option<At>) {
+        self.seq.store(seq, Relaxed);
+        self.oldest_at_ms.store(oldest.map_or(NONE, |at| at.0), Relaxed);
+    }
+
+    pub(super) fn went_well(&self) {
+        self.failures.store(0, Relaxed);
+    }
+
+    pub(super) fn failed(&self) -> u64 {
+        self.failures.fetch_add(1, Relaxed).saturating_add(1)
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Relaxed);
+    }
+}

@@ -1,0 +1,210 @@
+//! What differs between two stores, table by table and row by row.
+
+use super::{Error, Store};
+use sqlx::{Column, QueryBuilder, Row, Sqlite, TypeInfo, ValueRef, sqlite::SqliteRow};
+use std::{cmp::Ordering, fmt, path::Path};
+
+/// Every table, what its rows are known by, and what else is compared. The cursor's owner is not:
+/// it says who writes, not what was written.
+pub(super) const TABLES: [(&str, &[&str], &[&str]); 13] = [
+    ("cursor", &["shard"], &["seq"]),
+    ("events", &["shard", "seq"], &["at_ms", "body"]),
+    ("campaigns", &["campaign"], &["name"]),
+    (
+        "pools",
+        &["campaign", "pool"],
+        &["name", "budget_fen", "available_fen", "reserved_fen", "frozen_fen"],
+    ),
+    ("kinds", &["campaign", "kind"], &["name", "pool", "face_fen"]),
+    ("rounds", &["campaign", "round"], &["opens_at_ms", "ends_at_ms", "expired"]),
+    ("stock", &["campaign", "round", "kind"], &["quantity", "granted"]),
+    (
+        "passes",
+        &["campaign", "round", "pass"],
+        &["person", "kinds", "bound_at_ms", "expires_at_ms"],
+    ),
+    ("proofs", &["campaign", "round", "proof"], &["pass"]),
+    ("bindings", &["campaign", "round", "identifier_kind", "identifier"], &["person"]),
+    (
+        "coupons",
+        &["campaign", "round", "kind", "ordinal"],
+        &["number", "person", "pass", "granted_at_ms", "ends_at_ms"],
+    ),
+    ("postings", &["shard", "seq", "line"], &["campaign", "pool", "source", "target", "fen"]),
+    ("interlock", &["shard", "seq", "line"], &["campaign", "change", "at_ms"]),
+];
+
+/// Rows read at a time.
+const PAGE: u32 = 5_000;
+
+/// One row that is not the same in both stores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The table.
+    pub table: &'static str,
+    /// What the row is known by, as `column=value`; of a hash the first four digits.
+    pub key: String,
+    /// How it differs.
+    pub how: How,
+}
+
+/// How a row differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It is in the first store only.
+    OnlyInFirst,
+    /// It is in the second store only.
+    OnlyInSecond,
+    /// These columns differ.
+    Columns(Vec<String>),
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: ", self.table, self.key)?;
+        match &self.how {
+            How::OnlyInFirst => write!(f, "only in the first"),
+            How::OnlyInSecond => write!(f, "only in the second"),
+            How::Columns(columns) => write!(f, "{} differ", columns.join(", ")),
+        }
+    }
+}
+
+/// A value of any type a table has. The order is the database's: numbers, text, bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Value {
+    Number(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// Everything that differs between two store files, in the order of tables and keys.
+pub async fn compare(first: &Path, second: &Path) -> Result<Vec<Difference>, Error> {
+    let (a, b) = (Store::open(first).await?, Store::open(second).await?);
+    let mut differences = Vec::new();
+    for (table, key, rest) in TABLES {
+        let mut a = Pages::new(&a, table, key, rest);
+        let mut b = Pages::new(&b, table, key, rest);
+        loop {
+            let (left, right) = (a.peek().await?, b.peek().await?);
+            let order = match (left, right) {
+                (None, None) => break,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(left), Some(right)) => {
+                    left.iter().take(key.len()).cmp(right.iter().take(key.len()))
+                }
+            };
+            let (row, how) = match order {
+                Ordering::Less => (a.take(), Some(How::OnlyInFirst)),
+                Ordering::Greater => (b.take(), Some(How::OnlyInSecond)),
+                Ordering::Equal => {
+                    let (row, other) = (a.take(), b.take());
+                    let how = differing(&row, &other, key, rest);
+                    (row, how)
+                }
+            };
+            let key = described(&row, key);
+            differences.extend(how.map(|how| Difference { table, key, how }));
+        }
+    }
+    a.close().await;
+    b.close().await;
+    Ok(differences)
+}
+
+fn differing(a: &[Value], b: &[Value], key: &[&str], rest: &[&str]) -> Option<How> {
+    let names = key.iter().chain(rest);
+    let differ = names.zip(a.iter().zip(b)).filter(|(_, (a, b))| a != b);
+    let columns: Vec<String> = differ.map(|(name, _)| (*name).to_owned()).collect();
+    (!columns.is_empty()).then_some(How::Columns(columns))
+}
+
+fn described(row: &[Value], key: &[&str]) -> String {
+    let parts = key.iter().zip(row).map(|(name, value)| match value {
+        Value::Number(number) => format!("{name}={number}"),
+        Value::Text(text) => format!("{name}={text}"),
+        Value::Bytes(bytes) => match bytes.as_slice() {
+            [a, b, ..] => format!("{name}={a:02x}{b:02x}.."),
+            _ => format!("{name}=.."),
+        },
+    });
+    parts.collect::<Vec<_>>().join(" ")
+}
+
+/// The rows of a table in the order of its key.
+struct Pages<'a> {
+    store: &'a Store,
+    table: &'static str,
+    key: &'static [&'static str],
+    rest: &'static [&'static str],
+    page: std::vec::IntoIter<Vec<Value>>,
+    next: Option<Vec<Value>>,
+    after: Option<Vec<Value>>,
+    done: bool,
+}
+
+impl<'a> Pages<'a> {
+    fn new(
+        store: &'a Store,
+        table: &'static str,
+        key: &'static [&'static str],
+        rest: &'static [&'static str],
+    ) -> Pages<'a> {
+        let page = Vec::new().into_iter();
+        Pages { store, table, key, rest, page, next: None, after: None, done: false }
+    }
+
+    /// The next row, without taking it.
+    async fn peek(&mut self) -> Result<Option<&Vec<Value>>, Error> {
+        if self.next.is_none() {
+            self.next = self.page.next();
+        }
+        if self.next.is_none() && !self.done {
+            let page = self.read().await?;
+            self.done = page.len() < PAGE as usize;
+            self.after = page.last().map(|row| row.iter().take(self.key.len()).cloned().collect());
+            self.page = page.into_iter();
+            self.next = self.page.next();
+        }
+        Ok(self.next.as_ref())
+    }
+
+    fn take(&mut self) -> Vec<Value> {
+        self.next.take().unwrap_or_default()
+    }
+
+    async fn read(&self) -> Result<Vec<Vec<Value>>, Error> {
+        let key = self.key.join(", ");
+        let columns = [self.key, self.rest].concat().join(", ");
+        let mut query =
+            QueryBuilder::<Sqlite>::new(format!("SELECT {columns} FROM {}", self.table));
+        if let Some(after) = &self.after {
+            query.push(format!(" WHERE ({key}) > ("));
+            let mut values = query.separated(", ");
+            for value in after.iter().cloned() {
+                match value {
+                    Value::Number(number) => values.push_bind(number),
+                    Value::Text(text) => values.push_bind(text),
+                    Value::Bytes(bytes) => values.push_bind(bytes),
+                };
+            }
+            query.push(")");
+        }
+        query.push(format!(" ORDER BY {key} LIMIT ")).push_bind(PAGE);
+        let rows = query.build().fetch_all(self.store.pool()).await?;
+        rows.iter().map(values).collect()
+    }
+}
+
+fn values(row: &SqliteRow) -> Result<Vec<Value>, Error> {
+    let value = |column: &<Sqlite as sqlx::Database>::Column| {
+        let at = column.ordinal();
+        Ok(match row.try_get_raw(at)?.type_info().name() {
+            "INTEGER" => Value::Number(row.try_get(at)?),
+            "TEXT" => Value::Text(row.try_get(at)?),
+            _ => Value::Bytes(row.try_get(at)?),
+        })
+    };
+    row.columns().iter().map(value).collect()
+}
