@@ -188,7 +188,9 @@ fn contract(refusal: Refusal) -> Row {
         R::KindNotInPass => {
             (403, "验证时没有选择这种消费券", "this kind was not chosen when verifying")
         }
-        R::OneKindPerPass => (400, "一次验证只能选择一种消费券", "choose one kind per verification"),
+        R::OneKindPerPass => {
+            (400, "一次验证只能选择一种消费券", "choose one kind per verification")
+        }
         R::PassSpent => {
             (409, "该凭证已用于领取这种消费券", "the pass was already used for this kind")
         }

@@ -7,9 +7,9 @@ use crate::ledger::snapshot;
 const T0: At = At(1_000);
 const EIO: i32 = 5;
 
-impl Embedded<FakeDisk> {
+impl<D: Disk> Embedded<D> {
     /// Decides, syncs and answers.
-    fn batch(&mut self, commands: &[Command], now: At) -> Vec<Outcome> {
+    pub(crate) fn batch(&mut self, commands: &[Command], now: At) -> Vec<Outcome> {
         let batch = self.decide_all(commands.iter(), now);
         self.commit(batch).outcomes
     }
