@@ -7,6 +7,7 @@
 //! - The hold travels with the command, so a client that hangs up drops only its waiting.
 //! - A holder's repeat is answered with the same coupon, however often (R-CLAIM-1).
 
+/// `POST .../claims`.
 pub mod handler;
 
 use crate::app::App;

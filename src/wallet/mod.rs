@@ -1,5 +1,6 @@
 //! My coupons: what a person holds, as three states (R-WALLET-1).
 
+/// `GET .../coupons`.
 pub mod handler;
 
 use crate::campaign::Campaign;

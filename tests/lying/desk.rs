@@ -38,8 +38,9 @@ pub(crate) enum Told {
 impl Desk {
     /// Opens the shipped plan's campaign and arms its round with `units` of every kind.
     pub(crate) fn open(folder: &Path, lie: Lie, units: u32, window: Window) -> Desk {
-        let text = include_str!("../../config/xiangning-2023.toml");
-        let (mut plan, _) = Plan::from_toml(text).expect("the shipped plan is sound");
+        let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/xiangning-2023.toml");
+        let plan = Plan::load(&plan).expect("the shipped plan is there");
+        let (mut plan, _) = plan.expect("the shipped plan is sound");
         plan.kinds.iter_mut().for_each(|kind| kind.units_per_round = units);
         let folder = Folder::open(folder).expect("a folder in the build's own temporary folder");
         let options = Options { segment_bytes: 1 << 20, ..Options::default() };
