@@ -1,0 +1,163 @@
+//! When people come: drawn in advance, and never more in 100 ms than the peak allows.
+//!
+//! The model is open: a slow server does not make people come later. Whoever wants to ask at an instant books it; a
+//! full tenth of a second sends the booking to the next one with room. All instants are microseconds of the server's
+//! clock.
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// Microseconds in a bucket.
+pub(crate) const BUCKET_US: i64 = 100_000;
+
+const SECOND_US: i64 = 1_000_000;
+/// People who click too early do so within this time before the opening.
+const EARLY_US: i64 = 2 * SECOND_US;
+/// Of 100 first tries, those within [`RUSH_S`] of the opening.
+const RUSH_PERCENT: u32 = 60;
+const RUSH_S: f64 = 5.0;
+/// The last first try comes at this time.
+const TAIL_S: f64 = 60.0;
+/// How fast the rush and the tail thin out; the rush keeps below 10,000 a second for 50,000 people.
+const RUSH_TAU_S: f64 = 6.0;
+const TAIL_TAU_S: f64 = 15.0;
+
+/// Gives out instants.
+#[derive(Debug)]
+pub(crate) struct Pacer {
+    opens_at: i64,
+    from: i64,
+    booked: Vec<u32>,
+    /// Bookings in a bucket at most; `None` for a herd.
+    most: Option<u32>,
+    rng: StdRng,
+}
+
+impl Pacer {
+    /// A pacer around the opening; without `peak_per_s` it is a herd: everybody within a second.
+    pub(crate) fn new(seed: u64, opens_at: i64, peak_per_s: Option<u32>) -> Pacer {
+        Pacer {
+            opens_at,
+            from: opens_at.saturating_sub(EARLY_US),
+            booked: vec![],
+            most: peak_per_s.map(|peak| (peak / 10).max(1)),
+            rng: StdRng::seed_from_u64(seed ^ 0x0070_6163_6572),
+        }
+    }
+
+    /// The instant of somebody's first try.
+    pub(crate) fn first_try(&mut self) -> i64 {
+        let after = if self.most.is_none() {
+            self.rng.random_range(0..SECOND_US)
+        } else if self.rng.random_range(0..100) < RUSH_PERCENT {
+            self.thinning(0.0, RUSH_S, RUSH_TAU_S)
+        } else {
+            self.thinning(RUSH_S, TAIL_S, TAIL_TAU_S)
+        };
+        self.book(self.opens_at.saturating_add(after))
+    }
+
+    /// An instant in the two seconds before the opening.
+    pub(crate) fn early_click(&mut self) -> i64 {
+        let before = self.rng.random_range(1..EARLY_US);
+        self.opens_at.saturating_sub(before)
+    }
+
+    /// `wanted`, or the first instant after it with room below the peak.
+    pub(crate) fn book(&mut self, wanted: i64) -> i64 {
+        let Ok(bucket) = usize::try_from(wanted.saturating_sub(self.from) / BUCKET_US) else {
+            return wanted;
+        };
+        let mut taken = bucket;
+        while self.most.is_some_and(|most| self.booked.get(taken).is_some_and(|&n| n >= most)) {
+            taken = taken.saturating_add(1);
+        }
+        if self.booked.len() <= taken {
+            self.booked.resize(taken.saturating_add(1), 0);
+        }
+        if let Some(count) = self.booked.get_mut(taken) {
+            *count = count.saturating_add(1);
+        }
+        if taken == bucket {
+            return wanted;
+        }
+        let start = i64::try_from(taken).unwrap_or(i64::MAX).saturating_mul(BUCKET_US);
+        self.from.saturating_add(start).saturating_add(self.rng.random_range(0..BUCKET_US))
+    }
+
+    /// A time span between `from_s` and `until_s`, exponentially thinning out.
+    fn thinning(&mut self, from_s: f64, until_s: f64, tau_s: f64) -> i64 {
+        let share: f64 = self.rng.random();
+        let all = 1.0 - (-(until_s - from_s) / tau_s).exp();
+        micros(from_s - tau_s * (1.0 - share * all).ln())
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a minute in microseconds")]
+fn micros(seconds: f64) -> i64 {
+    (seconds * 1e6) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    const OPENS: i64 = 1_693_533_600_000_000;
+
+    fn busiest(instants: &[i64]) -> u32 {
+        let mut buckets = HashMap::<i64, u32>::new();
+        instants.iter().for_each(|at| *buckets.entry(at.div_euclid(BUCKET_US)).or_default() += 1);
+        buckets.into_values().max().unwrap_or(0)
+    }
+
+    #[test]
+    fn sixty_of_a_hundred_come_within_five_seconds_and_all_within_a_minute() {
+        let mut pacer = Pacer::new(1, OPENS, Some(10_000));
+        let tries: Vec<i64> = (0..50_000).map(|_| pacer.first_try()).collect();
+        let within = tries.iter().filter(|&&at| at < OPENS + 5 * SECOND_US).count();
+        assert!((29_500..=30_500).contains(&within), "{within}");
+        assert!(tries.iter().all(|&at| (OPENS..OPENS + 61 * SECOND_US).contains(&at)));
+        assert!(tries.iter().any(|&at| at > OPENS + 50 * SECOND_US));
+        assert!(busiest(&tries) <= 1000);
+    }
+
+    #[test]
+    fn first_tries_and_all_that_follows_stay_below_the_peak_and_never_move_forward() {
+        let mut pacer = Pacer::new(2, OPENS, Some(2_000));
+        let mut booked = vec![];
+        for _ in 0..20_000 {
+            let first = pacer.first_try();
+            let again = pacer.book(first + 400_000);
+            assert!(again >= first + 400_000);
+            booked.extend([first, again]);
+        }
+        assert_eq!(busiest(&booked), 200);
+    }
+
+    #[test]
+    fn a_booking_with_room_is_kept_to_the_microsecond() {
+        let mut pacer = Pacer::new(3, OPENS, Some(10));
+        assert_eq!(pacer.book(OPENS + 7), OPENS + 7);
+        let second = pacer.book(OPENS + 8);
+        assert!((OPENS + BUCKET_US..OPENS + 2 * BUCKET_US).contains(&second));
+    }
+
+    #[test]
+    fn a_herd_comes_within_one_second() {
+        let mut pacer = Pacer::new(1, OPENS, None);
+        let tries: Vec<i64> = (0..10_000).map(|_| pacer.first_try()).collect();
+        assert!(tries.iter().all(|&at| (OPENS..OPENS + SECOND_US).contains(&at)));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_instants() {
+        let drawn = |seed| {
+            let mut pacer = Pacer::new(seed, OPENS, Some(10_000));
+            (0..100).map(|_| (pacer.first_try(), pacer.early_click())).collect::<Vec<_>>()
+        };
+        assert_eq!(drawn(1), drawn(1));
+        assert_ne!(drawn(1), drawn(2));
+        assert!(drawn(1).iter().all(|&(_, early)| (OPENS - EARLY_US..OPENS).contains(&early)));
+    }
+}
