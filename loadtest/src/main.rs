@@ -42,6 +42,9 @@ struct Cli {
     /// Requests offered per second at most
     #[arg(long, default_value_t = 10_000)]
     peak: u32,
+    /// Seconds from the opening to the last first try
+    #[arg(long, default_value_t = 60)]
+    span: u32,
     /// Everybody comes within one second
     #[arg(long)]
     herd: bool,
@@ -96,6 +99,7 @@ fn options(cli: Cli) -> Options {
         seed: cli.seed,
         connections: cli.connections,
         peak_per_s: cli.peak,
+        span_s: cli.span,
         herd: cli.herd,
         cheats_per_mille: cli.cheats,
         record: cli.record,

@@ -30,6 +30,8 @@ pub struct Options {
     pub addresses: u16,
     /// Requests offered per second at most, in any 100 ms; a herd ignores it.
     pub peak_per_s: u32,
+    /// The last first try comes so many seconds after the opening; a twelfth of it is the rush.
+    pub span_s: u32,
     /// Everybody comes within one second.
     pub herd: bool,
     /// Cheats per thousand people, at most [`MOST_CHEATS_PER_MILLE`].
@@ -50,6 +52,7 @@ impl Default for Options {
             connections: 2048,
             addresses: 128,
             peak_per_s: 10_000,
+            span_s: 60,
             herd: false,
             cheats_per_mille: 30,
             record: None,
@@ -67,6 +70,7 @@ impl Options {
         );
         ensure!((1..=4096).contains(&self.addresses), "addresses must be 1 to 4096");
         ensure!(self.peak_per_s >= 10, "the peak must be at least 10 requests a second");
+        ensure!((1..=3600).contains(&self.span_s), "the span must be 1 to 3600 seconds");
         ensure!(
             self.cheats_per_mille <= MOST_CHEATS_PER_MILLE,
             "at most {MOST_CHEATS_PER_MILLE} of 1000 people cheat"
@@ -94,6 +98,7 @@ mod tests {
             Options { connections: MOST_CONNECTIONS + 1, ..good.clone() },
             Options { addresses: 0, ..good.clone() },
             Options { peak_per_s: 9, ..good.clone() },
+            Options { span_s: 0, ..good.clone() },
             Options { cheats_per_mille: 51, ..good.clone() },
             Options { campaign: "a/b".to_owned(), ..good.clone() },
             Options { campaign: String::new(), ..good.clone() },

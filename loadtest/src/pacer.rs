@@ -13,20 +13,19 @@ pub(crate) const BUCKET_US: i64 = 100_000;
 const SECOND_US: i64 = 1_000_000;
 /// People who click too early do so within this time before the opening.
 const EARLY_US: i64 = 2 * SECOND_US;
-/// Of 100 first tries, those within [`RUSH_S`] of the opening.
+/// Of 100 first tries, those within the rush: the first 5 of 60 seconds.
 const RUSH_PERCENT: u32 = 60;
-const RUSH_S: f64 = 5.0;
-/// The last first try comes at this time.
-const TAIL_S: f64 = 60.0;
-/// How fast the rush and the tail thin out; the rush keeps below 10,000 a second for 50,000 people.
-const RUSH_TAU_S: f64 = 6.0;
-const TAIL_TAU_S: f64 = 15.0;
+const RUSH: f64 = 5.0 / 60.0;
+/// How fast rush and tail thin out, as shares of the span; in a minute the rush of 50,000 keeps below 10,000 a second.
+const RUSH_TAU: f64 = 6.0 / 60.0;
+const TAIL_TAU: f64 = 15.0 / 60.0;
 
 /// Gives out instants.
 #[derive(Debug)]
 pub(crate) struct Pacer {
     opens_at: i64,
     from: i64,
+    span_s: f64,
     booked: Vec<u32>,
     /// Bookings in a bucket at most; `None` for a herd.
     most: Option<u32>,
@@ -34,11 +33,13 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// A pacer around the opening; without `peak_per_s` it is a herd: everybody within a second.
-    pub(crate) fn new(seed: u64, opens_at: i64, peak_per_s: Option<u32>) -> Pacer {
+    /// A pacer around the opening, the last first try `span_s` after it; without `peak_per_s` it is a herd: everybody
+    /// within a second.
+    pub(crate) fn new(seed: u64, opens_at: i64, span_s: u32, peak_per_s: Option<u32>) -> Pacer {
         Pacer {
             opens_at,
             from: opens_at.saturating_sub(EARLY_US),
+            span_s: f64::from(span_s),
             booked: vec![],
             most: peak_per_s.map(|peak| (peak / 10).max(1)),
             rng: StdRng::seed_from_u64(seed ^ 0x0070_6163_6572),
@@ -50,9 +51,9 @@ impl Pacer {
         let after = if self.most.is_none() {
             self.rng.random_range(0..SECOND_US)
         } else if self.rng.random_range(0..100) < RUSH_PERCENT {
-            self.thinning(0.0, RUSH_S, RUSH_TAU_S)
+            self.thinning(0.0, RUSH, RUSH_TAU)
         } else {
-            self.thinning(RUSH_S, TAIL_S, TAIL_TAU_S)
+            self.thinning(RUSH, 1.0, TAIL_TAU)
         };
         self.book(self.opens_at.saturating_add(after))
     }
@@ -85,11 +86,11 @@ impl Pacer {
         self.from.saturating_add(start).saturating_add(self.rng.random_range(0..BUCKET_US))
     }
 
-    /// A time span between `from_s` and `until_s`, exponentially thinning out.
-    fn thinning(&mut self, from_s: f64, until_s: f64, tau_s: f64) -> i64 {
+    /// A time between two shares of the span, exponentially thinning out.
+    fn thinning(&mut self, from: f64, until: f64, tau: f64) -> i64 {
         let share: f64 = self.rng.random();
-        let all = 1.0 - (-(until_s - from_s) / tau_s).exp();
-        micros(from_s - tau_s * (1.0 - share * all).ln())
+        let all = 1.0 - (-(until - from) / tau).exp();
+        micros(self.span_s * (from - tau * (1.0 - share * all).ln()))
     }
 }
 
@@ -113,7 +114,7 @@ mod tests {
 
     #[test]
     fn sixty_of_a_hundred_come_within_five_seconds_and_all_within_a_minute() {
-        let mut pacer = Pacer::new(1, OPENS, Some(10_000));
+        let mut pacer = Pacer::new(1, OPENS, 60, Some(10_000));
         let tries: Vec<i64> = (0..50_000).map(|_| pacer.first_try()).collect();
         let within = tries.iter().filter(|&&at| at < OPENS + 5 * SECOND_US).count();
         assert!((29_500..=30_500).contains(&within), "{within}");
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn first_tries_and_all_that_follows_stay_below_the_peak_and_never_move_forward() {
-        let mut pacer = Pacer::new(2, OPENS, Some(2_000));
+        let mut pacer = Pacer::new(2, OPENS, 60, Some(2_000));
         let mut booked = vec![];
         for _ in 0..20_000 {
             let first = pacer.first_try();
@@ -137,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_booking_with_room_is_kept_to_the_microsecond() {
-        let mut pacer = Pacer::new(3, OPENS, Some(10));
+        let mut pacer = Pacer::new(3, OPENS, 60, Some(10));
         assert_eq!(pacer.book(OPENS + 7), OPENS + 7);
         let second = pacer.book(OPENS + 8);
         assert!((OPENS + BUCKET_US..OPENS + 2 * BUCKET_US).contains(&second));
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_herd_comes_within_one_second() {
-        let mut pacer = Pacer::new(1, OPENS, None);
+        let mut pacer = Pacer::new(1, OPENS, 60, None);
         let tries: Vec<i64> = (0..10_000).map(|_| pacer.first_try()).collect();
         assert!(tries.iter().all(|&at| (OPENS..OPENS + SECOND_US).contains(&at)));
     }
@@ -153,7 +154,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_instants() {
         let drawn = |seed| {
-            let mut pacer = Pacer::new(seed, OPENS, Some(10_000));
+            let mut pacer = Pacer::new(seed, OPENS, 60, Some(10_000));
             (0..100).map(|_| (pacer.first_try(), pacer.early_click())).collect::<Vec<_>>()
         };
         assert_eq!(drawn(1), drawn(1));

@@ -25,8 +25,8 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 const SECOND_US: i64 = 1_000_000;
-/// The last first try comes a minute after the opening; then retries have this long.
-const ENDS_AFTER_US: i64 = 85 * SECOND_US;
+/// After the last first try, retries have this long.
+const GRACE_US: i64 = 25 * SECOND_US;
 /// A round that is open already is rushed so soon.
 const SOON_US: i64 = SECOND_US / 2;
 const PASSES_WITHIN_US: i64 = 600 * SECOND_US;
@@ -150,14 +150,15 @@ async fn rushing(prepared: Prepared, progress: Progress) -> anyhow::Result<Repor
         actors,
         path: format!("/v1/campaigns/{}/rounds/{}/claims", options.campaign, options.round),
         seed: options.seed,
-        pacer: Pacer::new(options.seed, opens_at, peak),
+        pacer: Pacer::new(options.seed, opens_at, options.span_s, peak),
         opens_at,
         record,
         progress,
     });
     let first = rush.first(opens_at, clock.now_us());
     let started = jiff::Timestamp::now().to_string();
-    let until = opens_at.saturating_add(ENDS_AFTER_US);
+    let span_us = i64::from(options.span_s).saturating_mul(SECOND_US);
+    let until = opens_at.saturating_add(span_us).saturating_add(GRACE_US);
     let (rush, _links) = crowd::run(rush, first, links, clock, until).await;
     let mut rush = rush.context("the rush was not played")?;
     let demand = rush.demand();
@@ -171,7 +172,7 @@ async fn rushing(prepared: Prepared, progress: Progress) -> anyhow::Result<Repor
     let by_kind = |counts: Vec<u64>| -> BTreeMap<String, u64> {
         world.kinds.iter().map(|kind| kind.kind.clone()).zip(counts).collect()
     };
-    let window_s = if options.herd { 1 } else { 5 };
+    let window_s = if options.herd { 1 } else { (options.span_s / 12).max(1) };
     Ok(Report {
         campaign: options.campaign,
         round: options.round,
