@@ -96,6 +96,7 @@ pub(crate) fn pass<'a>(came: &'a Result<Response<'_>, Lost>) -> Result<Cow<'a, s
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "what a link hands over")]
     fn response(status: u16, body: &str) -> Result<Response<'_>, Lost> {
         Ok(Response { status, body: Cow::Borrowed(body.as_bytes()), keep: true })
     }

@@ -58,10 +58,11 @@ impl Pacer {
         self.book(self.opens_at.saturating_add(after))
     }
 
-    /// An instant in the two seconds before the opening.
-    pub(crate) fn early_click(&mut self) -> i64 {
+    /// An instant in the two seconds before the opening; none if there is no room for the click.
+    pub(crate) fn early_click(&mut self) -> Option<i64> {
         let before = self.rng.random_range(1..EARLY_US);
-        self.opens_at.saturating_sub(before)
+        let click = self.book(self.opens_at.saturating_sub(before));
+        (click < self.opens_at).then_some(click)
     }
 
     /// `wanted`, or the first instant after it with room below the peak.
@@ -108,7 +109,9 @@ mod tests {
 
     fn busiest(instants: &[i64]) -> u32 {
         let mut buckets = HashMap::<i64, u32>::new();
-        instants.iter().for_each(|at| *buckets.entry(at.div_euclid(BUCKET_US)).or_default() += 1);
+        for at in instants {
+            *buckets.entry(at.div_euclid(BUCKET_US)).or_default() += 1;
+        }
         buckets.into_values().max().unwrap_or(0)
     }
 
@@ -159,6 +162,16 @@ mod tests {
         };
         assert_eq!(drawn(1), drawn(1));
         assert_ne!(drawn(1), drawn(2));
-        assert!(drawn(1).iter().all(|&(_, early)| (OPENS - EARLY_US..OPENS).contains(&early)));
+        let early = drawn(1).into_iter().map(|(_, early)| early.unwrap());
+        assert!(early.into_iter().all(|early| (OPENS - EARLY_US..OPENS).contains(&early)));
+    }
+
+    #[test]
+    fn early_clicks_keep_below_the_peak_too() {
+        let mut pacer = Pacer::new(4, OPENS, 60, Some(100));
+        let early: Vec<i64> = (0..1000).filter_map(|_| pacer.early_click()).collect();
+        assert!((150..=200).contains(&early.len()), "{}", early.len());
+        assert_eq!(busiest(&early), 10);
+        assert!(early.iter().all(|&at| at < OPENS));
     }
 }

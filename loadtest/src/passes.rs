@@ -81,14 +81,14 @@ impl Making {
     fn compose(&mut self, at: usize, now_us: i64, out: &mut Vec<u8>) -> anyhow::Result<()> {
         let Some(actor) = self.actors.get(at) else { return Ok(()) };
         let Options { seed, campaign, round, .. } = &self.options;
-        let (signers, now_ms) = (&self.keys, now_us.div_euclid(1000));
+        let (signers, wall_ms) = (&self.keys, now_us.div_euclid(1000));
         let material = actor.material(*seed);
-        let identity = tokens::identity(signers, campaign, now_ms, &material)?;
+        let identity = tokens::identity(signers, campaign, wall_ms, &material)?;
         let mut fix = vec![];
-        tokens::fix(signers, actor.place(), now_ms, &material.dev, &mut fix);
+        tokens::fix(signers, actor.place(), wall_ms, &material.dev, &mut fix);
         let proof = |captcha: Captcha| {
             let id = proof_id(*seed, at, captcha);
-            tokens::proof(signers, captcha, *round, now_ms, id, campaign, &material)
+            tokens::proof(signers, captcha, *round, wall_ms, id, campaign, &material)
         };
         let kinds = actor.picks.iter().filter_map(|kind| self.world.kinds.get(kind));
         self.body.clear();

@@ -216,7 +216,9 @@ mod tests {
             let picks: Vec<usize> = actor.picks.iter().collect();
             assert!((1..=MOST_PICKS).contains(&picks.len()));
             assert_eq!(picks.iter().collect::<HashSet<_>>().len(), picks.len());
-            picks.iter().for_each(|&kind| asked[kind] += 1);
+            for kind in picks {
+                asked[kind] += 1;
+            }
         }
         for (asked, quantity) in asked.iter().zip(QUANTITIES) {
             assert!((6..=14).contains(&(asked / quantity)), "{asked} of {quantity}");

@@ -155,12 +155,14 @@ async fn rushing(prepared: Prepared, progress: Progress) -> anyhow::Result<Repor
         record,
         progress,
     });
+    let cpu_before = cpu_us();
     let first = rush.first(opens_at, clock.now_us());
     let started = jiff::Timestamp::now().to_string();
     let span_us = i64::from(options.span_s).saturating_mul(SECOND_US);
     let until = opens_at.saturating_add(span_us).saturating_add(GRACE_US);
     let (rush, _links) = crowd::run(rush, first, links, clock, until).await;
     let mut rush = rush.context("the rush was not played")?;
+    let cpu = cpu_us().zip(cpu_before).map(|(after, before)| after - before);
     let demand = rush.demand();
     let late_us = opens_at.saturating_sub(world.opens_at_us);
     let Rush { tally, curve, seen, record, surprises, .. } = rush;
@@ -196,6 +198,7 @@ async fn rushing(prepared: Prepared, progress: Progress) -> anyhow::Result<Repor
         peak_achieved_per_s: peak_of(&curve, |bucket| bucket.answered),
         slip_ms_p99: tally.slip.spread().p99,
         generator_lag_ms_p99: tally.lag.spread().p99,
+        generator_cpu_us_per_request: cpu.map(|us| us / real(tally.totals.started.max(1))),
         server_cpu_us_per_request: None,
         totals: tally.totals,
         demand,
@@ -205,6 +208,13 @@ async fn rushing(prepared: Prepared, progress: Progress) -> anyhow::Result<Repor
         audit: None,
         curve,
     })
+}
+
+/// CPU time of this thread so far, where the system tells.
+fn cpu_us() -> Option<f64> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let ns: u64 = told.split_whitespace().next()?.parse().ok()?;
+    Some(real(ns) / 1000.0)
 }
 
 fn peak_of(curve: &[Bucket], what: impl Fn(&Bucket) -> u32) -> f64 {

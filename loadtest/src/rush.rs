@@ -139,10 +139,14 @@ impl Rush {
             let cheat = self.actors.get(at).and_then(|actor| actor.cheat);
             if cheat == Some(Cheat::Parallel) {
                 let beside = when.saturating_add(self.rng.random_range(0..3 * MS));
+                let beside = self.pacer.book(beside);
                 first.push((beside, Ask { why: Why::Parallel, ..ask }));
-            } else if cheat.is_none() && self.rng.random_range(0..100) < EARLY_PERCENT && early_too
+            } else if cheat.is_none()
+                && early_too
+                && self.rng.random_range(0..100) < EARLY_PERCENT
+                && let Some(click) = self.pacer.early_click()
             {
-                first.push((self.pacer.early_click(), Ask { why: Why::Early, ..ask }));
+                first.push((click, Ask { why: Why::Early, ..ask }));
             }
         }
         first

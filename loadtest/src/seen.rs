@@ -194,28 +194,28 @@ mod tests {
         assert_eq!(
             broken(|seen| {
                 first(seen);
-                yes(seen, 2, "b", false, 1_000_001)
+                yes(seen, 2, "b", false, 1_000_001);
             }),
             ["client_within_stock"]
         );
         assert_eq!(
             broken(|seen| {
                 first(seen);
-                yes(seen, 2, "a", false, 1_000_001)
+                yes(seen, 2, "a", false, 1_000_001);
             }),
             ["client_one_holder_each"]
         );
         assert_eq!(
             broken(|seen| {
                 first(seen);
-                yes(seen, 1, "b", true, 1_000_001)
+                yes(seen, 1, "b", true, 1_000_001);
             }),
             ["client_one_coupon_each", "client_within_stock"]
         );
         assert_eq!(
             broken(|seen| {
                 first(seen);
-                yes(seen, 1, "a", false, 1_000_001)
+                yes(seen, 1, "a", false, 1_000_001);
             }),
             ["client_new_once"]
         );

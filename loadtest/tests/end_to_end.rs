@@ -1,5 +1,11 @@
 //! Whole runs against a naive server: an honest one is told to be clean, and each lie is found.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test ends where its server is broken"
+)]
+
 mod stub;
 
 use loadtest::report::{self, Report};
@@ -176,4 +182,42 @@ fn a_server_that_is_not_there_is_said_so() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let error = runtime.block_on(loadtest::prepare(nowhere, progress::silent())).unwrap_err();
     assert!(format!("{error:#}").contains("connection_refused"), "{error:#}");
+}
+
+#[test]
+#[ignore = "takes a minute and a half; run by hand, in release, with --ignored --nocapture"]
+fn fifty_thousand_people_are_played_within_the_slip_that_is_allowed() {
+    let kinds = [
+        ("retail-10", 4000),
+        ("retail-40", 3000),
+        ("appliance-80", 600),
+        ("appliance-300", 160),
+        ("catering-20", 1000),
+        ("catering-50", 480),
+    ];
+    let stub = stub::start(Flaw::None, 20_000, &kinds);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let told = Options {
+        people: 50_000,
+        connections: 2048,
+        span_s: 60,
+        cheats_per_mille: 30,
+        ..options(&stub)
+    };
+    let report = runtime.block_on(async {
+        let prepared = loadtest::prepare(told, progress::on_stderr()).await.unwrap();
+        loadtest::rush(prepared, progress::on_stderr()).await.unwrap()
+    });
+    if let Some(path) = std::env::var_os("LOADTEST_PAGE") {
+        fs::write(path, report::html(&report)).unwrap();
+    }
+    println!("slip p99 {} ms, lag p99 {} ms", report.slip_ms_p99, report.generator_lag_ms_p99);
+    println!("generator's CPU a claim: {:?} us", report.generator_cpu_us_per_request);
+    println!("offered {:.0}/s, achieved {:.0}/s", report.offered_per_s, report.achieved_per_s);
+    println!("{:?}\n{:?}\n{:?}", report.totals, report.latency_ms, report.service_ms);
+    println!("{:?} {:?}", report.passes, report.refused);
+    assert_eq!(broken(&report), [""; 0]);
+    assert_eq!(report.granted, report.stock);
+    assert!(report.curve.iter().all(|bucket| bucket.offered <= 1000));
+    assert!(report.slip_ms_p99 <= loadtest::MOST_SLIP_MS_P99);
 }

@@ -97,7 +97,7 @@ fn summary(report: &Report) -> String {
     let books = report.audit.as_ref().map_or("—", |audit| verdict(audit.clean));
     let granted: u64 = report.granted.values().sum();
     let stock: u64 = report.stock.values().sum();
-    let cpu = report.server_cpu_us_per_request.map_or("—".to_owned(), |us| format!("{us:.1} µs"));
+    let cpu = |us: Option<f64>| us.map_or("—".to_owned(), |us| format!("{us:.1} µs"));
     let totals = report.totals;
     let rows = [
         ("人数 People", report.people.to_string()),
@@ -121,7 +121,8 @@ fn summary(report: &Report) -> String {
             "最忙 100 ms Fullest 100 ms",
             format!("{:.0} / {:.0} /s", report.peak_offered_per_s, report.peak_achieved_per_s),
         ),
-        ("服务器 CPU / 请求 Server CPU a request", cpu),
+        ("服务器 CPU / 请求 Server CPU a request", cpu(report.server_cpu_us_per_request)),
+        ("发生器 CPU / 请求 Generator CPU a request", cpu(report.generator_cpu_us_per_request)),
         ("发生器偏差 p99 Generator slip p99", format!("{:.2} ms", report.slip_ms_p99)),
     ];
     let rows: Vec<_> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();

@@ -59,6 +59,8 @@ pub struct Report {
     pub slip_ms_p99: f64,
     /// From the intended instant to being up for the next free connection, 99 %.
     pub generator_lag_ms_p99: f64,
+    /// CPU time of the generator for one claim, in microseconds, where the system tells.
+    pub generator_cpu_us_per_request: Option<f64>,
     /// CPU time of the server for one claim, in microseconds.
     pub server_cpu_us_per_request: Option<f64>,
     /// Claims offered, started, answered, lost and dropped.

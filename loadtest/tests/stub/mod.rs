@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What the stub does wrong.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub enum Flaw {
+pub(crate) enum Flaw {
     #[default]
     None,
     /// Sells one more of each kind than there are.
@@ -35,10 +35,10 @@ pub enum Flaw {
     BusyForever,
 }
 
-pub struct Stub {
-    pub url: String,
-    pub keys: PathBuf,
-    pub opens_at_ms: i64,
+pub(crate) struct Stub {
+    pub(crate) url: String,
+    pub(crate) keys: PathBuf,
+    pub(crate) opens_at_ms: i64,
     state: Arc<Mutex<State>>,
 }
 
@@ -50,7 +50,7 @@ impl Drop for Stub {
 
 impl Stub {
     /// Claims heard.
-    pub fn claims(&self) -> u64 {
+    pub(crate) fn claims(&self) -> u64 {
         self.state.lock().unwrap().claims
     }
 }
@@ -68,12 +68,12 @@ struct State {
     claims: u64,
 }
 
-pub fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 /// Starts a stub on a thread of its own; the round opens in `opens_in_ms`.
-pub fn start(flaw: Flaw, opens_in_ms: i64, quantities: &[(&'static str, i64)]) -> Stub {
+pub(crate) fn start(flaw: Flaw, opens_in_ms: i64, quantities: &[(&'static str, i64)]) -> Stub {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
@@ -103,17 +103,13 @@ pub fn start(flaw: Flaw, opens_in_ms: i64, quantities: &[(&'static str, i64)]) -
     let shared = Arc::clone(&state);
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(accept(tokio::net::TcpListener::from_std, listener, shared));
+        runtime.block_on(accept(listener, shared));
     });
     Stub { url: format!("http://{address}"), keys, opens_at_ms, state }
 }
 
-async fn accept(
-    listen: fn(std::net::TcpListener) -> std::io::Result<tokio::net::TcpListener>,
-    listener: std::net::TcpListener,
-    state: Arc<Mutex<State>>,
-) {
-    let listener = listen(listener).unwrap();
+async fn accept(listener: std::net::TcpListener, state: Arc<Mutex<State>>) {
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
