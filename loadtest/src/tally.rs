@@ -154,6 +154,7 @@ fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
 mod tests {
     use super::*;
 
+    #[expect(clippy::float_arithmetic, reason = "near is a difference")]
     fn near(is: f64, want: f64) {
         assert!((is - want).abs() <= want / 1000.0, "{is} is not {want}");
     }
