@@ -161,36 +161,48 @@ fn demand(report: &Report) -> String {
 }
 
 fn arrivals(report: &Report) -> String {
-    let line = |name: &str, of: fn(&crate::Bucket) -> u32| Line {
+    let line = |name: &str, colour, of: fn(&crate::Bucket) -> u32| Line {
         name: name.to_owned(),
         points: report
             .curve
             .iter()
             .map(|bucket| (seconds(bucket.from_ms), f64::from(of(bucket)) * 10.0))
             .collect(),
+        colour,
         dashed: false,
     };
     let lines = [
-        line("计划到达 offered", |bucket| bucket.offered),
-        line("应答 answered", |bucket| bucket.answered),
+        line("计划到达 offered", 0, |bucket| bucket.offered),
+        line("应答 answered", 1, |bucket| bucket.answered),
     ];
     svg::lines("到达与应答 Arrivals and answers", "每秒 per second, 100 ms", &lines)
 }
 
+/// Only as far as coupons were granted, since that is mostly over in a moment.
 fn grants(report: &Report) -> String {
     let mut lines = vec![];
-    let ends = report.curve.last().map_or(0.0, |bucket| seconds(bucket.from_ms));
+    let given = |bucket: &crate::Bucket| bucket.granted.iter().any(|count| *count > 0);
+    let last_ms =
+        report.curve.iter().rfind(|bucket| given(bucket)).map_or(0, |bucket| bucket.from_ms);
+    let until_ms = last_ms.saturating_add(500);
+    let shown = || report.curve.iter().filter(|bucket| (-500..=until_ms).contains(&bucket.from_ms));
     for (nth, kind) in report.kinds.iter().enumerate() {
         let mut sum = 0_u64;
-        let points = report.curve.iter().map(|bucket| {
+        let points = shown().map(|bucket| {
             sum = sum.saturating_add(bucket.granted.get(nth).copied().unwrap_or(0).into());
-            (seconds(bucket.from_ms), real(sum))
+            (seconds(bucket.from_ms.saturating_add(100)), real(sum)) // granted by the bucket's end
         });
         let points = points.collect();
         let stock = report.stock.get(kind).copied().map_or(0.0, real);
-        lines.push(Line { name: format!("{kind} 已发放 granted"), points, dashed: false });
-        let points = vec![(0.0, stock), (ends, stock)];
-        lines.push(Line { name: format!("{kind} 库存 stock"), points, dashed: true });
+        lines.push(Line {
+            name: format!("{kind} 已发放 granted"),
+            points,
+            colour: nth,
+            dashed: false,
+        });
+        let points = vec![(0.0, stock), (seconds(until_ms), stock)];
+        lines
+            .push(Line { name: format!("{kind} 库存 stock"), points, colour: nth, dashed: true });
     }
     svg::lines("累计发放 Coupons granted", "张 coupons", &lines)
 }

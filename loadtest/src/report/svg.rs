@@ -15,6 +15,8 @@ const BOTTOM: f64 = 50.0;
 pub(super) struct Line {
     pub(super) name: String,
     pub(super) points: Vec<(f64, f64)>,
+    /// The number of its colour.
+    pub(super) colour: usize,
     pub(super) dashed: bool,
 }
 
@@ -49,9 +51,11 @@ pub(super) fn lines(title: &str, y_name: &str, lines: &[Line]) -> String {
         text(&mut svg, LEFT - 8.0, y_of(y) + 5.0, "end", &format!("{y:.0}"));
     }
     let step = round_up((x_until - x_from) / 12.0);
-    let mut x = (x_from / step).ceil() * step;
+    let digits = usize::from(step < 1.0);
+    // Adding zero makes minus zero plain zero.
+    let mut x = (x_from / step).ceil() * step + 0.0;
     while x <= x_until {
-        text(&mut svg, x_of(x), HEIGHT - BOTTOM + 22.0, "middle", &format!("{x:.0} s"));
+        text(&mut svg, x_of(x), HEIGHT - BOTTOM + 22.0, "middle", &format!("{x:.digits$} s"));
         x += step;
     }
     rule(&mut svg, (x_of(0.0), TOP), (x_of(0.0), HEIGHT - BOTTOM), "#b00020");
@@ -59,7 +63,7 @@ pub(super) fn lines(title: &str, y_name: &str, lines: &[Line]) -> String {
     text(&mut svg, LEFT, HEIGHT - 6.0, "start", y_name);
     for (nth, line) in lines.iter().enumerate() {
         let dash = if line.dashed { " stroke-dasharray=\"6 5\"" } else { "" };
-        let colour = colour(if line.dashed { nth.saturating_sub(1) } else { nth });
+        let colour = colour(line.colour);
         let path = line.points.iter().fold(String::new(), |mut path, (x, y)| {
             let _ = write!(path, "{:.1},{:.1} ", x_of(*x), y_of(*y));
             path
@@ -129,10 +133,10 @@ fn text(svg: &mut String, x: f64, y: f64, anchor: &str, said: &str) {
     );
 }
 
-/// The next of 1, 2, 5, 10, 20, 50 and so on.
+/// The next round number.
 fn round_up(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
-    let steps = [1.0, 2.0, 5.0, 10.0];
+    let steps = [1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
     steps.into_iter().map(|step| step * power).find(|round| *round >= value).unwrap_or(value)
 }
 
@@ -142,8 +146,7 @@ mod tests {
 
     #[test]
     fn an_axis_ends_at_a_round_number_not_below_the_data() {
-        for (value, want) in
-            [(1.0, 1.0), (1.1, 2.0), (3.0, 5.0), (999.0, 1000.0), (7200.0, 10_000.0)]
+        for (value, want) in [(1.0, 1.0), (1.1, 1.2), (3.5, 4.0), (999.0, 1000.0), (7200.0, 8000.0)]
         {
             assert!((round_up(value) - want).abs() < 1e-6, "{value}");
         }
