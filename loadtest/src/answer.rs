@@ -23,8 +23,8 @@ pub(crate) enum Answer<'a> {
 pub(crate) struct Refused<'a> {
     #[serde(borrow)]
     pub(crate) code: Cow<'a, str>,
-    pub(crate) retry_after_ms: Option<u32>,
-    pub(crate) opens_in_ms: Option<u32>,
+    pub(crate) retry_after_ms: Option<u64>,
+    pub(crate) opens_in_ms: Option<u64>,
 }
 
 #[derive(Deserialize)]

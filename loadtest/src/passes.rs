@@ -162,7 +162,9 @@ impl Play for Making {
         *count = count.saturating_add(1);
         match wait_ms {
             Some(wait_ms) if tries < TRIES => {
-                let wait = AGAIN_AFTER_US.saturating_add(i64::from(wait_ms).saturating_mul(1000));
+                let wait = AGAIN_AFTER_US.saturating_add(
+                    i64::try_from(wait_ms).unwrap_or(i64::MAX).saturating_mul(1000),
+                );
                 next.push((timing.received.saturating_add(wait), (at, tries.saturating_add(1))));
             }
             _ => self.settle(at, None, &code),

@@ -93,11 +93,13 @@ impl Actor {
 
     pub(crate) fn material(&self, seed: u64) -> Material {
         let town = seed % 1000; // other seeds, other people
+        // From one on: nothing but zeros would be no identifier at all.
+        let (person, own) = (u64::from(self.person) + 1, u64::from(self.own) + 1);
         Material {
-            acc: format!("fiction-{seed:x}-{}", self.own),
-            idn: format!("000000{town:03}{:09}", self.person),
-            tel: format!("100{town:03}{:08}", self.own),
-            crd: format!("0000{town:03}{:012}", self.own),
+            acc: format!("fiction-{seed:x}-{own}"),
+            idn: format!("000000{town:03}{person:09}"),
+            tel: format!("100{town:03}{own:08}"),
+            crd: format!("0000{town:03}{own:012}"),
             dev: self.device(seed),
         }
     }
@@ -249,11 +251,12 @@ mod tests {
     #[test]
     fn people_differ_in_every_identifier_and_stay_near_the_middle_of_the_city() {
         let mut seen = HashSet::new();
-        for actor in people(2000, 0, &QUANTITIES, 9) {
-            let material = actor.material(9);
+        for actor in people(2000, 0, &QUANTITIES, 1000) {
+            let material = actor.material(1000);
             let Material { acc, idn, tel, crd, dev } = material;
             for text in [acc, idn, tel, crd, dev] {
                 assert!((1..=128).contains(&text.len()));
+                assert!(!text.trim_matches('0').is_empty(), "no identifier at all");
                 assert!(seen.insert(text));
             }
             let place = actor.place();

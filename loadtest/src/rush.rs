@@ -245,7 +245,7 @@ impl Rush {
     fn again(
         &mut self,
         ask: Ask,
-        after_ms: Option<u32>,
+        after_ms: Option<u64>,
         timing: Timing,
         next: &mut Vec<(i64, Ask)>,
     ) {
@@ -253,7 +253,9 @@ impl Rush {
             return;
         }
         let own = BACK_OFF_US.saturating_mul(1 << ask.tries.min(4));
-        let wait = after_ms.map_or(own, |ms| i64::from(ms).saturating_mul(MS).max(BACK_OFF_US / 4));
+        let wait = after_ms.map_or(own, |ms| {
+            i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(MS).max(BACK_OFF_US / 4)
+        });
         let jitter = self.rng.random_range(0..=wait / 2);
         let later = timing.received.saturating_add(wait).saturating_add(jitter);
         next.push((self.pacer.book(later), Ask { tries: ask.tries.saturating_add(1), ..ask }));
