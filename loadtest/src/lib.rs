@@ -1,1 +1,45 @@
 //! A black-box client of a voucher rush: it plays the host app, the captcha service and the people.
+//!
+//! [`prepare`] reads the round and gets everybody a pass; [`rush`] plays the opening; [`report`] says what came of it.
+//!
+//! The model is open: when people come does not depend on how fast the server is, so latency is counted from the
+//! instant at which a request was wanted, and a stall shows in every request that it delayed. The service time, from
+//! sending to answer, and the slip, from wanting to sending, stand beside it.
+//!
+//! It knows the server's contract, written down in the project's architecture, and none of its code.
+
+mod answer;
+mod clock;
+mod crowd;
+#[expect(clippy::float_arithmetic, reason = "rates are for people to read")]
+mod curve;
+mod keys;
+mod link;
+#[expect(clippy::float_arithmetic, reason = "milliseconds are for people to read")]
+mod num;
+mod options;
+#[expect(clippy::float_arithmetic, reason = "instants are drawn from a distribution")]
+mod pacer;
+mod passes;
+mod people;
+pub mod progress;
+mod record;
+#[expect(clippy::float_arithmetic, reason = "plots are drawn in fractions of a point")]
+pub mod report;
+#[expect(clippy::float_arithmetic, reason = "rates are for people to read")]
+mod run;
+mod rush;
+mod seen;
+mod tally;
+mod tokens;
+mod wire;
+mod world;
+
+pub use curve::Bucket;
+pub use options::{MOST_CHEATS_PER_MILLE, MOST_CONNECTIONS, Options};
+pub use passes::Passes;
+pub use run::{Prepared, prepare, rush};
+pub use tally::{Spread, Totals};
+
+/// The generator was too slow for its schedule when its slip p99 is above this, and the run says little.
+pub const MOST_SLIP_MS_P99: f64 = 20.0;

@@ -1,0 +1,108 @@
+//! Plays one round against a server that runs already, and prints the report as JSON.
+
+use clap::Parser;
+use loadtest::{MOST_SLIP_MS_P99, Options, progress, report};
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Wrong usage, or a server that can't be asked.
+const USAGE: u8 = 2;
+/// The server said what it must not.
+const BROKEN: u8 = 11;
+/// The generator could not keep its schedule.
+const SATURATED: u8 = 12;
+
+/// Plays the people of a voucher rush against a running server.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    /// The server, http://host:port
+    #[arg(long)]
+    url: String,
+    /// Folder with fix-1.key, captcha-1.key and identity-1.key
+    #[arg(long)]
+    keys: PathBuf,
+    /// The campaign's id
+    #[arg(long)]
+    campaign: String,
+    /// The round
+    #[arg(long, default_value_t = 1)]
+    round: u8,
+    /// How many people come
+    #[arg(long, default_value_t = 50_000)]
+    people: u32,
+    /// The same seed gives the same people and first tries
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Connections that the people share
+    #[arg(long, default_value_t = 2048)]
+    connections: usize,
+    /// Requests offered per second at most
+    #[arg(long, default_value_t = 10_000)]
+    peak: u32,
+    /// Seconds from the opening to the last first try
+    #[arg(long, default_value_t = 60)]
+    span: u32,
+    /// Everybody comes within one second
+    #[arg(long)]
+    herd: bool,
+    /// Cheats per thousand people
+    #[arg(long, default_value_t = 30)]
+    cheats: u32,
+    /// Write what the server said to this file, as JSON lines
+    #[arg(long)]
+    record: Option<PathBuf>,
+    /// Write the report to this file, as a page
+    #[arg(long)]
+    html: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let page = cli.html.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let report = runtime.block_on(async {
+        let prepared = loadtest::prepare(options(cli), progress::on_stderr()).await?;
+        loadtest::rush(prepared, progress::on_stderr()).await
+    })?;
+    std::io::stdout().write_all(report::json(&report)?.as_bytes())?;
+    if let Some(page) = page {
+        fs::write(page, report::html(&report))?;
+    }
+    Ok(if !report.client.clean {
+        ExitCode::from(BROKEN)
+    } else if report.slip_ms_p99 > MOST_SLIP_MS_P99 {
+        ExitCode::from(SATURATED)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn options(cli: Cli) -> Options {
+    Options {
+        url: cli.url,
+        keys: cli.keys,
+        campaign: cli.campaign,
+        round: cli.round,
+        people: cli.people,
+        seed: cli.seed,
+        connections: cli.connections,
+        peak_per_s: cli.peak,
+        span_s: cli.span,
+        herd: cli.herd,
+        cheats_per_mille: cli.cheats,
+        record: cli.record,
+        ..Options::default()
+    }
+}

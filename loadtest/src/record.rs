@@ -1,0 +1,56 @@
+//! The client's own record of what the server said, as JSON lines: what an audit holds the journal against.
+
+use anyhow::Context;
+use serde::Serialize;
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// A line of the record.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Line<'a> {
+    /// An acknowledged yes.
+    Yes { pass: &'a str, coupon: &'a Value, kind: &'a str, replayed: bool, at_ms: i64 },
+    /// The first time that a kind was said to be sold out.
+    SoldOut { sold_out: &'a str, at_ms: i64 },
+    /// How often it was said in all.
+    SoldOutTimes { sold_out_told: &'a str, times: u64 },
+    /// Somebody with a valid pass who never got a final answer for this kind.
+    Unanswered { unanswered: &'a str, kind: &'a str },
+}
+
+/// Where the lines go; nowhere if nobody wants them.
+#[derive(Debug)]
+pub(crate) struct Record {
+    file: Option<BufWriter<File>>,
+    failed: Option<std::io::Error>,
+}
+
+impl Record {
+    pub(crate) fn to(path: Option<&Path>) -> anyhow::Result<Record> {
+        let create = |path: &Path| {
+            File::create(path).with_context(|| format!("can't write {}", path.display()))
+        };
+        let file = path.map(create).transpose()?.map(BufWriter::new);
+        Ok(Record { file, failed: None })
+    }
+
+    /// Writes a line; the first failure is kept for [`Record::finish`], so that the rush is not disturbed.
+    pub(crate) fn write(&mut self, line: &Line<'_>) {
+        let Some(file) = &mut self.file else { return };
+        let written = serde_json::to_writer(&mut *file, line).map_err(Into::into);
+        if let Err(error) = written.and_then(|()| file.write_all(b"\n")) {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    /// Everything is on file, or why not.
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error).context("the record could not be written");
+        }
+        self.file.map_or(Ok(()), |mut file| file.flush()).context("the record could not be written")
+    }
+}
