@@ -82,7 +82,7 @@ fn listening(address: std::net::SocketAddr) -> String {
 async fn office(app: Arc<App>) {
     let mut watch = every(CHECK_EVERY);
     let mut calendar = every(CALENDAR_EVERY);
-    let mut tidy = every(Duration::from_secs(60));
+    let mut tidy = every(Duration::from_mins(1));
     loop {
         tokio::select! {
             _ = watch.tick() => app.keep_watch(),

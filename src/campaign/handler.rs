@@ -78,7 +78,7 @@ pub struct RoundTimes {
 
 /// How a round stands.
 #[derive(Serialize, ToSchema)]
-pub struct Round {
+pub struct RoundNow {
     round: u8,
     state: State,
     #[schema(format = DateTime)]
@@ -154,12 +154,12 @@ pub async fn about(InCampaign(campaign): InCampaign) -> Json<About> {
         ("campaign" = String, Path, description = "the campaign's id"),
         ("round" = u8, Path, description = "the round's number, from 1")
     ),
-    responses((status = 200, body = Round), (status = 404, body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = RoundNow), (status = 404, body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub async fn round(
     extract::State(app): extract::State<Arc<App>>,
     InRound(campaign, no): InRound,
-) -> Result<Json<Round>, Problem> {
+) -> Result<Json<RoundNow>, Problem> {
     let (now, planned) = (app.clock.now(), campaign.round(no)?);
     let summary = app.ledger.view().campaign(campaign.no);
     let armed = summary.as_ref().and_then(|it| it.round(no));
@@ -173,7 +173,7 @@ pub async fn round(
             remaining: level.map_or(Remaining::Plenty, |it| Remaining::of(*it)),
         }
     });
-    Ok(Json(Round {
+    Ok(Json(RoundNow {
         round: no.0,
         state: state(window, armed, campaign.gate.interlock.check().is_err(), now),
         opens_at: window.from.in_zone(&plan.zone),

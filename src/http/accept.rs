@@ -32,7 +32,7 @@ use tokio::{
 use tower::Service;
 
 /// Bytes that hyper may buffer of a request's head, and bytes of an HTTP/2 header list.
-const HEAD_BYTES: usize = 16 << 10;
+const HEAD_BYTES: u16 = 16 << 10;
 /// Header lines of a request.
 const HEADERS: usize = 40;
 /// Requests at once on one HTTP/2 connection.
@@ -122,7 +122,7 @@ impl Server {
         for (no, listener) in self.listeners.into_iter().enumerate() {
             let (router, stop, count) = (router(), stop.clone(), Arc::clone(count));
             let limits = self.limits;
-            let work = move || worker(listener, router, limits, stop, &count);
+            let work = move || worker(listener, &router, limits, &stop, &count);
             workers.push(thread::Builder::new().name(format!("http-{no}")).spawn(move || {
                 if let Err(error) = work() {
                     tracing::error!(%error, "a worker could not start");
@@ -145,9 +145,9 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 
 fn worker(
     listener: std::net::TcpListener,
-    router: Router,
+    router: &Router,
     limits: Limits,
-    stop: watch::Receiver<bool>,
+    stop: &watch::Receiver<bool>,
     count: &Arc<Connections>,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -155,7 +155,7 @@ fn worker(
         let listener = TcpListener::from_std(listener)?;
         // Every connection holds a clone; when the last is dropped, all are done.
         let (alive, mut all_done) = tokio::sync::mpsc::channel::<()>(1);
-        accept(&listener, &router, limits, &stop, count, &alive).await;
+        accept(&listener, router, limits, stop, count, &alive).await;
         drop((listener, alive));
         let grace = Duration::from_millis(limits.grace_ms);
         // Whoever is still not done then is cut off.
@@ -250,7 +250,7 @@ async fn connection(
         Version::One => {
             let mut http = hyper::server::conn::http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(patience);
-            http.max_buf_size(HEAD_BYTES).max_headers(HEADERS);
+            http.max_buf_size(usize::from(HEAD_BYTES)).max_headers(HEADERS);
             let mut conn = pin!(http.serve_connection(io, service));
             served!(conn, stop);
         }
@@ -259,7 +259,7 @@ async fn connection(
             http.timer(TokioTimer::new())
                 .keep_alive_interval(patience)
                 .keep_alive_timeout(patience);
-            http.max_concurrent_streams(STREAMS).max_header_list_size(HEAD_BYTES as u32);
+            http.max_concurrent_streams(STREAMS).max_header_list_size(u32::from(HEAD_BYTES));
             let mut conn = pin!(http.serve_connection(io, service));
             served!(conn, stop);
         }
