@@ -3,17 +3,21 @@
 use crate::campaign::Campaign;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::data::DataFolder;
 use crate::domain::{At, CampaignNo};
+use crate::drain::{DrainThread, Progress};
 use crate::gate::{Gate, Reason};
 use crate::http::body::{BodyLimits, HasBodyLimits};
 use crate::ledger::embedded::{Embedded, Outcome};
 use crate::ledger::journal::{Folder, Options};
 use crate::ledger::machine::{Answer, Summary};
 use crate::ledger::service::{BatchStats, Ledger, Watcher};
+use crate::ledger::snapshot::{self, thread::SnapshotThread};
 use crate::pass::{Desk, Keyring};
 use crate::plan::Plan;
 use crate::steward;
 use anyhow::{Context, Result, bail, ensure};
+use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Everything a request needs.
@@ -24,8 +28,11 @@ pub struct App {
     pub ledger: Ledger,
     /// The keys.
     pub keys: Arc<Keyring>,
+    /// How far the store is.
+    pub drain: Progress,
     campaigns: Arc<Campaigns>,
     body: BodyLimits,
+    beside: Mutex<Option<(DrainThread, SnapshotThread)>>,
 }
 
 /// The campaigns that are served, by their ids.
@@ -38,8 +45,9 @@ impl Campaigns {
 }
 
 impl App {
-    /// Opens the data folder, replays its journal and starts the ledger.
-    pub fn open(config: &Config, clock: Arc<Clock>) -> Result<App> {
+    /// Opens the data folder, replays its journal, which must reach `at_least`, and starts the
+    /// ledger and what works beside it.
+    pub fn open(config: &Config, at_least: u64, clock: Arc<Clock>) -> Result<App> {
         let mut plans = Vec::new();
         for campaign in &config.campaign {
             plans.push(plan(campaign)?);
@@ -47,7 +55,8 @@ impl App {
         let keys = &config.keys.folder;
         let keys = Keyring::load(keys).context("no usable keys; `quan keys FOLDER` makes a set")?;
         let keys = Arc::new(keys);
-        let mut embedded = open_ledger(config, clock.now())?;
+        let data = DataFolder::at(&config.data.folder);
+        let mut embedded = open_ledger(config, &data, at_least, clock.now())?;
         let mut campaigns = BTreeMap::new();
         for plan in plans {
             let no = open_campaign(&mut embedded, &plan, clock.now())?;
@@ -60,7 +69,10 @@ impl App {
         let ledger = Ledger::start(embedded, move || time.now(), Box::new(watcher))?;
         let patience = Duration::from_millis(config.public.request_ms);
         let body = BodyLimits { bytes: config.public.body_bytes, patience };
-        Ok(App { clock, ledger, keys, campaigns, body })
+        let drain = DrainThread::start(data.clone(), ledger.view().watermark())?;
+        let progress = drain.progress();
+        let beside = Mutex::new(Some((drain, SnapshotThread::start(&data)?)));
+        Ok(App { clock, ledger, keys, campaigns, body, drain: progress, beside })
     }
 
     /// The campaign of that id.
@@ -92,6 +104,15 @@ impl App {
             }
         }
         undone
+    }
+
+    /// Ends the ledger after what waits is answered, and then what works beside it.
+    pub fn close(&self) {
+        self.ledger.close();
+        if let Some((drain, snapshots)) = self.beside.lock().take() {
+            drain.stop();
+            snapshots.stop();
+        }
     }
 
     /// Tells every gate whether the clock and the ledger can be relied on.
@@ -126,12 +147,22 @@ fn plan(campaign: &crate::config::Campaign) -> Result<Plan> {
     }
 }
 
-fn open_ledger(config: &Config, now: At) -> Result<Embedded<Folder>> {
-    let folder = config.data.folder.join("journal");
+fn open_ledger(
+    config: &Config,
+    data: &DataFolder,
+    at_least: u64,
+    now: At,
+) -> Result<Embedded<Folder>> {
+    let folder = data.journal();
     let shown = folder.display();
     let disk = Folder::open(&folder).with_context(|| format!("data folder {shown}"))?;
-    let options = Options { segment_bytes: config.data.segment_mib << 20, ..Options::default() };
-    Embedded::open(disk, options, now).with_context(|| format!("journal in {shown}"))
+    let segment_bytes = config.data.segment_mib << 20;
+    let options = Options { segment_bytes, at_least, ..Options::default() };
+    let (start, passed_over) = snapshot::newest(&Folder::open(&data.snapshots())?, 0)?;
+    for warning in passed_over {
+        tracing::warn!(%warning, "a snapshot");
+    }
+    Embedded::open_from(disk, options, start, now).with_context(|| format!("journal in {shown}"))
 }
 
 /// Opens the campaign in the ledger, or finds it opened before on the same terms.

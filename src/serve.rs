@@ -3,39 +3,61 @@
 use crate::app::App;
 use crate::clock::{CHECK_EVERY, Clock};
 use crate::config::Config;
+use crate::data::DataFolder;
 use crate::domain::At;
 use crate::http::accept::{Connections, Limits, Running, Server};
 use crate::http::{ops, router};
+use crate::store::{SHARD, Store};
 use anyhow::{Context, Result};
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{oneshot, watch},
     time::{MissedTickBehavior, interval},
 };
 
 /// How often the calendar is looked at.
 const CALENDAR_EVERY: Duration = Duration::from_millis(200);
 
-/// Serves until SIGTERM or SIGINT. `ready` is called once with the addresses that are served.
-pub fn serve(config: &Config, start: Option<At>, ready: impl FnOnce(&Served)) -> Result<()> {
+/// Serves until SIGTERM, SIGINT, or `end`, if there is one. `ready` is called once with the
+/// addresses that are served.
+pub fn serve(
+    config: &Config,
+    start: Option<At>,
+    end: Option<oneshot::Receiver<()>>,
+    ready: impl FnOnce(&Served) -> Result<()>,
+) -> Result<()> {
     let clock = Arc::new(Clock::start(start));
-    let app = Arc::new(App::open(config, clock)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let at_least = runtime.block_on(stored(&config.data.folder));
+    let app = Arc::new(App::open(config, at_least, clock)?);
     runtime.block_on(async {
         app.keep_watch();
         undone(&app.keep_calendar().await);
         let (stop, stopped) = watch::channel(false);
         let (served, workers) = start_http(config, &app, &stopped)?;
-        ready(&served);
+        ready(&served)?;
         let office = tokio::spawn(office(Arc::clone(&app)));
-        told_to_stop().await?;
+        told_to_stop(end).await?;
         tracing::info!("stopping: no new connections, requests in flight are answered");
         stop.send_replace(true);
         office.abort();
         tokio::task::spawn_blocking(move || workers.into_iter().for_each(Running::join)).await?;
-        app.ledger.close();
+        app.close();
         Ok(())
+    })
+}
+
+/// The last entry that the store knows, which the journal can't be behind; 0 if there is no telling.
+async fn stored(data: &Path) -> u64 {
+    let file = DataFolder::at(data).store();
+    if !file.exists() {
+        return 0;
+    }
+    let seq = async { Store::open(&file).await?.seq(SHARD).await };
+    seq.await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the journal can't be compared with the store");
+        0
     })
 }
 
@@ -104,12 +126,21 @@ fn undone(commands: &[String]) {
     }
 }
 
-async fn told_to_stop() -> Result<()> {
+async fn told_to_stop(end: Option<oneshot::Receiver<()>>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = ended(end) => {}
     }
     Ok(())
+}
+
+async fn ended(end: Option<oneshot::Receiver<()>>) {
+    match end {
+        // Whoever was to tell is gone: that is an end too.
+        Some(end) => drop(end.await),
+        None => std::future::pending().await,
+    }
 }

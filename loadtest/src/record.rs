@@ -18,7 +18,7 @@ pub(crate) enum Line<'a> {
     /// How often it was said in all.
     SoldOutTimes { sold_out_told: &'a str, times: u64 },
     /// Somebody with a valid pass who never got a final answer for this kind.
-    Unanswered { unanswered: &'a str, kind: &'a str },
+    Unanswered { unanswered: &'a str },
 }
 
 /// Where the lines go; nowhere if nobody wants them.

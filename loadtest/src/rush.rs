@@ -295,9 +295,9 @@ impl Rush {
                         Wish::Refused => "refused",
                     });
                 }
-                if let (Wish::Asking, Some(pass)) = (wish, actor.pass.as_deref()) {
+                if *wish == Wish::Asking && actor.pass.is_some() {
                     row.unknown = row.unknown.saturating_add(1);
-                    self.record.write(&Line::Unanswered { unanswered: pass, kind: &row.kind });
+                    self.record.write(&Line::Unanswered { unanswered: &row.kind });
                 }
             }
         }

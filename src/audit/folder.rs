@@ -1,6 +1,7 @@
 //! The audit's one piece of I/O: a data folder and a client's record.
 
 use super::{Audit, Record, RecordError, audit};
+use crate::data::DataFolder;
 use crate::ledger::journal::{Error, Folder, Reader, disk::Disk, entry::segment_first};
 use std::{fs, io, path::Path, path::PathBuf};
 
@@ -41,7 +42,7 @@ pub fn audit_folder(data: &Path, record: Option<&Path>) -> Result<Audit, AuditEr
 
 /// As [`audit_folder`], with a record that was read already.
 pub fn audit_journal(data: &Path, record: Option<&Record>) -> Result<Audit, AuditError> {
-    let path = data.join("journal");
+    let path = DataFolder::at(data).journal();
     if !path.is_dir() {
         return Err(AuditError::NoJournal(path));
     }

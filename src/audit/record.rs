@@ -27,6 +27,7 @@ pub struct Record {
 pub(super) enum Said {
     Yes(Yes),
     SoldOut(SoldOut),
+    SoldOutTimes(SoldOutTimes),
     Unanswered(Unanswered),
 }
 
@@ -43,7 +44,7 @@ pub(super) struct Yes {
     pub(super) at: At,
 }
 
-/// "Sold out" was told.
+/// "Sold out" was told for the first time.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SoldOut {
@@ -51,6 +52,15 @@ pub(super) struct SoldOut {
     pub(super) kind: String,
     #[serde(rename = "at_ms")]
     pub(super) at: At,
+}
+
+/// How often "sold out" was told in all, the first time included.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SoldOutTimes {
+    #[serde(rename = "sold_out_told")]
+    pub(super) kind: String,
+    pub(super) times: u64,
 }
 
 /// Somebody gave up without an answer that ends the matter.
@@ -130,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_that_is_none_of_the_three_is_an_error_with_its_number() {
+    fn a_line_that_is_none_of_the_four_is_an_error_with_its_number() {
         let good = r#"{"unanswered":"ten"}"#;
         for bad in ["", "{}", r#"{"sold_out":"ten"}"#, r#"{"unanswered":"ten","at_ms":1}"#] {
             let read = format!("{good}\n{bad}\n{good}\n").parse::<Record>();
@@ -139,20 +149,26 @@ mod tests {
     }
 
     #[test]
-    fn the_three_kinds_of_line_are_read() {
+    fn the_four_kinds_of_line_are_read() {
         let text = r#"{"pass":"AA","coupon":"0101000000017","kind":"ten","replayed":false,"at_ms":5}
 {"sold_out":"ten","at_ms":7}
 {"unanswered":"ten"}
+{"sold_out_told":"ten","times":4}
 "#;
         let record: Record = text.parse().unwrap();
-        let [Said::Yes(yes), Said::SoldOut(sold_out), Said::Unanswered(unanswered)] =
-            record.lines.as_slice()
+        let [
+            Said::Yes(yes),
+            Said::SoldOut(sold_out),
+            Said::Unanswered(unanswered),
+            Said::SoldOutTimes(told),
+        ] = record.lines.as_slice()
         else {
             panic!("{record:?}")
         };
         assert_eq!((yes.coupon.as_str(), yes.replayed), ("0101000000017", false));
         assert_eq!((sold_out.kind.as_str(), sold_out.at), ("ten", At(7)));
         assert_eq!(unanswered.kind, "ten");
+        assert_eq!((told.kind.as_str(), told.times), ("ten", 4));
     }
 
     #[test]

@@ -117,6 +117,11 @@ impl Look for Undersell<'_> {
         for (line, said) in self.record.numbered() {
             match said {
                 Said::Yes(_) => continue,
+                // The first time has its own line, and what is true then stays true.
+                Said::SoldOutTimes(told) => {
+                    self.check.rows += told.times.saturating_sub(1);
+                    continue;
+                }
                 Said::SoldOut(said) => self.sold_out(line, said, &rounds, book),
                 Said::Unanswered(said) => self.unanswered(line, &said.kind, &rounds, book),
             }

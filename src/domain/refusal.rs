@@ -90,10 +90,11 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal once, in the order above; numbers are zero.
-    pub const ALL: [Refusal; 35] = [
+    pub const ALL: [Refusal; 36] = [
         Refusal::CampaignUnknown,
         Refusal::RoundUnknown,
         Refusal::KindUnknown,
+        Refusal::OneKindPerPass,
         Refusal::RiskControlDegraded,
         Refusal::NotOpen { opens_in_ms: 0 },
         Refusal::Closed,

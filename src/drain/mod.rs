@@ -13,14 +13,16 @@ pub mod source;
 pub mod status;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod thread;
 
 pub use source::{AtRest, Following, Source};
 pub use status::Status;
+pub use thread::{DrainThread, Progress};
 
 use crate::ledger::journal::{self, Entry};
 use crate::store::{self, Cursor, Store};
 pub use fold::Misfit;
-use std::{fmt, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 /// Entries a batch has at most.
 pub const MOST: usize = 5_000;
@@ -58,6 +60,15 @@ pub enum Error {
 }
 
 impl Error {
+    fn opening(source: store::Error) -> Error {
+        Error::Store { from: 0, to: 0, source }
+    }
+
+    fn folder(source: io::Error) -> Error {
+        let (file, source) = ("the folder".to_owned(), Arc::new(source));
+        Error::Journal(journal::Error::Io { doing: "open", file, source })
+    }
+
     /// Whether it is of use to try again.
     pub fn may_pass(&self) -> bool {
         match self {
@@ -109,7 +120,7 @@ impl<S: Source> Drain<S> {
         source: impl FnOnce(u64) -> Result<S, journal::Error>,
     ) -> Result<Drain<S>, Error> {
         let taken = store.take(shard).await;
-        let cursor = taken.map_err(|source| Error::Store { from: 0, to: 0, source })?;
+        let cursor = taken.map_err(Error::opening)?;
         let source = source(cursor.seq).map_err(Error::Journal)?;
         let status = Arc::new(Status::at(cursor.seq));
         Ok(Drain { store, source, cursor, batch: Vec::new(), tried: 0, status })

@@ -13,7 +13,7 @@ impl<S: Source> Drain<S> {
     /// Moves batches until `stop` comes, or until an error that does not pass.
     ///
     /// `stop` takes effect between two batches; what is durable by then stays for the next run.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
+    pub async fn run(&mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let mut stop = pin!(stop);
         loop {
             let pause = match self.step().await {

@@ -125,7 +125,7 @@ async fn reference(scratch: &Scratch, disk: &FakeDisk) -> PathBuf {
 }
 
 async fn check_same(a: &Path, b: &Path) {
-    assert_eq!(compare(a, b).await.unwrap(), []);
+    assert_eq!(compare(a, b).await.unwrap().differences, []);
 }
 
 async fn count(store: &Store, statement: &'static str) -> i64 {
@@ -277,7 +277,7 @@ async fn two_drains_that_race_write_every_entry_once() {
 }
 
 /// Runs until the drain stops by itself.
-async fn stopped(drain: Follower) -> Error {
+async fn stopped(mut drain: Follower) -> Error {
     let never = drain.run(tokio::time::sleep(Duration::from_secs(10)));
     never.await.expect_err("the drain stops at an error")
 }
@@ -370,12 +370,12 @@ async fn while_the_store_is_down_entries_wait_and_then_all_get_in() {
     let reference = reference(&scratch, &disk).await;
     let file = scratch.file("store.sqlite");
     let store = Store::open_waiting(&file, Duration::from_millis(1)).await.unwrap();
-    let drain = follow(&store, &disk, 4).await;
+    let mut drain = follow(&store, &disk, 4).await;
     let status = drain.status();
     let other = Store::open(&file).await.unwrap();
     let lock = other.pool().begin_with("BEGIN IMMEDIATE").await.unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(drain.run(async { drop(stopped.await) }));
+    let running = tokio::spawn(async move { drain.run(async { drop(stopped.await) }).await });
     while status.failures() < 2 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -400,10 +400,10 @@ async fn the_drain_follows_while_the_ledger_goes_on() {
     let store = Store::open(&scratch.file("store.sqlite")).await.unwrap();
     let followed = Arc::clone(&durable);
     let source = |seq| Ok(Following::new(disk.clone(), seq, followed));
-    let drain = Drain::open(store.clone(), SHARD, source).await.unwrap();
+    let mut drain = Drain::open(store.clone(), SHARD, source).await.unwrap();
     let status = drain.status();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(drain.run(async { drop(stopped.await) }));
+    let running = tokio::spawn(async move { drain.run(async { drop(stopped.await) }).await });
     let mut ledger = opened(&disk);
     for command in [orders::open(), orders::arm(&[4, 3]), orders::bind(1, 1), orders::grant(1, 0)] {
         ledger.batch(&[command], At(1_000));

@@ -28,6 +28,19 @@ pub struct Readiness {
     reasons: Vec<String>,
     clock: ClockState,
     journal: JournalState,
+    /// `None` while the store is not open.
+    drain: Option<DrainState>,
+}
+
+#[derive(Debug, Serialize)]
+struct DrainState {
+    /// The last entry that is in the store.
+    seq: u64,
+    /// Durable entries that are not.
+    lag: u64,
+    failures: u64,
+    /// Whether it has stopped for good; claims go on all the same.
+    stopped: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,6 +84,12 @@ impl Readiness {
                 queued: app.ledger.queued(),
                 fault,
             },
+            drain: app.drain.status().map(|drain| DrainState {
+                seq: drain.seq(),
+                lag: drain.lag(),
+                failures: drain.failures(),
+                stopped: drain.stopped(),
+            }),
         }
     }
 }

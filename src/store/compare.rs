@@ -37,6 +37,15 @@ pub(super) const TABLES: [(&str, &[&str], &[&str]); 13] = [
 /// Rows read at a time.
 const PAGE: u32 = 5_000;
 
+/// What came of comparing two stores.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// Rows looked at; one that is in both stores counts once.
+    pub rows: u64,
+    /// The rows that differ.
+    pub differences: Vec<Difference>,
+}
+
 /// One row that is not the same in both stores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
@@ -79,9 +88,9 @@ enum Value {
 }
 
 /// Everything that differs between two store files, in the order of tables and keys.
-pub async fn compare(first: &Path, second: &Path) -> Result<Vec<Difference>, Error> {
+pub async fn compare(first: &Path, second: &Path) -> Result<Compared, Error> {
     let (a, b) = (Store::open(first).await?, Store::open(second).await?);
-    let mut differences = Vec::new();
+    let mut compared = Compared::default();
     for (table, key, rest) in TABLES {
         let mut a = Pages::new(&a, table, key, rest);
         let mut b = Pages::new(&b, table, key, rest);
@@ -105,12 +114,13 @@ pub async fn compare(first: &Path, second: &Path) -> Result<Vec<Difference>, Err
                 }
             };
             let key = described(&row, key);
-            differences.extend(how.map(|how| Difference { table, key, how }));
+            compared.rows += 1;
+            compared.differences.extend(how.map(|how| Difference { table, key, how }));
         }
     }
     a.close().await;
     b.close().await;
-    Ok(differences)
+    Ok(compared)
 }
 
 fn differing(a: &[Value], b: &[Value], key: &[&str], rest: &[&str]) -> Option<How> {

@@ -12,6 +12,7 @@
 //! Where the entries come from: the [drain](crate::drain). A read that must be current asks the
 //! ledger.
 
+pub mod check;
 pub mod compare;
 mod cursor;
 pub mod replay;
@@ -20,9 +21,10 @@ pub mod rows;
 mod tests;
 mod write;
 
-pub use compare::{Difference, compare};
+pub use check::check;
+pub use compare::{Compared, Difference, compare};
 pub use cursor::Cursor;
-pub use replay::replay;
+pub use replay::{ReplayError, replay};
 pub use rows::Rows;
 
 use sqlx::{

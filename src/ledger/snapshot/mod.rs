@@ -18,6 +18,7 @@
 mod file;
 #[cfg(test)]
 mod tests;
+pub mod thread;
 
 pub use file::VERSION;
 

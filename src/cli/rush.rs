@@ -1,0 +1,90 @@
+//! `quan rush`.
+
+use super::runtime;
+use quan::rush::{Options, rush, summary};
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+/// Play a Friday: start a server on a temporary folder, let people rush it, and audit what it did.
+///
+/// Exit code 11 if a promise was broken, 12 if the load generator could not keep its schedule.
+#[derive(clap::Args)]
+pub(crate) struct Rush {
+    /// The configuration file.
+    #[arg(long, default_value = "config/quan.toml")]
+    config: PathBuf,
+    /// How many people come.
+    #[arg(long, default_value_t = 50_000)]
+    people: u32,
+    /// The same seed gives the same people and first tries.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The round.
+    #[arg(long, default_value_t = 1)]
+    round: u8,
+    /// Connections that the people share, at most 4,096.
+    #[arg(long, default_value_t = 2_048)]
+    connections: usize,
+    /// Requests offered per second at most.
+    #[arg(long, default_value_t = 10_000)]
+    peak: u32,
+    /// Seconds from the opening to the last first try.
+    #[arg(long, default_value_t = 60)]
+    span: u32,
+    /// Everybody comes within one second, whatever the peak.
+    #[arg(long)]
+    herd: bool,
+    /// Cheats per thousand people, at most 50.
+    #[arg(long, default_value_t = 30)]
+    cheats: u32,
+    /// Write the report to this file, as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Write the report to this file, as one page with plots.
+    #[arg(long)]
+    html: Option<PathBuf>,
+    /// Rush this server, which runs already, as `http://127.0.0.1:8080`; needs --keys, and --data to audit it.
+    #[arg(long, requires = "keys")]
+    url: Option<String>,
+    /// The keys folder of the server at --url.
+    #[arg(long, requires = "url")]
+    keys: Option<PathBuf>,
+    /// The data folder of the server at --url.
+    #[arg(long, requires = "url")]
+    data: Option<PathBuf>,
+    /// Leave the server running and the data where it is.
+    #[arg(long, conflicts_with = "url")]
+    keep: bool,
+}
+
+impl Rush {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let options = Options {
+            program: std::env::current_exe()?,
+            config: self.config,
+            people: self.people,
+            seed: self.seed,
+            round: self.round,
+            connections: self.connections,
+            peak_per_s: self.peak,
+            span_s: self.span,
+            herd: self.herd,
+            cheats_per_mille: self.cheats,
+            keep: self.keep,
+            server: self.url.zip(self.keys).map(|(url, keys)| (url, keys, self.data)),
+        };
+        let report = runtime()?.block_on(rush(&options))?;
+        if let Some(file) = &self.json {
+            fs::write(file, loadtest::report::json(&report)?)?;
+        }
+        if let Some(file) = &self.html {
+            fs::write(file, loadtest::report::html(&report))?;
+        }
+        write!(io::stdout().lock(), "{}", summary(&report))?;
+        Ok(ExitCode::from(quan::rush::exit_code(&report)))
+    }
+}

@@ -1,0 +1,82 @@
+//! `quan serve`.
+
+use super::clock_time;
+use quan::{config::Config, domain::At, serve::serve};
+use std::{
+    io::{self, Read, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+/// Serve: issue coupons until told to stop (SIGTERM or SIGINT).
+///
+/// When it serves, one line of JSON on standard output tells the addresses.
+#[derive(clap::Args)]
+pub(crate) struct Serve {
+    /// The configuration file.
+    #[arg(long, default_value = "config/quan.toml")]
+    config: PathBuf,
+    /// The data folder, instead of the configuration's.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// The keys folder, instead of the configuration's.
+    #[arg(long)]
+    keys: Option<PathBuf>,
+    /// The public address and port, instead of the configuration's; port 0 takes a free one.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// The ops address and port, instead of the configuration's; port 0 takes a free one.
+    #[arg(long)]
+    ops: Option<SocketAddr>,
+    /// Start the campaign's clock at this instant, as 2023-09-01T09:59:30+08:00, and let it run.
+    #[arg(long, value_parser = clock_time)]
+    clock: Option<At>,
+    /// Stop when standard input ends, as it does when the program that started this one is gone.
+    #[arg(long)]
+    until_stdin_ends: bool,
+}
+
+impl Serve {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        log_to_stderr();
+        let mut config = Config::load(&self.config)?;
+        config.data.folder = self.data.unwrap_or(config.data.folder);
+        config.keys.folder = self.keys.unwrap_or(config.keys.folder);
+        config.public.listen = self.listen.unwrap_or(config.public.listen);
+        config.ops.listen = self.ops.unwrap_or(config.ops.listen);
+        let stop = if self.until_stdin_ends { Some(stdin_ends()?) } else { None };
+        serve(&config, self.clock, stop, |served| {
+            let line = serde_json::to_string(served)?;
+            let mut out = io::stdout().lock();
+            writeln!(out, "{line}")?;
+            out.flush()?;
+            Ok(())
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// `QUAN_LOG` chooses what is logged, as `info` or `quan::drain=debug`.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("QUAN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let ansi = io::IsTerminal::is_terminal(&io::stderr());
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(ansi)
+        .with_env_filter(filter)
+        .init();
+}
+
+/// Done when standard input ends.
+fn stdin_ends() -> io::Result<oneshot::Receiver<()>> {
+    let (ended, end) = oneshot::channel();
+    std::thread::Builder::new().name("stdin".into()).spawn(move || {
+        // Whatever is written is not for us; an error ends it as well.
+        let _ = io::copy(&mut io::stdin().lock().by_ref(), &mut io::sink());
+        let _ = ended.send(());
+    })?;
+    Ok(end)
+}
