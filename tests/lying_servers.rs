@@ -5,6 +5,9 @@ mod lying;
 
 use lying::{Lie, client, spawn};
 use quan::audit::{Audit, audit_folder, exit_code};
+use std::process::{Command, Output};
+
+const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/quan.toml");
 
 /// What the audit says of a server with this lie, after 40 people asked for 2 kinds of 5 coupons.
 async fn audited(lie: Lie) -> Audit {
@@ -47,4 +50,34 @@ async fn a_server_that_forgets_one_yes_is_found_out() {
 async fn a_server_that_grants_one_person_twice_is_found_out() {
     // It has one pass for both, so the pass was spent twice as well.
     broken(&audited(Lie::GrantsOnePersonTwice).await, &["I2", "I7"]);
+}
+
+/// How `quan rush` ends against a server with this lie.
+async fn rushed(lie: Lie) -> Output {
+    let server = spawn(lie);
+    let keys = server.data.join("keys");
+    quan::pass::write_fresh(&keys, &mut rand::rng()).expect("fresh keys");
+    let mut rush = Command::new(env!("CARGO_BIN_EXE_quan"));
+    rush.args(["rush", "--url", &server.url, "--people", "60", "--connections", "8"]);
+    rush.args(["--span", "1", "--cheats", "0", "--config", CONFIG]);
+    rush.arg("--keys").arg(keys).arg("--data").arg(&server.data);
+    let rush = tokio::task::spawn_blocking(move || rush.output());
+    // The server lives until the rush is over.
+    let output = rush.await.expect("the rush is waited for").expect("the rush starts");
+    drop(server);
+    output
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rush_ends_with_11_if_the_server_lied_and_not_otherwise() {
+    // 12: too busy a machine for the generator, which is no lie of the server's.
+    let honest = (Lie::None, [0, 12]);
+    let lies = [Lie::OversellsByOne, Lie::ForgetsOneYes, Lie::GrantsOnePersonTwice];
+    for (lie, codes) in lies.into_iter().map(|lie| (lie, [11, 11])).chain([honest]) {
+        let output = rushed(lie).await;
+        let code = output.status.code().expect("it ends by itself");
+        let shown = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(codes.contains(&code), "{lie:?}: {code}\n{shown}\n{errors}");
+    }
 }
