@@ -9,6 +9,7 @@
 //! It knows the server's contract, written down in the project's architecture, and none of its code.
 
 mod answer;
+mod claims;
 mod clock;
 mod crowd;
 #[expect(clippy::float_arithmetic, reason = "rates are for people to read")]
@@ -35,6 +36,7 @@ mod tokens;
 mod wire;
 mod world;
 
+pub use claims::Claims;
 pub use curve::Bucket;
 pub use options::{MOST_CHEATS_PER_MILLE, MOST_CONNECTIONS, Options};
 pub use passes::Passes;

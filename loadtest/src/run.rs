@@ -36,10 +36,10 @@ const PASSES_IN_FLIGHT: usize = 256;
 /// People with passes, waiting for the opening.
 #[derive(Debug)]
 pub struct Prepared {
-    options: Options,
-    keys: Arc<Keys>,
-    world: World,
-    actors: Vec<Actor>,
+    pub(crate) options: Options,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) world: World,
+    pub(crate) actors: Vec<Actor>,
     links: Vec<Parked>,
     passes: Passes,
 }

@@ -319,22 +319,8 @@ impl Play for Rush {
         if let (Some(actor), Some(kind), Some(pass)) =
             (self.actors.get(at), self.kind(ask), self.pass(at))
         {
-            let device = actor.device(self.seed);
-            body.extend_from_slice(b"{\"kind\":");
-            body.extend_from_slice(self.quoted.get(kind).map_or("", String::as_str).as_bytes());
-            body.extend_from_slice(b",\"pass\":\"");
-            let start = body.len();
-            body.extend_from_slice(pass.as_bytes());
-            if actor.cheat == Some(Cheat::AlteredPass)
-                && let Some(byte) = body.get_mut(start.saturating_add(40))
-            {
-                *byte = if *byte == b'A' { b'B' } else { b'A' };
-            }
-            body.extend_from_slice(b"\",\"device\":\"");
-            body.extend_from_slice(device.as_bytes());
-            body.extend_from_slice(b"\",\"fix\":\"");
-            tokens::fix(&self.keys, actor.place(), now_us.div_euclid(MS), &device, &mut body);
-            body.extend_from_slice(b"\"}");
+            let kind = self.quoted.get(kind).map_or("", String::as_str);
+            claim_body(&self.keys, actor, self.seed, kind, pass, now_us.div_euclid(MS), &mut body);
         }
         wire::post(&self.head, None, &body, out);
         self.body = body;
@@ -399,6 +385,34 @@ impl Play for Rush {
         let phase = Phase::Rush;
         (self.progress)(&Step { phase, answered, of: 0, granted, stock, since_opening_ms });
     }
+}
+
+/// Appends the body of a claim of the quoted `kind`, with a position taken at `now_ms`.
+pub(crate) fn claim_body(
+    keys: &Keys,
+    actor: &Actor,
+    seed: u64,
+    kind: &str,
+    pass: &str,
+    now_ms: i64,
+    body: &mut Vec<u8>,
+) {
+    let device = actor.device(seed);
+    body.extend_from_slice(b"{\"kind\":");
+    body.extend_from_slice(kind.as_bytes());
+    body.extend_from_slice(b",\"pass\":\"");
+    let start = body.len();
+    body.extend_from_slice(pass.as_bytes());
+    if actor.cheat == Some(Cheat::AlteredPass)
+        && let Some(byte) = body.get_mut(start.saturating_add(40))
+    {
+        *byte = if *byte == b'A' { b'B' } else { b'A' };
+    }
+    body.extend_from_slice(b"\",\"device\":\"");
+    body.extend_from_slice(device.as_bytes());
+    body.extend_from_slice(b"\",\"fix\":\"");
+    tokens::fix(keys, actor.place(), now_ms, &device, body);
+    body.extend_from_slice(b"\"}");
 }
 
 fn index(actor: u32) -> usize {

@@ -1,0 +1,116 @@
+//! What a claim costs the server in CPU time, beside a floor: a bare handler on the same accept
+//! loop and runtime that takes the same bytes and gives the same bytes.
+//!
+//! `cargo bench --bench cost` prints medians of interleaved pairs: sold out, and durable grants,
+//! at 64 and 256 connections. `-- --pairs 3 --requests 2000` makes it shorter.
+
+#![expect(
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    clippy::print_stdout,
+    reason = "figures for people, places in a list"
+)]
+
+mod client;
+mod floor;
+mod process;
+mod scene;
+
+use client::Client;
+use process::Server;
+use scene::Scene;
+
+const CONNECTIONS: [usize; 2] = [64, 256];
+
+struct Size {
+    pairs: usize,
+    requests: usize,
+}
+
+fn main() -> anyhow::Result<()> {
+    let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
+    let mut size = Size { pairs: 9, requests: 10_000 };
+    while let Some(arg) = args.next() {
+        match (arg.as_str(), args.next()) {
+            ("--floor", Some(answer)) => return floor::serve(&answer),
+            ("--pairs", Some(pairs)) => size.pairs = pairs.parse()?,
+            ("--requests", Some(requests)) => size.requests = requests.parse()?,
+            (other, _) => anyhow::bail!("{other}: not an option of this bench"),
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    println!(
+        "CPU time of the server process, microseconds a request; {} pairs of {} requests",
+        size.pairs, size.requests
+    );
+    println!(
+        "{:<10} {:>5} {:>9} {:>9} {:>7} {:>15}",
+        "answer", "conns", "floor", "quan", "ratio", "(least, most)"
+    );
+    for connections in CONNECTIONS {
+        runtime.block_on(measure("sold_out", Scene::sold_out(&size), connections, &size))?;
+        runtime.block_on(measure("granted", Scene::granted(&size), connections, &size))?;
+    }
+    Ok(())
+}
+
+async fn measure(
+    name: &str,
+    scene: impl Future<Output = anyhow::Result<Scene>>,
+    connections: usize,
+    size: &Size,
+) -> anyhow::Result<()> {
+    let mut scene = scene.await?;
+    let mut quan = Client::connect(scene.server.address, connections).await?;
+    // One answer is what the floor gives, byte for byte.
+    let answer = quan.run(1, |out| scene.next(out)).await?;
+    let status = scene.status;
+    let floor = Server::floor(&answer.last)?;
+    let (bare_cpu, quan_cpu) = (floor.watch(), scene.server.watch());
+    let mut bare = Client::connect(floor.address, connections).await?;
+    let mut pairs = Vec::new();
+    for pair in 0..=size.pairs {
+        let bare = cost(&bare_cpu, &mut bare, status, size, |out| scene.again(out)).await?;
+        let full = cost(&quan_cpu, &mut quan, status, size, |out| scene.next(out)).await?;
+        // The first pair warms both up.
+        if pair > 0 {
+            pairs.push((bare, full, full / bare));
+        }
+    }
+    let by = |of: fn(&(f64, f64, f64)) -> f64| {
+        let mut all: Vec<f64> = pairs.iter().map(of).collect();
+        all.sort_by(f64::total_cmp);
+        all
+    };
+    let (bare, full, ratio) = (by(|it| it.0), by(|it| it.1), by(|it| it.2));
+    let middle = ratio.len() / 2;
+    println!(
+        "{name:<10} {connections:>5} {:>9.2} {:>9.2} {:>7.2} {:>15}",
+        bare[middle],
+        full[middle],
+        ratio[middle],
+        format!("({:.2}, {:.2})", ratio[0], ratio[ratio.len() - 1])
+    );
+    Ok(())
+}
+
+/// CPU time of `server` for one request, in microseconds.
+async fn cost(
+    server: &process::Watched,
+    client: &mut Client,
+    status: u16,
+    size: &Size,
+    request: impl FnMut(&mut Vec<u8>),
+) -> anyhow::Result<f64> {
+    let before = server.cpu_ns()?;
+    let answers = client.run(size.requests, request).await?;
+    let spent = server.cpu_ns()? - before;
+    anyhow::ensure!(
+        answers.by_status.keys().eq([&status]),
+        "not all were answered with {status}: {:?}, the last: {}",
+        answers.by_status,
+        String::from_utf8_lossy(&answers.last)
+    );
+    Ok(spent as f64 / 1_000.0 / size.requests as f64)
+}

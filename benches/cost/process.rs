@@ -1,0 +1,86 @@
+//! Servers as child processes, and the CPU time they take.
+
+use anyhow::Context;
+use serde::Deserialize;
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+/// A server process; it ends with this.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    /// What it reads; gone with it.
+    scratch: Option<tempfile::TempDir>,
+}
+
+/// A process whose CPU time is read.
+pub(crate) struct Watched(u32);
+
+#[derive(Deserialize)]
+struct Served {
+    public: SocketAddr,
+}
+
+impl Server {
+    /// Starts `command`, which prints its address.
+    pub(crate) fn start(command: &mut Command) -> anyhow::Result<Server> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("its output")?).read_line(&mut line)?;
+        let Served { public } = serde_json::from_str(&line).context("the server did not start")?;
+        Ok(Server { child, address: public, scratch: None })
+    }
+
+    /// A floor that gives `answer`.
+    pub(crate) fn floor(answer: &[u8]) -> anyhow::Result<Server> {
+        let scratch = tempfile::tempdir()?;
+        let file = scratch.path().join("answer");
+        fs::File::create(&file)?.write_all(answer)?;
+        let mut floor = Command::new(std::env::current_exe()?);
+        let mut server = Server::start(floor.arg("--floor").arg(file))?;
+        server.scratch = Some(scratch);
+        Ok(server)
+    }
+
+    pub(crate) fn quan(
+        config: &Path,
+        keys: &Path,
+        data: &Path,
+        clock: &str,
+    ) -> anyhow::Result<Server> {
+        let mut quan = Command::new(env!("CARGO_BIN_EXE_quan"));
+        quan.arg("serve").arg("--config").arg(config).arg("--keys").arg(keys);
+        quan.arg("--data").arg(data).args(["--clock", clock, "--until-stdin-ends"]);
+        quan.args(["--listen", "127.0.0.1:0", "--ops", "127.0.0.1:0"]).env("QUAN_LOG", "warn");
+        Server::start(&mut quan)
+    }
+
+    pub(crate) fn watch(&self) -> Watched {
+        Watched(self.child.id())
+    }
+}
+
+impl Watched {
+    /// CPU time of all its threads so far, in nanoseconds.
+    pub(crate) fn cpu_ns(&self) -> anyhow::Result<u64> {
+        let mut sum = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.0))? {
+            let told = fs::read_to_string(task?.path().join("schedstat"))?;
+            sum += told.split_whitespace().next().context("schedstat")?.parse::<u64>()?;
+        }
+        Ok(sum)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Its standard input ends, and with it the server; whatever it says of that is of no use here.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}

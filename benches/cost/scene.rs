@@ -1,0 +1,105 @@
+//! A round as a measurement needs it: as many coupons as are asked for, or none.
+
+use crate::Size;
+use crate::process::Server;
+use anyhow::ensure;
+use loadtest::{Claims, Options, prepare, progress};
+use std::{fs, path::Path};
+
+const OPEN: &str = "2023-09-01T10:00:01+08:00";
+
+/// A server and the claims that it gets.
+pub(crate) struct Scene {
+    pub(crate) server: Server,
+    /// What every claim is answered with.
+    pub(crate) status: u16,
+    claims: Claims,
+    next: usize,
+    /// Where it begins again.
+    first: usize,
+    /// Whether a claim may be sent again.
+    again: bool,
+    _scratch: tempfile::TempDir,
+}
+
+impl Scene {
+    /// Everything is gone; each claim passes every check and is told so.
+    pub(crate) async fn sold_out(_: &Size) -> anyhow::Result<Scene> {
+        let mut scene = Scene::open(10_000, 1, 409, true).await?;
+        let mut client = crate::Client::connect(scene.server.address, 1).await?;
+        let all = scene.claims.len();
+        client.run(all, |out| scene.next(out)).await?;
+        // The first of them hold what there was.
+        scene.first = 100;
+        scene.next = scene.first;
+        Ok(scene)
+    }
+
+    /// There is enough for every claim of the measurement.
+    pub(crate) async fn granted(size: &Size) -> anyhow::Result<Scene> {
+        // Everybody asks for two kinds on average; some room for the uneven.
+        let asked = (size.pairs + 1) * size.requests + 1;
+        let scene = Scene::open(u32::try_from(asked * 6 / 10)?, asked, 201, false).await?;
+        ensure!(scene.claims.len() >= asked, "{} claims for {asked}", scene.claims.len());
+        Ok(scene)
+    }
+
+    async fn open(people: u32, units: usize, status: u16, again: bool) -> anyhow::Result<Scene> {
+        let scratch = tempfile::tempdir()?;
+        let folder = scratch.path();
+        let (config, keys) = (folder.join("quan.toml"), folder.join("keys"));
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+        fs::copy(shipped.join("quan.toml"), &config)?;
+        fs::create_dir(folder.join("fences"))?;
+        fs::copy(shipped.join("fences/linfen.geojson"), folder.join("fences/linfen.geojson"))?;
+        let plan = fs::read_to_string(shipped.join("xiangning-2023.toml"))?;
+        fs::write(folder.join("xiangning-2023.toml"), roomy(&plan, units))?;
+        quan::pass::write_fresh(&keys, &mut rand::rng())?;
+        let server = Server::quan(&config, &keys, &folder.join("data"), OPEN)?;
+        let options = Options {
+            url: format!("http://{}", server.address),
+            keys,
+            campaign: "xiangning-2023".to_owned(),
+            people,
+            cheats_per_mille: 0,
+            connections: 64,
+            ..Options::default()
+        };
+        let prepared = prepare(options, progress::silent()).await?;
+        ensure!(prepared.passes().made == u64::from(people), "passes: {:?}", prepared.passes());
+        let claims = Claims::of(prepared);
+        Ok(Scene { server, status, claims, next: 0, first: 0, again, _scratch: scratch })
+    }
+
+    /// Writes the next claim.
+    pub(crate) fn next(&mut self, out: &mut Vec<u8>) {
+        if self.again && self.next >= self.claims.len() {
+            self.next = self.first;
+        }
+        assert!(self.claims.write(self.next, out), "claim {} of {}", self.next, self.claims.len());
+        self.next += 1;
+    }
+
+    /// Writes a claim for a server that doesn't mind which.
+    pub(crate) fn again(&mut self, out: &mut Vec<u8>) {
+        assert!(self.claims.write(self.next % self.claims.len(), out));
+        self.next += usize::from(self.again);
+    }
+}
+
+/// The plan with `units` of each kind a round, of a face value that its pools can carry, and rates
+/// that never refuse.
+fn roomy(plan: &str, units: usize) -> String {
+    let line = |line: &str| {
+        let key = line.split('=').next().unwrap_or_default().trim();
+        match key {
+            "units_per_round" => format!("{key} = {units}\n"),
+            "face_fen" => format!("{key} = 10\n"),
+            _ if key.ends_with("_per_s") || key.ends_with("_burst") => {
+                format!("{key} = 1_000_000_000\n")
+            }
+            _ => format!("{line}\n"),
+        }
+    };
+    plan.lines().map(line).collect()
+}
