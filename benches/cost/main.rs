@@ -18,7 +18,7 @@ mod process;
 mod scene;
 
 use client::Client;
-use process::Server;
+use process::{Cpu, Server};
 use scene::Scene;
 
 const CONNECTIONS: [usize; 2] = [64, 256];
@@ -45,8 +45,8 @@ fn main() -> anyhow::Result<()> {
         size.pairs, size.requests
     );
     println!(
-        "{:<10} {:>5} {:>9} {:>9} {:>7} {:>15}",
-        "answer", "conns", "floor", "quan", "ratio", "(least, most)"
+        "{:<10} {:>5} {:>7} {:>7} {:>7} {:>7} {:>7} {:>15} {:>9}",
+        "answer", "conns", "floor", "quan", "=http", "+ledger", "ratio", "(least, most)", "beside"
     );
     for connections in CONNECTIONS {
         runtime.block_on(measure("sold_out", Scene::sold_out(&size), connections, &size))?;
@@ -75,42 +75,54 @@ async fn measure(
         let full = cost(&quan_cpu, &mut quan, status, size, |out| scene.next(out)).await?;
         // The first pair warms both up.
         if pair > 0 {
-            pairs.push((bare, full, full / bare));
+            pairs.push(Pair { bare, full });
         }
     }
-    let by = |of: fn(&(f64, f64, f64)) -> f64| {
-        let mut all: Vec<f64> = pairs.iter().map(of).collect();
-        all.sort_by(f64::total_cmp);
-        all
-    };
-    let (bare, full, ratio) = (by(|it| it.0), by(|it| it.1), by(|it| it.2));
-    let middle = ratio.len() / 2;
+    let us = |ns: u64| ns as f64 / 1_000.0 / size.requests as f64;
+    let middle = |of: &dyn Fn(&Pair) -> f64| sorted(&pairs, of)[pairs.len() / 2];
+    let answered = |pair: &Pair| us(pair.full.http + pair.full.ledger);
+    let ratios = sorted(&pairs, &|pair| answered(pair) / us(pair.bare.http));
     println!(
-        "{name:<10} {connections:>5} {:>9.2} {:>9.2} {:>7.2} {:>15}",
-        bare[middle],
-        full[middle],
-        ratio[middle],
-        format!("({:.2}, {:.2})", ratio[0], ratio[ratio.len() - 1])
+        "{name:<10} {connections:>5} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>15} {:>9.2}",
+        middle(&|pair| us(pair.bare.http)),
+        middle(&answered),
+        middle(&|pair| us(pair.full.http)),
+        middle(&|pair| us(pair.full.ledger)),
+        ratios[ratios.len() / 2],
+        format!("({:.2}, {:.2})", ratios[0], ratios[ratios.len() - 1]),
+        middle(&|pair| us(pair.full.beside)),
     );
     Ok(())
 }
 
-/// CPU time of `server` for one request, in microseconds.
+/// The same load on both servers, one after the other.
+struct Pair {
+    bare: Cpu,
+    full: Cpu,
+}
+
+fn sorted(pairs: &[Pair], of: &dyn Fn(&Pair) -> f64) -> Vec<f64> {
+    let mut all: Vec<f64> = pairs.iter().map(of).collect();
+    all.sort_by(f64::total_cmp);
+    all
+}
+
+/// CPU time of `server` for all of its requests.
 async fn cost(
     server: &process::Watched,
     client: &mut Client,
     status: u16,
     size: &Size,
     request: impl FnMut(&mut Vec<u8>),
-) -> anyhow::Result<f64> {
-    let before = server.cpu_ns()?;
+) -> anyhow::Result<Cpu> {
+    let before = server.cpu()?;
     let answers = client.run(size.requests, request).await?;
-    let spent = server.cpu_ns()? - before;
+    let spent = server.cpu()?.since(before);
     anyhow::ensure!(
         answers.by_status.keys().eq([&status]),
         "not all were answered with {status}: {:?}, the last: {}",
         answers.by_status,
         String::from_utf8_lossy(&answers.last)
     );
-    Ok(spent as f64 / 1_000.0 / size.requests as f64)
+    Ok(spent)
 }

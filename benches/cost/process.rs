@@ -65,15 +65,43 @@ impl Server {
     }
 }
 
-impl Watched {
-    /// CPU time of all its threads so far, in nanoseconds.
-    pub(crate) fn cpu_ns(&self) -> anyhow::Result<u64> {
-        let mut sum = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.0))? {
-            let told = fs::read_to_string(task?.path().join("schedstat"))?;
-            sum += told.split_whitespace().next().context("schedstat")?.parse::<u64>()?;
+/// CPU time in nanoseconds by what it was for.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Cpu {
+    /// Connections and requests.
+    pub(crate) http: u64,
+    /// Deciding, and making durable.
+    pub(crate) ledger: u64,
+    /// Carrying on to the store, and everything else beside the answers.
+    pub(crate) beside: u64,
+}
+
+impl Cpu {
+    pub(crate) fn since(self, before: Cpu) -> Cpu {
+        Cpu {
+            http: self.http - before.http,
+            ledger: self.ledger - before.ledger,
+            beside: self.beside - before.beside,
         }
-        Ok(sum)
+    }
+}
+
+impl Watched {
+    /// CPU time of all its threads so far.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Cpu> {
+        let mut cpu = Cpu::default();
+        for task in fs::read_dir(format!("/proc/{}/task", self.0))? {
+            let task = task?.path();
+            let told = fs::read_to_string(task.join("schedstat"))?;
+            let ns: u64 = told.split_whitespace().next().context("schedstat")?.parse()?;
+            let name = fs::read_to_string(task.join("comm"))?;
+            match name.trim() {
+                name if name.starts_with("http-") => cpu.http += ns,
+                "ledger" => cpu.ledger += ns,
+                _ => cpu.beside += ns,
+            }
+        }
+        Ok(cpu)
     }
 }
 
