@@ -26,16 +26,19 @@ const CONNECTIONS: [usize; 2] = [64, 256];
 struct Size {
     pairs: usize,
     requests: usize,
+    /// The only answer that is measured, if one is named.
+    only: Option<String>,
 }
 
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
-    let mut size = Size { pairs: 9, requests: 10_000 };
+    let mut size = Size { pairs: 9, requests: 10_000, only: None };
     while let Some(arg) = args.next() {
         match (arg.as_str(), args.next()) {
             ("--floor", Some(answer)) => return floor::serve(&answer),
             ("--pairs", Some(pairs)) => size.pairs = pairs.parse()?,
             ("--requests", Some(requests)) => size.requests = requests.parse()?,
+            ("--only", answer) => size.only = answer,
             (other, _) => anyhow::bail!("{other}: not an option of this bench"),
         }
     }
@@ -49,8 +52,13 @@ fn main() -> anyhow::Result<()> {
         "answer", "conns", "floor", "quan", "=http", "+ledger", "ratio", "(least, most)", "beside"
     );
     for connections in CONNECTIONS {
-        runtime.block_on(measure("sold_out", Scene::sold_out(&size), connections, &size))?;
-        runtime.block_on(measure("granted", Scene::granted(&size), connections, &size))?;
+        let wanted = |answer| size.only.as_deref().is_none_or(|only| only == answer);
+        if wanted("sold_out") {
+            runtime.block_on(measure("sold_out", Scene::sold_out(), connections, &size))?;
+        }
+        if wanted("granted") {
+            runtime.block_on(measure("granted", Scene::granted(&size), connections, &size))?;
+        }
     }
     Ok(())
 }

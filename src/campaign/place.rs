@@ -4,11 +4,8 @@ use super::Campaign;
 use crate::app::App;
 use crate::domain::{Refusal, RoundNo};
 use crate::http::Problem;
-use axum::{
-    extract::{FromRequestParts, RawPathParams},
-    http::request::Parts,
-};
-use std::sync::Arc;
+use axum::{extract::FromRequestParts, http::request::Parts};
+use std::{borrow::Cow, sync::Arc};
 
 /// The campaign that an address names.
 pub struct InCampaign(pub Arc<Campaign>);
@@ -20,8 +17,7 @@ impl FromRequestParts<Arc<App>> for InCampaign {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let params = params(parts).await?;
-        Ok(InCampaign(named(app, &params)?))
+        Ok(InCampaign(named(app, &segment(parts, CAMPAIGN))?))
     }
 }
 
@@ -29,23 +25,23 @@ impl FromRequestParts<Arc<App>> for InRound {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let params = params(parts).await?;
-        let campaign = named(app, &params)?;
-        let round = param(&params, "round").and_then(|text| text.parse().ok()).map(RoundNo);
+        let campaign = named(app, &segment(parts, CAMPAIGN))?;
+        let round = segment(parts, ROUND).parse().ok().map(RoundNo);
         let round = campaign.round(round.ok_or(Refusal::RoundUnknown)?)?.no;
         Ok(InRound(campaign, round))
     }
 }
 
-async fn params(parts: &mut Parts) -> Result<RawPathParams, Problem> {
-    RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Problem::NOT_FOUND)
+/// Where they stand in `/v1/campaigns/{campaign}/rounds/{round}`, counted between the slashes.
+const CAMPAIGN: usize = 3;
+const ROUND: usize = 5;
+
+/// A part of the address, read in place: the router's own list of them is made anew a request.
+fn segment(parts: &Parts, at: usize) -> Cow<'_, str> {
+    let segment = parts.uri.path().split('/').nth(at).unwrap_or_default();
+    percent_encoding::percent_decode_str(segment).decode_utf8_lossy()
 }
 
-fn param<'a>(params: &'a RawPathParams, name: &str) -> Option<&'a str> {
-    params.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
-}
-
-fn named(app: &App, params: &RawPathParams) -> Result<Arc<Campaign>, Refusal> {
-    let campaign = param(params, "campaign").and_then(|id| app.campaign(id));
-    campaign.cloned().ok_or(Refusal::CampaignUnknown)
+fn named(app: &App, id: &str) -> Result<Arc<Campaign>, Refusal> {
+    app.campaign(id).cloned().ok_or(Refusal::CampaignUnknown)
 }

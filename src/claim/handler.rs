@@ -3,7 +3,7 @@ use crate::app::App;
 use crate::campaign::{Campaign, InRound};
 use crate::gate::Claim;
 use crate::http::openapi::ProblemBody;
-use crate::http::{Json, Peer, Problem};
+use crate::http::{JsonText, Peer, Problem};
 use crate::wallet::{Coupon, coupon};
 use axum::{
     Extension,
@@ -12,22 +12,31 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 use utoipa::ToSchema;
 
 /// A claim.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ClaimRequest {
+pub struct ClaimRequest<'a> {
     /// The kind that is wanted.
-    kind: String,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
     /// The pass.
-    pass: String,
+    #[serde(borrow)]
+    pass: Cow<'a, str>,
     /// The device that asks.
-    device: String,
+    #[serde(borrow)]
+    device: Cow<'a, str>,
     /// A fresh position fix, signed by the host app for this device.
-    fix: Option<String>,
+    #[serde(borrow)]
+    #[schema(value_type = Option<String>)]
+    fix: Option<Text<'a>>,
 }
+
+/// A text read in place; alone in an `Option`, a `Cow` would be copied.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A coupon that is the claimer's, durably.
 #[derive(Serialize, ToSchema)]
@@ -57,14 +66,15 @@ pub async fn post(
     State(app): State<Arc<App>>,
     InRound(campaign, round): InRound,
     Extension(Peer(address)): Extension<Peer>,
-    Json(request): Json<ClaimRequest>,
+    body: JsonText,
 ) -> Result<Response, Problem> {
+    let request: ClaimRequest<'_> = body.parse()?;
     let shown = Claim {
         address,
         kind: campaign.kind(&request.kind)?,
         pass: &request.pass,
         device: &request.device,
-        fix: request.fix.as_deref(),
+        fix: request.fix.as_ref().map(|fix| fix.0.as_ref()),
     };
     let claimed = claim(&app, &campaign, campaign.round(round)?, &shown).await?;
     Ok(granted(&app, &campaign, &claimed))

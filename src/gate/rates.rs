@@ -3,7 +3,7 @@
 //! Each has a bucket of the generic cell rate algorithm (ITU-T I.371): so many at once, so many a second in the
 //! long run, and a refusal costs nothing. A bucket that is full again is forgotten by [`Rates::tidy`].
 
-use crate::domain::{At, KeyedHash, PersonId, Refusal};
+use crate::domain::{At, KeyedHash, PersonId, Refusal, keyed::KeyedState};
 use crate::plan::RateRules;
 use dashmap::DashMap;
 use governor::{
@@ -54,7 +54,8 @@ impl Told {
 /// What a bucket owes, and the time it takes to be full when it is empty.
 #[derive(Debug)]
 struct Buckets<K: Hash + Eq> {
-    full_at: Arc<DashMap<K, u64>>,
+    /// The keys are keyed hashes, of a person, a device or an address.
+    full_at: Arc<DashMap<K, u64, KeyedState>>,
     filling: u64,
 }
 

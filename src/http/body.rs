@@ -8,8 +8,8 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
-use std::time::Duration;
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 use tokio::time::timeout;
 
 /// What a body may take.
@@ -39,11 +39,29 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Json<T>, Problem> {
+        JsonText::from_request(request, state).await?.parse().map(Json)
+    }
+}
+
+/// A JSON body as it came, for what is read in place.
+#[derive(Clone, Debug)]
+pub struct JsonText(Bytes);
+
+impl JsonText {
+    /// What it says.
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.0).map_err(|_| Problem::BAD_REQUEST)
+    }
+}
+
+impl<S: HasBodyLimits + Send + Sync> FromRequest<S> for JsonText {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<JsonText, Problem> {
         if !is_json(&request) {
             return Err(Problem::UNSUPPORTED_MEDIA_TYPE);
         }
-        let bytes = read(request.into_body(), state.body_limits()).await?;
-        serde_json::from_slice(&bytes).map(Json).map_err(|_| Problem::BAD_REQUEST)
+        read(request.into_body(), state.body_limits()).await.map(JsonText)
     }
 }
 
@@ -56,7 +74,11 @@ fn is_json(request: &Request) -> bool {
 
 /// Reads a body whole. A body that is here already costs no timer.
 pub async fn read(body: Body, limits: BodyLimits) -> Result<Bytes, Problem> {
-    let whole = collect(Limited::new(body, limits.bytes));
+    let mut whole = pin!(collect(Limited::new(body, limits.bytes)));
+    let here = poll_fn(|context| Poll::Ready(whole.as_mut().poll(context))).await;
+    if let Poll::Ready(whole) = here {
+        return whole;
+    }
     timeout(limits.patience, whole).await.unwrap_or(Err(Problem::REQUEST_TIMEOUT))
 }
 

@@ -5,6 +5,7 @@
 
 use crate::domain::Refusal;
 use axum::{
+    body::Body,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -117,12 +118,20 @@ impl Problem {
 
     fn body(&self) -> String {
         let Row { code, status, zh, en } = self.row;
-        let mut body = String::with_capacity(256);
+        let mut body = String::with_capacity(384);
         // Writing to a String can't fail, and no text of the table needs an escape.
-        let _ = write!(
-            body,
-            r#"{{"type":"urn:quan:problem:{code}","status":{status},"code":"{code}","title":"{zh}","title_en":"{en}""#
-        );
+        let _ = write!(body, r#"{{"status":{status}"#);
+        let texts = [
+            (r#","type":"urn:quan:problem:"#, code),
+            (r#"","code":""#, code),
+            (r#"","title":""#, zh),
+            (r#"","title_en":""#, en),
+        ];
+        for (name, text) in texts {
+            body.push_str(name);
+            body.push_str(text);
+        }
+        body.push('"');
         if let Some(ms) = self.retry_after_ms {
             let _ = write!(body, r#","retry_after_ms":{ms}"#);
         }
@@ -149,7 +158,7 @@ impl From<Refusal> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = self.body().into_response();
+        let mut response = Response::new(Body::from(self.body()));
         *response.status_mut() =
             StatusCode::from_u16(self.row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();

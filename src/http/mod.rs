@@ -8,7 +8,7 @@ pub mod ops;
 pub mod router;
 
 pub use accept::Peer;
-pub use body::Json;
+pub use body::{Json, JsonText};
 pub use error::Problem;
 
 use axum::http::{HeaderMap, header};
