@@ -11,6 +11,9 @@ use quan::ledger::machine::{Command, Grant};
 /// The highest round of a story.
 pub(crate) const ROUNDS: u8 = 9;
 
+/// All instants are whole ticks, so that limits are met to the millisecond.
+const TICK: i64 = 10;
+
 /// Steps of a story.
 const STEPS: std::ops::Range<usize> = 1..120;
 
@@ -33,7 +36,8 @@ fn step() -> impl Strategy<Value = (Command, i64)> {
         1 => campaign().prop_map(Command::Trip),
         2 => campaign().prop_map(Command::Resume),
     ];
-    (command, prop_oneof![30 => 0..40_i64, 3 => -60..0_i64, 1 => 200..2_000_i64])
+    let passed = prop_oneof![30 => 0..5_i64, 3 => -6..0_i64, 1 => 20..200_i64];
+    (command, passed.prop_map(|tens| tens * TICK))
 }
 
 /// Most stories happen in campaign 0; 2 is never there.
@@ -74,8 +78,8 @@ fn open(name: &'static str, terms: u8) -> Just<Command> {
 
 /// Round 1, open soon and for long.
 fn full_round() -> impl Strategy<Value = Command> {
-    (prop::collection::vec(1..7_u32, 3), 0..200_i64).prop_map(|(quantities, from)| {
-        let window = Window { from: At(from), until: At(from + 2_500) };
+    (prop::collection::vec(1..7_u32, 3), 0..20_i64).prop_map(|(quantities, from)| {
+        let window = Window { from: At(from * TICK), until: At((from + 250) * TICK) };
         Command::Arm(CampaignNo(0), Armed { round: RoundNo(1), window, quantities })
     })
 }
@@ -83,11 +87,11 @@ fn full_round() -> impl Strategy<Value = Command> {
 fn arm() -> impl Strategy<Value = Command> {
     let kinds = prop_oneof![20 => Just(3_usize), 1 => Just(2), 1 => Just(4)];
     let quantities = kinds.prop_flat_map(|kinds| prop::collection::vec(0..7_u32, kinds));
-    let from = prop_oneof![8 => 0..400_i64, 1 => Just(0), 1 => 2_000..6_000_i64];
-    let length = prop_oneof![8 => 800..4_000_i64, 1 => -1..2_i64];
+    let from = prop_oneof![9 => 0..40_i64, 1 => 200..600_i64];
+    let length = prop_oneof![8 => 80..400_i64, 1 => -1..2_i64];
     (campaign(), round(), quantities, from, length).prop_map(
         |(no, round, quantities, from, length)| {
-            let window = Window { from: At(from), until: At(from + length) };
+            let window = Window { from: At(from * TICK), until: At((from + length) * TICK) };
             Command::Arm(no, Armed { round, window, quantities })
         },
     )
@@ -97,7 +101,7 @@ fn arm() -> impl Strategy<Value = Command> {
 fn bind() -> impl Strategy<Value = Command> {
     let person = 0..6_u8;
     let changed = prop_oneof![20 => Just(0), 10 => 1..8_u8];
-    let expires = prop_oneof![4 => 2_000..9_000_i64, 1 => 0..1_500_i64];
+    let expires = prop_oneof![4 => 200..900_i64, 2 => 0..150_i64];
     (campaign(), round(), person, changed, 0..6_u8, expires).prop_map(
         |(no, round, who, changed, other, expires)| {
             let mut pass = who;
@@ -121,7 +125,7 @@ fn bind() -> impl Strategy<Value = Command> {
                 person: PersonId([who; 16]),
                 pass: PassNonce([pass; 16]),
                 kinds: KindSet(kinds),
-                expires_at: At(expires),
+                expires_at: At(expires * TICK),
                 proofs: proofs.map(|proof| ProofId([proof; 16])),
                 identifiers: [
                     (IdentifierKind::Account, hash(0)),
