@@ -4,6 +4,7 @@ use crate::drain::{Drain, Following, Step};
 use crate::ledger::journal::{Folder, Reader};
 use std::sync::{Arc, atomic::AtomicU64};
 
+/// R-AUDIT-1.
 #[tokio::test]
 async fn i8_a_store_made_again_from_the_journal_is_the_drained_one() {
     let scratch = Scratch::new("store-replay");

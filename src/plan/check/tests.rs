@@ -76,6 +76,19 @@ fn r_kind_1_r_qty_1_the_shipped_kinds_are_those_of_the_tables() {
 }
 
 #[test]
+fn r_qty_1_a_round_puts_out_300_000_yuan_as_the_table_adds_up() {
+    let (plan, _) = plan_of(SHIPPED).unwrap();
+    let quantities = table(include_str!("../vectors/quantities.csv"));
+    let round = plan.kinds.iter().map(|kind| {
+        let total = kind.face.checked_mul(u64::from(kind.units_per_round)).unwrap();
+        let row = quantities.iter().find(|it| it[0] == kind.name).unwrap();
+        assert_eq!(row[2..], [&*kind.face.get().to_string(), &*total.get().to_string(), "1-15"]);
+        total.get()
+    });
+    assert_eq!(round.sum::<u64>(), 30_000_000);
+}
+
+#[test]
 fn r_cal_3_r_qty_1_the_shipped_plan_has_these_warnings() {
     let (_, warnings) = plan_of(SHIPPED).unwrap();
     let shown: Vec<String> = warnings.iter().map(ToString::to_string).collect();

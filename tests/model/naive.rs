@@ -1,0 +1,306 @@
+//! The rules once more, over plain lists of what happened. No balance is kept: every amount is added up
+//! from the coupons each time it is asked for.
+
+use quan::ledger::event::{Armed, Bound};
+use quan::ledger::machine::{Command, Grant};
+
+/// Every first word that an answer can begin with.
+pub(crate) const WORDS: [&str; 23] = [
+    "done",
+    "opened",
+    "bound",
+    "granted",
+    "held",
+    "conflict",
+    "not",
+    "campaign_unknown",
+    "round_unknown",
+    "kind_unknown",
+    "risk_control_degraded",
+    "not_open",
+    "closed",
+    "pass_invalid",
+    "pass_expired",
+    "kind_not_in_pass",
+    "sold_out",
+    "proof_spent",
+    "proof_expired",
+    "account_in_use",
+    "phone_in_use",
+    "card_in_use",
+    "device_in_use",
+];
+
+/// Everything that happened, as it was asked for.
+#[derive(Default)]
+pub(crate) struct Naive {
+    clock: Option<i64>,
+    campaigns: Vec<Campaign>,
+}
+
+struct Campaign {
+    name: String,
+    pools: Vec<(String, i128)>,
+    kinds: Vec<Kind>,
+    stopped: bool,
+    armed: Vec<Armed>,
+    expired: Vec<u8>,
+    passes: Vec<Bound>,
+    coupons: Vec<Coupon>,
+}
+
+#[derive(PartialEq)]
+struct Kind {
+    name: String,
+    pool: usize,
+    face: i128,
+}
+
+struct Coupon {
+    round: u8,
+    kind: usize,
+    person: [u8; 16],
+    ordinal: usize,
+    from: i64,
+    until: i64,
+}
+
+/// What can be compared after each step.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Totals {
+    /// Budget, available, reserved, frozen of every pool.
+    pub(crate) pools: Vec<[i128; 4]>,
+    /// What every kind of every armed round has left.
+    pub(crate) left: Vec<u32>,
+    /// Campaign, person, round, kind, ordinal.
+    pub(crate) holders: Vec<(u16, u8, u8, u8, u32)>,
+}
+
+/// An answer, and whether anything happened.
+type Told = (String, bool);
+
+fn no(why: &str) -> Told {
+    (why.to_owned(), false)
+}
+
+fn yes(answer: String) -> Told {
+    (answer, true)
+}
+
+impl Naive {
+    pub(crate) fn told(&mut self, command: &Command, asked: i64) -> String {
+        // The clock of the log does not go back.
+        let now = self.clock.map_or(asked, |clock| clock.max(asked));
+        let (answer, happened) = self.answer(command, now);
+        if happened {
+            self.clock = Some(now);
+        }
+        answer
+    }
+
+    fn answer(&mut self, command: &Command, now: i64) -> Told {
+        let campaign = match command {
+            Command::Open { .. } => return self.open(command),
+            Command::Arm(no, _)
+            | Command::Bind(no, _)
+            | Command::Expire(no, _)
+            | Command::Trip(no)
+            | Command::Resume(no) => no,
+            Command::Grant(grant) => &grant.campaign,
+        };
+        let Some(campaign) = self.campaigns.get_mut(usize::from(campaign.0)) else {
+            return no("campaign_unknown");
+        };
+        match command {
+            Command::Arm(_, armed) => campaign.arm(armed, now),
+            Command::Bind(_, bound) => campaign.bind(bound, now),
+            Command::Grant(grant) => campaign.grant(grant, now),
+            Command::Expire(_, round) => campaign.expire(round.0, now),
+            Command::Trip(_) => campaign.stop(true),
+            Command::Resume(_) => campaign.stop(false),
+            Command::Open { .. } => unreachable!("answered above"),
+        }
+    }
+
+    fn open(&mut self, command: &Command) -> Told {
+        let Command::Open { name, pools, kinds } = command else { unreachable!("asked to open") };
+        let pools: Vec<(String, i128)> =
+            pools.iter().map(|(name, fen)| (name.clone(), i128::from(fen.get()))).collect();
+        let kinds: Vec<Kind> = kinds
+            .iter()
+            .map(|it| Kind {
+                name: it.name.clone(),
+                pool: usize::from(it.pool.0),
+                face: i128::from(it.face.get()),
+            })
+            .collect();
+        if kinds.is_empty() || kinds.len() > 32 || kinds.iter().any(|it| it.pool >= pools.len()) {
+            return no("conflict");
+        }
+        if let Some(at) = self.campaigns.iter().position(|it| it.name == *name) {
+            let known = &self.campaigns[at];
+            let same = known.pools == pools && known.kinds == kinds;
+            return if same { (format!("opened {at}"), false) } else { no("conflict") };
+        }
+        self.campaigns.push(Campaign {
+            name: name.clone(),
+            pools,
+            kinds,
+            stopped: false,
+            armed: vec![],
+            expired: vec![],
+            passes: vec![],
+            coupons: vec![],
+        });
+        yes(format!("opened {}", self.campaigns.len() - 1))
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        let mut totals = Totals { pools: vec![], left: vec![], holders: vec![] };
+        for (no, campaign) in (0_u16..).zip(&self.campaigns) {
+            totals.pools.extend((0..campaign.pools.len()).map(|pool| campaign.money(pool)));
+            let mut armed: Vec<&Armed> = campaign.armed.iter().collect();
+            armed.sort_by_key(|it| it.round);
+            for it in armed {
+                for (kind, quantity) in it.quantities.iter().enumerate() {
+                    let granted = u32::try_from(campaign.granted(it.round.0, kind)).unwrap();
+                    totals.left.push(quantity - granted);
+                }
+            }
+            totals.holders.extend(campaign.coupons.iter().map(|it| {
+                let kind = u8::try_from(it.kind).unwrap();
+                (no, it.person[0], it.round, kind, u32::try_from(it.ordinal).unwrap())
+            }));
+        }
+        totals.holders.sort_unstable();
+        totals
+    }
+}
+
+impl Campaign {
+    fn granted(&self, round: u8, kind: usize) -> usize {
+        self.coupons.iter().filter(|it| it.round == round && it.kind == kind).count()
+    }
+
+    /// Budget, available, reserved, frozen of a pool, added up anew.
+    fn money(&self, pool: usize) -> [i128; 4] {
+        let budget = self.pools[pool].1;
+        let (mut reserved, mut frozen) = (0, 0);
+        for armed in self.armed.iter().filter(|it| !self.expired.contains(&it.round.0)) {
+            for (no, kind) in self.kinds.iter().enumerate().filter(|(_, it)| it.pool == pool) {
+                let granted = self.granted(armed.round.0, no) as i128;
+                reserved += (i128::from(armed.quantities[no]) - granted) * kind.face;
+                frozen += granted * kind.face;
+            }
+        }
+        [budget, budget - reserved - frozen, reserved, frozen]
+    }
+
+    fn arm(&mut self, armed: &Armed, now: i64) -> Told {
+        let twice = self.armed.iter().any(|it| it.round == armed.round);
+        let (from, until) = (armed.window.from.0, armed.window.until.0);
+        if twice || armed.quantities.len() != self.kinds.len() || from >= until || now >= until {
+            return no("conflict");
+        }
+        for pool in 0..self.pools.len() {
+            let of_pool =
+                self.kinds.iter().zip(&armed.quantities).filter(|(it, _)| it.pool == pool);
+            let needed: i128 = of_pool.map(|(it, units)| it.face * i128::from(*units)).sum();
+            if needed > self.money(pool)[1] {
+                return no("not enough");
+            }
+        }
+        self.armed.push(armed.clone());
+        yes("done".into())
+    }
+
+    fn expire(&mut self, round: u8, now: i64) -> Told {
+        let Some(armed) = self.armed.iter().find(|it| it.round.0 == round) else {
+            return no("round_unknown");
+        };
+        if self.expired.contains(&round) {
+            return no("done");
+        }
+        if now < armed.window.until.0 {
+            return no("conflict");
+        }
+        self.expired.push(round);
+        yes("done".into())
+    }
+
+    fn stop(&mut self, stopped: bool) -> Told {
+        let happened = self.stopped != stopped;
+        self.stopped = stopped;
+        ("done".into(), happened)
+    }
+
+    fn bind(&mut self, bound: &Bound, now: i64) -> Told {
+        let mine = |it: &&Bound| it.round == bound.round;
+        if let Some(same) = self.passes.iter().filter(mine).find(|it| it.pass == bound.pass) {
+            if same.person == bound.person && same.kinds == bound.kinds {
+                return no(&format!("bound until {}", same.expires_at.0));
+            }
+            return no("proof_spent");
+        }
+        let known = (1_u64 << self.kinds.len()) - 1;
+        if bound.kinds.0 == 0 || u64::from(bound.kinds.0) & !known != 0 {
+            return no("kind_unknown");
+        }
+        if now >= bound.expires_at.0 {
+            return no("proof_expired");
+        }
+        let spent: Vec<_> = self.passes.iter().filter(mine).flat_map(|it| it.proofs).collect();
+        if bound.proofs[0] == bound.proofs[1] || bound.proofs.iter().any(|it| spent.contains(it)) {
+            return no("proof_spent");
+        }
+        for (at, word) in ["account", "phone", "card", "device"].iter().enumerate() {
+            let others = self.passes.iter().filter(mine).filter(|it| it.person != bound.person);
+            if others.map(|it| it.identifiers[at]).any(|it| it == bound.identifiers[at]) {
+                return no(&format!("{word}_in_use"));
+            }
+        }
+        self.passes.push(bound.clone());
+        yes(format!("bound until {}", bound.expires_at.0))
+    }
+
+    fn grant(&mut self, grant: &Grant, now: i64) -> Told {
+        let (round, kind, person) = (grant.round.0, usize::from(grant.kind.0), grant.person.0);
+        if kind >= self.kinds.len() {
+            return no("kind_unknown");
+        }
+        let mine = |it: &&Coupon| it.round == round && it.kind == kind && it.person == person;
+        if let Some(it) = self.coupons.iter().find(mine) {
+            return no(&format!("held {} from {} until {}", it.ordinal, it.from, it.until));
+        }
+        let Some(armed) = self.armed.iter().find(|it| it.round.0 == round) else {
+            return no("round_unknown");
+        };
+        let (from, until) = (armed.window.from.0, armed.window.until.0);
+        if self.stopped {
+            return no("risk_control_degraded");
+        }
+        if now < from {
+            return no("not_open");
+        }
+        if now >= until || self.expired.contains(&round) {
+            return no("closed");
+        }
+        let pass = self
+            .passes
+            .iter()
+            .find(|it| it.round.0 == round && it.pass == grant.pass && it.person == grant.person);
+        let Some(pass) = pass else { return no("pass_invalid") };
+        if now >= pass.expires_at.0 {
+            return no("pass_expired");
+        }
+        if pass.kinds.0 >> kind & 1 == 0 {
+            return no("kind_not_in_pass");
+        }
+        let ordinal = self.granted(round, kind) + 1;
+        if ordinal > armed.quantities[kind] as usize {
+            return no("sold_out");
+        }
+        self.coupons.push(Coupon { round, kind, person, ordinal, from: now, until });
+        yes(format!("granted {ordinal} from {now} until {until}"))
+    }
+}
