@@ -7,22 +7,22 @@ use super::{
     world::{PEOPLE, Time, World},
 };
 use parking_lot::{Condvar, Mutex};
-use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use serde_json::Value;
 use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-/// Claims in flight at most.
-const THREADS: usize = 64;
+/// Claims in flight at most, one of these by the seed: few make small batches.
+const IN_FLIGHT: [usize; 3] = [4, 16, 64];
 /// How long somebody asks for one coupon.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A crowd at work.
 pub(crate) struct Crowd {
@@ -35,6 +35,7 @@ struct Shared {
     time: Time,
     claims: Vec<Claim>,
     next: AtomicUsize,
+    over: AtomicBool,
     in_flight: AtomicUsize,
     yeses: AtomicUsize,
     /// Where the server is, while there is one.
@@ -48,19 +49,22 @@ impl Crowd {
     pub(crate) fn gather(world: &'static World, time: Time, seed: u64) -> Crowd {
         let mut claims: Vec<Claim> =
             (0..PEOPLE).flat_map(|who| world.people[who].wants.map(|kind| (who, kind))).collect();
-        claims.shuffle(&mut StdRng::seed_from_u64(seed));
+        let mut rng = StdRng::seed_from_u64(seed);
+        claims.shuffle(&mut rng);
+        let in_flight = IN_FLIGHT[rng.random_range(0..IN_FLIGHT.len())];
         let shared = Arc::new(Shared {
             world,
             time,
             claims,
             next: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             yeses: AtomicUsize::new(0),
             server: Mutex::new(None),
             moved: Condvar::new(),
             book: Mutex::default(),
         });
-        let threads = (0..THREADS).map(|_| {
+        let threads = (0..in_flight).map(|_| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || shared.work())
         });
@@ -95,11 +99,18 @@ impl Crowd {
     }
 
     /// Everybody has a final answer or gave up.
-    pub(crate) fn finish(self) -> Book {
-        for thread in self.threads {
+    pub(crate) fn finish(mut self) -> Book {
+        for thread in self.threads.drain(..) {
             thread.join().expect("a crowd does not panic");
         }
-        self.shared.book.lock().clone()
+        self.told()
+    }
+}
+
+impl Drop for Crowd {
+    /// Whoever still asks goes home.
+    fn drop(&mut self) {
+        self.shared.over.store(true, SeqCst);
     }
 }
 
@@ -114,7 +125,7 @@ impl Shared {
     /// Asks until there is a final answer.
     fn pursue(&self, claim: Claim, link: &mut Link) {
         let start = Instant::now();
-        while start.elapsed() < PATIENCE {
+        while start.elapsed() < PATIENCE && !self.over.load(SeqCst) {
             let Some(server) = self.server() else { continue };
             let request = self.world.claim(claim.0, claim.1, self.time.now());
             let answer = link.ask(server, &request);
@@ -142,12 +153,7 @@ impl Shared {
     }
 
     /// Writes down what was told; if it is not final, when to ask again.
-    fn note(
-        &self,
-        claim: Claim,
-        answer: Result<Answer, Lost>,
-        at_ms: i64,
-    ) -> Result<(), Duration> {
+    fn note(&self, claim: Claim, answer: Result<Answer, Lost>, at_ms: i64) -> Result<(), Duration> {
         let mut book = self.book.lock();
         let answer = match answer {
             Ok(answer) => answer,

@@ -114,7 +114,7 @@ impl fmt::Display for Tally {
 pub(crate) struct Crashed {
     world: &'static World,
     data: PathBuf,
-    time: Time,
+    pub(crate) time: Time,
     crowd: Crowd,
     rng: StdRng,
     pub(crate) told: Book,
@@ -126,7 +126,7 @@ pub(crate) struct Crashed {
 pub(crate) struct Rush {
     world: &'static World,
     data: PathBuf,
-    time: Time,
+    pub(crate) time: Time,
     pub(crate) crowd: Crowd,
     pub(crate) server: Server,
     rng: StdRng,
@@ -141,9 +141,21 @@ impl Rush {
         seed: u64,
         env: &[(&str, OsString)],
     ) -> Rush {
+        Rush::start_after(world, data, seed, env, || ())
+    }
+
+    /// As [`Rush::start`], with something done between the server's start and the rush.
+    pub(crate) fn start_after(
+        world: &'static World,
+        data: &Path,
+        seed: u64,
+        env: &[(&str, OsString)],
+        first: impl FnOnce(),
+    ) -> Rush {
         let time = Time::from(OPENING);
         let mut rng = StdRng::seed_from_u64(seed);
         let server = Server::start_with(world, data, time.now(), env);
+        first();
         let crowd = Crowd::gather(world, time, rng.random());
         crowd.go_to(server.public);
         let yeses = rng.random_range(0..LATEST);
@@ -176,6 +188,7 @@ impl Crashed {
 
     /// Starts the server again until everybody has a final answer, and looks at everything.
     pub(crate) fn recover(mut self) -> Tally {
+        assert_eq!(self.grants.damage, None);
         let mut tally = Tally { recoveries_killed: self.disturb(), ..Tally::default() };
         let server = Server::start(self.world, &self.data, self.time.now());
         self.crowd.go_to(server.public);

@@ -27,7 +27,11 @@ pub(crate) struct Grant {
 
 /// All grants of a journal, by their claims.
 #[derive(Debug, Default)]
-pub(crate) struct Grants(BTreeMap<Claim, Vec<Grant>>);
+pub(crate) struct Grants {
+    all: BTreeMap<Claim, Vec<Grant>>,
+    /// Why it could not be read to its end.
+    pub(crate) damage: Option<String>,
+}
 
 impl Grants {
     /// Reads the journal of `data`, which no server has open.
@@ -36,26 +40,32 @@ impl Grants {
             world.people.iter().enumerate().map(|(who, person)| (person.nonce, who)).collect();
         let disk = Folder::open(&DataFolder::at(data).journal()).expect("a journal");
         let mut reader = Reader::all(&disk).expect("a readable folder");
-        let mut found = Vec::new();
+        let (mut found, mut damage) = (Vec::new(), None);
         for entry in reader.by_ref() {
-            let entry = entry.expect("a sound journal");
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    damage = Some(error.to_string());
+                    break;
+                }
+            };
             for event in codec::decode(&entry.body).unwrap_or_default() {
                 let What::Granted(granted) = event.what else { continue };
                 let KindNo(kind) = granted.coupon.kind;
                 found.push((entry.seq, (who[&granted.pass.0], kind), granted.coupon.to_string()));
             }
         }
-        let mut grants = Grants::default();
+        let mut grants = Grants { damage, ..Grants::default() };
         for (seq, claim, coupon) in found {
             let grant = Grant { coupon, proven: seq <= reader.proven() };
-            grants.0.entry(claim).or_default().push(grant);
+            grants.all.entry(claim).or_default().push(grant);
         }
         grants
     }
 
     /// The grant of this claim.
     pub(crate) fn get(&self, claim: Claim) -> Option<&Grant> {
-        self.0.get(&claim)?.first()
+        self.all.get(&claim)?.first()
     }
 
     /// Claims that were told yes and of which nothing, or another coupon, is here.
@@ -67,13 +77,13 @@ impl Grants {
 
     /// Claims granted more than once.
     pub(crate) fn twice(&self) -> usize {
-        self.0.values().filter(|grants| grants.len() > 1).count()
+        self.all.values().filter(|grants| grants.len() > 1).count()
     }
 
     /// Granted and quantity of every kind.
     pub(crate) fn stock(&self) -> [(usize, usize); 6] {
         let of = |no: usize| {
-            let here = self.0.iter().filter(|((_, kind), _)| usize::from(*kind) == no);
+            let here = self.all.iter().filter(|((_, kind), _)| usize::from(*kind) == no);
             (here.map(|(_, grants)| grants.len()).sum(), KINDS[no].1 as usize)
         };
         std::array::from_fn(of)

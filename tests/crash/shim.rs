@@ -57,9 +57,10 @@ pub(super) fn compile(source: &str, flags: &[&str], to: &Path) {
     run(&mut cc).expect("a C compiler");
 }
 
-/// Runs a command; what it complained of if it failed.
+/// Runs a command, wherever the system keeps it; what it complained of if it failed.
 pub(super) fn run(command: &mut Command) -> Result<(), String> {
-    match command.output() {
+    let path = std::env::var("PATH").unwrap_or_default();
+    match command.env("PATH", format!("{path}:/usr/sbin:/sbin")).output() {
         Ok(done) if done.status.success() => Ok(()),
         Ok(done) => {
             let said = String::from_utf8_lossy(&done.stderr);
