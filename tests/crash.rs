@@ -2,7 +2,8 @@
 //! fails: shown on the real program, by a crowd that was told.
 //!
 //! `QUAN_CRASH_CYCLES` and `QUAN_POWER_CUTS` say how often, `QUAN_CRASH_SEED` from which seed on;
-//! a seed gives who asks when and where the crash comes. Power is cut where this user may mount;
+//! a seed gives who asks when and where the crash comes. `QUAN_CRASH_SEGMENT_MIB` of 0 gives every
+//! batch a segment of its own. Power is cut where this user may mount;
 //! elsewhere that is said and left out, unless `QUAN_POWER_CUTS` asks for it.
 
 #![expect(clippy::indexing_slicing, reason = "a test that is out of bounds fails, as it should")]
@@ -23,7 +24,12 @@ use harness::{
     tell, wait_until,
     world::{OPENING, Time, World, ready},
 };
-use std::{env, fs, path::Path, thread, time::Duration};
+use std::{
+    env, fs,
+    path::Path,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 /// A disk whose power can be cut, if this user may.
 fn disk(world: &World, mib: u64) -> Option<LoopDisk> {
@@ -121,12 +127,20 @@ fn hang_between_write_and_sync(
     let server = Server::start_with(world, data, time.now(), &shim.env());
     shim.set("hang 1");
     let (public, request) = (server.public, world.claim(0, world.people[0].wants[0], time.now()));
-    let asker = thread::spawn(move || Link::default().ask(public, &request));
+    let ask = || {
+        let request = request.clone();
+        thread::spawn(move || Link::default().ask(public, &request))
+    };
+    let first = ask();
     wait_until("the sync hangs", || shim.hit());
+    // Nor is a repeat told what is not durable.
+    let askers = [first, ask()];
     thread::sleep(Duration::from_millis(200));
-    assert!(!asker.is_finished(), "told before the sync: {:?}", asker.join());
+    assert!(!askers.iter().any(JoinHandle::is_finished), "told before the sync: {askers:?}");
     crash(server);
-    assert_eq!(asker.join().expect("it only asks").map(drop), Err(Lost::Unanswered));
+    for asker in askers {
+        assert_eq!(asker.join().expect("it only asks").map(drop), Err(Lost::Unanswered));
+    }
     time
 }
 

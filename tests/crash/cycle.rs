@@ -189,6 +189,8 @@ impl Crashed {
     /// Starts the server again until everybody has a final answer, and looks at everything.
     pub(crate) fn recover(mut self) -> Tally {
         assert_eq!(self.grants.damage, None);
+        let lost = self.grants.lost(&self.told);
+        assert!(lost.is_empty(), "{} of {} yeses lost", lost.len(), self.told.yes.len());
         let mut tally = Tally { recoveries_killed: self.disturb(), ..Tally::default() };
         let server = Server::start(self.world, &self.data, self.time.now());
         self.crowd.go_to(server.public);

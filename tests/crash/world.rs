@@ -3,6 +3,7 @@
 use super::{
     disk,
     link::{Link, get, post},
+    number,
     server::Server,
     tokens::{self, Keys},
 };
@@ -205,7 +206,8 @@ fn write_config(folder: &Path) {
     let wide = |name: &str, from: &str| (format!("{name} = {from} "), format!("{name} = 1000000 "));
     let rates = [wide("address_per_s", "3_000"), wide("address_burst", "6_000")];
     edit("xiangning-2023.toml", &units.chain(rates).collect::<Vec<_>>());
-    edit("quan.toml", &[("segment_mib = 64 ".to_owned(), "segment_mib = 1 ".to_owned())]);
+    let segment = format!("segment_mib = {} ", number("QUAN_CRASH_SEGMENT_MIB", 1));
+    edit("quan.toml", &[("segment_mib = 64 ".to_owned(), segment)]);
 }
 
 fn copy_folder(from: &Path, to: &Path) {
