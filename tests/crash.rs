@@ -3,8 +3,8 @@
 //!
 //! `QUAN_CRASH_CYCLES` and `QUAN_POWER_CUTS` say how often, `QUAN_CRASH_SEED` from which seed on;
 //! a seed gives who asks when and where the crash comes. `QUAN_CRASH_SEGMENT_MIB` of 0 gives every
-//! batch a segment of its own. Power is cut where this user may mount;
-//! elsewhere that is said and left out, unless `QUAN_POWER_CUTS` asks for it.
+//! batch a segment of its own. Power is cut where this user may mount; elsewhere that is said and
+//! left out, unless `QUAN_POWER_CUTS` asks for it.
 
 #![expect(clippy::indexing_slicing, reason = "a test that is out of bounds fails, as it should")]
 
@@ -13,7 +13,7 @@ mod harness;
 
 use harness::{
     crowd::yes,
-    cycle::{Rush, Tally},
+    cycle::Rush,
     disk::LoopDisk,
     flips,
     journal::Grants,
@@ -21,6 +21,7 @@ use harness::{
     number,
     server::{Server, Starting},
     shim::Shim,
+    tally::Tally,
     tell, wait_until,
     world::{OPENING, Time, World, ready},
 };
@@ -36,7 +37,8 @@ fn disk(world: &World, mib: u64) -> Option<LoopDisk> {
     match LoopDisk::make(world, mib) {
         Ok(disk) => Some(disk),
         Err(why) if env::var_os("QUAN_POWER_CUTS").is_none() => {
-            tell(format_args!("NOT TESTED, since no disk can be mounted here: {why}"));
+            let test = thread::current().name().unwrap_or_default().to_owned();
+            tell(format_args!("{test}: POWER CUT NOT TESTED, no disk can be mounted here: {why}"));
             None
         }
         Err(why) => panic!("no power can be cut: {why}"),
@@ -243,6 +245,27 @@ fn a_sync_that_fails_later_on_stops_every_yes_until_a_restart() {
 #[test]
 fn a_write_without_room_stops_every_yes_until_a_restart() {
     fails("full 3", "No space left on device", 13);
+}
+
+#[test]
+fn a_server_whose_disk_failed_stops_when_told_and_its_next_start_knows_the_outcome() {
+    let world = World::get();
+    let data = world.folder().join("stopped");
+    world.before_opening(&data);
+    let shim = Shim::over(world, &data.join("journal"));
+    let time = Time::from(OPENING);
+    let server = Server::start_with(world, &data, time.now(), &shim.env());
+    shim.set("eio 1");
+    let request = world.claim(0, world.people[0].wants[0], time.now());
+    let ask = || Link::default().ask(server.public, &request).expect("an answer");
+    let codes = [ask(), ask()].map(|answer| answer.code().to_owned());
+    assert_eq!(codes.first().map(String::as_str), Some("outcome_unknown"));
+    assert!(["unavailable", "risk_control_degraded"].contains(&codes[1].as_str()), "{codes:?}");
+    server.stop();
+    let server = Server::start(world, &data, time.now());
+    let (_, replayed) = coupon(world, &server, time);
+    assert!(replayed, "it was written, and the next start made it durable");
+    server.stop();
 }
 
 #[test]

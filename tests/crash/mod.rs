@@ -9,6 +9,7 @@ pub(crate) mod journal;
 pub(crate) mod link;
 pub(crate) mod server;
 pub(crate) mod shim;
+pub(crate) mod tally;
 mod tokens;
 pub(crate) mod world;
 

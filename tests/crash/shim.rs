@@ -64,8 +64,8 @@ pub(super) fn run(command: &mut Command) -> Result<(), String> {
         Ok(done) if done.status.success() => Ok(()),
         Ok(done) => {
             let said = String::from_utf8_lossy(&done.stderr);
-            Err(format!("{command:?}: {}: {}", done.status, said.trim()))
+            Err(format!("{}: {}", command.get_program().display(), said.trim()))
         }
-        Err(error) => Err(format!("{command:?}: {error}")),
+        Err(error) => Err(format!("{}: {error}", command.get_program().display())),
     }
 }
