@@ -19,7 +19,7 @@ use harness::{
     journal::Grants,
     link::{Link, Lost},
     number,
-    server::{Server, Starting},
+    server::{Process, Server},
     shim::Shim,
     tally::Tally,
     tell, wait_until,
@@ -46,11 +46,11 @@ fn disk(world: &World, mib: u64) -> Option<LoopDisk> {
 }
 
 /// Takes the power from a stopped server's disk and gives it back.
-fn cut(disk: &LoopDisk) -> impl FnOnce(Server) {
-    move |server| {
-        server.pause();
+fn cut(disk: &LoopDisk) -> impl Fn(Process) {
+    move |process| {
+        process.pause();
         disk.cut();
-        server.kill();
+        process.kill();
         disk.power_up();
     }
 }
@@ -79,7 +79,7 @@ fn killed_at_any_instant_it_keeps_every_promise() {
     let data = world.folder().join("killed");
     cycles("kill -9", number("QUAN_CRASH_CYCLES", 20), |seed| {
         world.before_opening(&data);
-        Rush::start(world, &data, seed, &[]).crash(Server::kill).recover()
+        Rush::start(world, &data, seed, &[]).crash(Process::kill).recover(Process::kill)
     });
 }
 
@@ -90,7 +90,7 @@ fn a_power_cut_at_any_instant_takes_no_promise_away() {
     cycles("power cut", number("QUAN_POWER_CUTS", 5), |seed| {
         world.before_opening(&disk.data());
         disk.sync();
-        Rush::start(world, &disk.data(), seed, &[]).crash(cut(&disk)).recover()
+        Rush::start(world, &disk.data(), seed, &[]).crash(cut(&disk)).recover(cut(&disk))
     });
 }
 
@@ -122,7 +122,7 @@ fn a_disk_that_lies_about_syncs_is_found_out() {
 fn hang_between_write_and_sync(
     world: &'static World,
     data: &Path,
-    crash: impl FnOnce(Server),
+    crash: impl FnOnce(Process),
 ) -> Time {
     let shim = Shim::over(world, &data.join("journal"));
     let time = Time::from(OPENING);
@@ -139,7 +139,7 @@ fn hang_between_write_and_sync(
     let askers = [first, ask()];
     thread::sleep(Duration::from_millis(200));
     assert!(!askers.iter().any(JoinHandle::is_finished), "told before the sync: {askers:?}");
-    crash(server);
+    crash(server.process);
     for asker in askers {
         assert_eq!(asker.join().expect("it only asks").map(drop), Err(Lost::Unanswered));
     }
@@ -162,13 +162,13 @@ fn written_and_not_synced_it_is_held_after_a_kill_and_then_through_a_power_cut()
     world.before_opening(&data);
     disk.sync();
     let claim = (0, world.people[0].wants[0]);
-    let time = hang_between_write_and_sync(world, &data, Server::kill);
+    let time = hang_between_write_and_sync(world, &data, Process::kill);
     let written = Grants::read(world, &data);
     assert_eq!(written.get(claim).map(|grant| grant.proven), Some(false), "written, not synced");
     let server = Server::start(world, &data, time.now());
     let (first, replayed) = coupon(world, &server, time);
     assert!(replayed, "the journal had it");
-    cut(&disk)(server);
+    cut(&disk)(server.process);
     let grant = Grants::read(world, &data);
     assert_eq!(grant.get(claim).map(|grant| &grant.coupon), Some(&first));
     let server = Server::start(world, &data, time.now());
@@ -211,7 +211,7 @@ fn fails(fault: &str, said: &str, seed: u64) {
     assert_eq!(status, 503, "{readiness}");
     let reasons = readiness["reasons"].to_string();
     assert!(reasons.contains("restart needed") && reasons.contains(said), "{reasons}");
-    let log = rush.server.said();
+    let log = rush.server.process.said();
     let line = log.lines().find(|line| line.contains("the journal has failed"));
     assert!(line.is_some_and(|line| line.contains("ERROR") && line.contains(said)), "{log}");
     let request = world.claim(0, world.people[0].wants[0], rush.time.now());
@@ -222,12 +222,13 @@ fn fails(fault: &str, said: &str, seed: u64) {
     let told = rush.crowd.told();
     assert!(told.refused.contains_key("outcome_unknown"), "{:?}", told.refused);
     // With the power gone too, only what was really synced is there.
-    let crashed = rush.crash(|server| match &disk {
-        Some(disk) => cut(disk)(server),
-        None => server.kill(),
-    });
+    let crash = |process: Process| match &disk {
+        Some(disk) => cut(disk)(process),
+        None => process.kill(),
+    };
+    let crashed = rush.crash(crash);
     let refused = crashed.told.refused.clone();
-    let tally = crashed.recover();
+    let tally = crashed.recover(crash);
     tell(format_args!("{fault}: told meanwhile {refused:?}\n{tally}"));
     assert!(tally.is_clean(), "{tally}");
 }
@@ -269,6 +270,16 @@ fn a_server_whose_disk_failed_stops_when_told_and_its_next_start_knows_the_outco
 }
 
 #[test]
+fn a_server_that_says_it_serves_ends_well_when_told_at_once() {
+    let world = World::get();
+    let data = world.folder().join("told-at-once");
+    world.before_opening(&data);
+    for _ in 0..20 {
+        Server::start(world, &data, OPENING).stop();
+    }
+}
+
+#[test]
 fn a_full_disk_stops_no_claim_within_a_segment_and_refuses_the_next_start() {
     let world = World::get();
     let Some(disk) = disk(world, 24) else { return };
@@ -277,12 +288,12 @@ fn a_full_disk_stops_no_claim_within_a_segment_and_refuses_the_next_start() {
     let mut ballast = None;
     let rush = Rush::start_after(world, &data, 14, &[], || ballast = Some(disk.fill()));
     assert_eq!(ready(&rush.server).0, 200, "a segment's room is taken in advance");
-    let crashed = rush.crash(Server::kill);
-    let refused = Starting::start(world, &data, crashed.time.now(), &[]).served();
+    let crashed = rush.crash(Process::kill);
+    let refused = Process::start(world, &data, crashed.time.now(), &[]).served();
     let (status, log) = refused.err().expect("there is no room for a segment");
     assert!(!status.success() && log.contains("No space left on device"), "{status}: {log}");
     fs::remove_file(ballast.expect("it was filled")).expect("a file of ours");
-    let tally = crashed.recover();
+    let tally = crashed.recover(Process::kill);
     tell(format_args!("a full disk: {tally}"));
     assert!(tally.is_clean(), "{tally}");
 }
@@ -302,8 +313,7 @@ fn the_program_refuses_a_damaged_journal_and_says_where() {
     let mut bytes = fs::read(&segment).expect("the first segment");
     bytes[100_000] ^= 1;
     fs::write(&segment, bytes).expect("a file of ours");
-    let (status, log) =
-        Starting::start(world, &data, OPENING, &[]).served().err().expect("refused");
+    let (status, log) = Process::start(world, &data, OPENING, &[]).served().err().expect("refused");
     assert!(!status.success(), "{status}");
     let place = log.split("journal damaged: 00000000000000000001.journal at byte ").nth(1);
     let offset = place.and_then(|rest| rest.split(':').next()?.parse::<usize>().ok());

@@ -5,7 +5,7 @@ use super::{
     crowd::{Crowd, yes},
     journal::Grants,
     link::Link,
-    server::{Server, Starting},
+    server::{Process, Server},
     tally::Tally,
     wait_until,
     world::{OPENING, Time, World},
@@ -79,9 +79,9 @@ impl Rush {
     }
 
     /// Ends the server by `crash`, which leaves the data folder at rest.
-    pub(crate) fn crash(self, crash: impl FnOnce(Server)) -> Crashed {
+    pub(crate) fn crash(self, crash: impl FnOnce(Process)) -> Crashed {
         let Rush { world, data, time, crowd, server, rng } = self;
-        crash(server);
+        crash(server.process);
         let told = crowd.crash();
         let grants = Grants::read(world, &data);
         Crashed { world, data, time, crowd, rng, told, grants }
@@ -89,23 +89,19 @@ impl Rush {
 }
 
 impl Crashed {
-    /// Kills a server while it recovers, now and then.
-    fn disturb(&mut self) -> usize {
-        if self.rng.random_range(0..4) != 0 {
-            return 0;
-        }
-        let recovering = Starting::start(self.world, &self.data, self.time.now(), &[]);
-        thread::sleep(Duration::from_millis(self.rng.random_range(0..120)));
-        recovering.kill();
-        1
-    }
-
     /// Starts the server again until everybody has a final answer, and looks at everything.
-    pub(crate) fn recover(mut self) -> Tally {
-        assert_eq!(self.grants.damage, None);
-        let lost = self.grants.lost(&self.told);
-        assert!(lost.is_empty(), "{} of {} yeses lost", lost.len(), self.told.yes.len());
-        let mut tally = Tally { recoveries_killed: self.disturb(), ..Tally::default() };
+    ///
+    /// One in four recoveries meets a `crash` of its own.
+    pub(crate) fn recover(mut self, crash: impl FnOnce(Process)) -> Tally {
+        self.nothing_is_lost();
+        let disturbed = self.rng.random_range(0..4) == 0;
+        if disturbed {
+            let recovering = Process::start(self.world, &self.data, self.time.now(), &[]);
+            thread::sleep(Duration::from_millis(self.rng.random_range(0..120)));
+            crash(recovering);
+            self.nothing_is_lost();
+        }
+        let mut tally = Tally { disturbed: usize::from(disturbed), ..Tally::default() };
         let server = Server::start(self.world, &self.data, self.time.now());
         self.crowd.go_to(server.public);
         tally.asked_again = self.ask_again(&server);
@@ -136,13 +132,21 @@ impl Crashed {
         }
         tally.told_before = self.told.yes.len();
         tally.told = book.yes.len();
-        tally.lost = self.grants.lost(&self.told).len() + end.lost(&book).len();
+        tally.lost = end.lost(&book).len();
         tally.twice = end.twice();
         for (granted, quantity) in end.stock() {
             tally.above_stock += granted.saturating_sub(quantity);
             tally.undersold += quantity.saturating_sub(granted);
         }
         tally
+    }
+
+    /// Whatever was told before the crash is in the journal, which nobody has open.
+    fn nothing_is_lost(&self) {
+        let grants = Grants::read(self.world, &self.data);
+        assert_eq!(grants.damage, None);
+        let lost = grants.lost(&self.told);
+        assert!(lost.is_empty(), "{} of {} yeses lost", lost.len(), self.told.yes.len());
     }
 
     /// Some of those who were told yes ask again, and are told the same.

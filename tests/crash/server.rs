@@ -12,12 +12,19 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU32, Ordering::Relaxed},
+    thread,
+    time::Duration,
 };
 
-/// A server; killed when dropped.
-pub(crate) struct Server {
+/// A server's process, serving or not yet; killed when dropped.
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
+}
+
+/// A server that serves.
+pub(crate) struct Server {
+    pub(crate) process: Process,
     pub(crate) public: SocketAddr,
     pub(crate) ops: SocketAddr,
 }
@@ -28,20 +35,14 @@ struct Served {
     ops: SocketAddr,
 }
 
-/// A server that has been started and may or may not come to serve.
-pub(crate) struct Starting {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Starting {
+impl Process {
     /// Starts a server on `data` whose campaign clock shows `clock`.
     pub(crate) fn start(
         world: &World,
         data: &Path,
         clock: At,
         env: &[(&str, OsString)],
-    ) -> Starting {
+    ) -> Process {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let log = world.folder().join(format!("server-{}.log", COUNT.fetch_add(1, Relaxed)));
         let mut command = Command::new(env!("CARGO_BIN_EXE_quan"));
@@ -52,7 +53,7 @@ impl Starting {
         command.envs(env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(File::create(&log).expect("a log file"));
-        Starting { child: command.spawn().expect("the server can be started"), log }
+        Process { child: command.spawn().expect("the server can be started"), log }
     }
 
     /// The server once it serves; if it gives up, how it ended and what it said.
@@ -62,16 +63,38 @@ impl Starting {
         BufReader::new(out).read_line(&mut line).expect("its output can be read");
         if line.is_empty() {
             let status = self.child.wait().expect("it is our child");
-            return Err((status, fs::read_to_string(&self.log).unwrap_or_default()));
+            return Err((status, self.said()));
         }
         let Served { public, ops } = serde_json::from_str(&line).expect("a line of JSON");
-        Ok(Server { child: self.child, log: self.log, public, ops })
+        Ok(Server { process: self, public, ops })
     }
 
-    /// SIGKILL, wherever it is.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().expect("it is our child");
-        self.child.wait().expect("it is our child");
+    /// SIGKILL, wherever it is; gone on return.
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+
+    /// SIGSTOP: it does nothing from now on, and what it has sent arrives.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::STOP);
+        thread::sleep(Duration::from_millis(50));
+    }
+
+    /// What it has logged.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it is our child");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -88,47 +111,14 @@ impl Server {
         clock: At,
         env: &[(&str, OsString)],
     ) -> Server {
-        let served = Starting::start(world, data, clock, env).served();
+        let served = Process::start(world, data, clock, env).served();
         served.unwrap_or_else(|(status, log)| panic!("the server did not start, {status}: {log}"))
-    }
-
-    /// SIGKILL; gone on return.
-    pub(crate) fn kill(mut self) {
-        self.end();
-    }
-
-    /// SIGSTOP: it does nothing from now on, and what it has sent arrives.
-    pub(crate) fn pause(&self) {
-        self.signal(Signal::STOP);
-        std::thread::sleep(std::time::Duration::from_millis(50));
     }
 
     /// SIGTERM; it must end well.
     pub(crate) fn stop(mut self) {
-        self.signal(Signal::TERM);
-        let status = self.child.wait().expect("it is our child");
-        assert!(status.success(), "{status}: {}", self.said());
-    }
-
-    /// What it has logged.
-    pub(crate) fn said(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).expect("it is our child");
-    }
-
-    fn end(&mut self) {
-        // It may be gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.end();
+        self.process.signal(Signal::TERM);
+        let status = self.process.child.wait().expect("it is our child");
+        assert!(status.success(), "{status}: {}", self.process.said());
     }
 }

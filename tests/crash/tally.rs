@@ -9,8 +9,8 @@ pub(crate) struct Tally {
     pub(crate) crashes: usize,
     /// Crashes that don't count.
     pub(crate) idle: usize,
-    /// Recoveries that were killed too.
-    pub(crate) recoveries_killed: usize,
+    /// Recoveries that met a crash of their own.
+    pub(crate) disturbed: usize,
     /// Grants in flight of which the journal held nothing.
     pub(crate) not_written: usize,
     /// Grants in flight that were written; whether they were synced can't be told.
@@ -24,7 +24,7 @@ pub(crate) struct Tally {
     pub(crate) told: usize,
     /// Yeses of before a crash asked for again.
     pub(crate) asked_again: usize,
-    /// Yeses that the journal did not hold right after the crash, or at the end.
+    /// Yeses that the journal did not hold at the end; right after a crash one is a failure at once.
     pub(crate) lost: usize,
     pub(crate) twice: usize,
     pub(crate) above_stock: usize,
@@ -43,7 +43,7 @@ impl AddAssign for Tally {
     fn add_assign(&mut self, other: Tally) {
         self.crashes += other.crashes;
         self.idle += other.idle;
-        self.recoveries_killed += other.recoveries_killed;
+        self.disturbed += other.disturbed;
         self.not_written += other.not_written;
         self.written += other.written;
         self.synced += other.synced;
@@ -65,14 +65,14 @@ impl fmt::Display for Tally {
         let [all, some, none] = self.all_some_none;
         write!(
             f,
-            "{} crashes with grants in flight ({} without; {} recoveries killed too)\n  \
+            "{} crashes with grants in flight ({} without; {} recoveries crashed too)\n  \
              grants in flight: {} not written, {} written and perhaps synced, {} synced and not answered\n  \
              crashes whose grants in flight were in the journal: all {all}, some {some}, none {none}\n  \
              yeses: {} before a crash, {} in all, {} asked for again\n  \
              lost {}, twice {}, above stock {}, undersold {}",
             self.crashes,
             self.idle,
-            self.recoveries_killed,
+            self.disturbed,
             self.not_written,
             self.written,
             self.synced,
