@@ -11,7 +11,7 @@ use crate::store::{SHARD, Store};
 use anyhow::{Context, Result};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{oneshot, watch},
     time::{MissedTickBehavior, interval},
 };
@@ -35,10 +35,12 @@ pub fn serve(
         app.keep_watch();
         undone(&app.keep_calendar().await);
         let (stop, stopped) = watch::channel(false);
+        // Before anybody is served: whoever sees us serve may tell us to stop.
+        let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let (served, workers) = start_http(config, &app, &stopped)?;
         ready(&served)?;
         let office = tokio::spawn(office(Arc::clone(&app)));
-        told_to_stop(end).await?;
+        told_to_stop(signals, end).await;
         tracing::info!("stopping: no new connections, requests in flight are answered");
         stop.send_replace(true);
         office.abort();
@@ -126,15 +128,13 @@ fn undone(commands: &[String]) {
     }
 }
 
-async fn told_to_stop(end: Option<oneshot::Receiver<()>>) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+async fn told_to_stop(signals: (Signal, Signal), end: Option<oneshot::Receiver<()>>) {
+    let (mut terminate, mut interrupt) = signals;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = ended(end) => {}
     }
-    Ok(())
 }
 
 async fn ended(end: Option<oneshot::Receiver<()>>) {

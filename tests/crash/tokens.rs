@@ -1,0 +1,86 @@
+//! The tokens of the host app and of the captcha service, as ARCHITECTURE.md draws them.
+
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD as BASE64},
+};
+use hmac::{Hmac, KeyInit, Mac};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::json;
+use sha2::Sha256;
+use std::{fs, path::Path};
+
+/// What they sign with.
+pub(super) struct Keys {
+    fix: Hmac<Sha256>,
+    captcha: Hmac<Sha256>,
+    identity: EncodingKey,
+}
+
+impl Keys {
+    pub(super) fn read(folder: &Path) -> Keys {
+        let secret = |name: &str| {
+            let text = fs::read_to_string(folder.join(name)).expect("`quan keys` wrote it");
+            BASE64_STANDARD.decode(text.trim()).expect("base64")
+        };
+        let mac = |name: &str| Hmac::new_from_slice(&secret(name)).expect("any length will do");
+        Keys {
+            fix: mac("fix-1.key"),
+            captcha: mac("captcha-1.key"),
+            identity: EncodingKey::from_secret(&secret("identity-1.key")),
+        }
+    }
+
+    /// A fix in the middle of Linfen, taken at `at_ms` by this device.
+    pub(super) fn fix(&self, device: &str, at_ms: i64) -> String {
+        let mut token = vec![1, 1, 2, 0];
+        token.extend(360_800_000_i32.to_be_bytes());
+        token.extend(1_115_200_000_i32.to_be_bytes());
+        token.extend(200_u32.to_be_bytes());
+        token.extend(at_ms.to_be_bytes());
+        let tag = self.fix.clone().chain_update(&token).chain_update(device).finalize();
+        token.extend(tag.into_bytes());
+        BASE64.encode(token)
+    }
+
+    /// A proof of captcha 1 or 2 that this person solved for round 1.
+    pub(super) fn proof(&self, campaign: &str, captcha: u8, who: usize, at_ms: i64) -> String {
+        let mut token = vec![1, 1, captcha, 1];
+        token.extend(at_ms.to_be_bytes());
+        token.extend((who as u128 * 2 + u128::from(captcha)).to_be_bytes());
+        let mut mac = self.captcha.clone().chain_update(&token);
+        for text in [campaign, &id_number(who), &device(who)] {
+            mac.update(&u16::try_from(text.len()).expect("a short text").to_be_bytes());
+            mac.update(text.as_bytes());
+        }
+        token.extend(mac.finalize().into_bytes());
+        BASE64.encode(token)
+    }
+
+    /// Who somebody is, for an hour.
+    pub(super) fn identity(&self, campaign: &str, who: usize, at_ms: i64) -> String {
+        let at = at_ms / 1_000;
+        let claims = json!({
+            "iss": "host", "aud": campaign, "iat": at, "exp": at + 3_600, "real_name": true,
+            "acc": format!("fiction-{who}"), "idn": id_number(who), "dev": device(who),
+            "tel": format!("100{:08}", who + 1), "crd": format!("0000{:015}", who + 1),
+        });
+        let header = Header { kid: Some("host-1".to_owned()), ..Header::new(Algorithm::HS256) };
+        jsonwebtoken::encode(&header, &claims, &self.identity).expect("it signs")
+    }
+}
+
+pub(super) fn device(who: usize) -> String {
+    format!("fiction-device-{who}")
+}
+
+/// Of a region that does not exist.
+fn id_number(who: usize) -> String {
+    format!("000000{:012}", who + 1)
+}
+
+/// The nonce in a pass.
+pub(super) fn nonce(pass: &str) -> [u8; 16] {
+    let bytes = BASE64.decode(pass).expect("a pass");
+    bytes[17..33].try_into().expect("16 bytes")
+}
