@@ -34,8 +34,10 @@ pub struct Public {
     pub workers: usize,
     /// Connections at once; one more is closed at once.
     pub connections: usize,
-    /// Milliseconds for a request's headers.
+    /// Milliseconds for a request's headers, and for a peer that takes no answer.
     pub header_ms: u64,
+    /// Milliseconds that a connection may wait for its next request; fewer when places run short.
+    pub idle_ms: u64,
     /// Milliseconds for a request, body included.
     pub request_ms: u64,
     /// Bytes of a body.
