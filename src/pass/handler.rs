@@ -74,7 +74,12 @@ pub async fn make(
     let who = desk.identify(bearer(&headers), now)?;
     let mut kinds = KindSet::default();
     for name in &request.kinds {
-        kinds = kinds.with(campaign.kind(name)?);
+        let kind = campaign.kind(name)?;
+        // The answer names the kinds again: a name twice would only make it long.
+        if kinds.has(kind) {
+            return Err(Problem::BAD_REQUEST);
+        }
+        kinds = kinds.with(kind);
     }
     let shown = Application {
         kinds,

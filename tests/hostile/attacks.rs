@@ -48,7 +48,7 @@ pub(crate) const CLASSES: [(&str, Make); 40] = [
     }),
     ("many headers", |rng, _| {
         let count = rng.random_range(41..400);
-        let lines: String = (0..count).map(|no| format!("x-{no}: {no}\r\n")).collect();
+        let lines = "x-many: 1\r\n".repeat(count);
         at_once(request("GET", "/v1/time", &lines, ""))
     }),
     ("bad header", |rng, _| at_once(bad_header(rng))),
@@ -393,9 +393,7 @@ fn strange(rng: &mut StdRng) -> Value {
         json!("\u{0}"),
         json!(vec!["retail-10"; 400]),
     ];
-    let value = values[rng.random_range(0..values.len())].clone();
-    // Null stands for no fix, which is refused too.
-    value
+    values[rng.random_range(0..values.len())].clone()
 }
 
 /// The token with a character cut off, changed, doubled or taken out.

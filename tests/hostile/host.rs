@@ -106,7 +106,9 @@ fn idn(who: u32) -> String {
 
 fn tag(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac: Hmac<Sha256> = Hmac::new_from_slice(key).expect("any length will do");
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     mac.finalize().into_bytes().into()
 }
 

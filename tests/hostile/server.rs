@@ -41,8 +41,6 @@ pub(crate) struct Server {
     pub(crate) public: SocketAddr,
     pub(crate) ops: SocketAddr,
     pub(crate) folder: PathBuf,
-    /// Sockets that it has without any client.
-    sockets: usize,
 }
 
 impl Server {
@@ -62,8 +60,8 @@ impl Server {
     fn of(config: &Path, folder: PathBuf, descriptors: u32) -> Server {
         let program = env!("CARGO_BIN_EXE_quan");
         let keys = folder.join("keys");
-        let made = Command::new(program).arg("keys").arg(&keys).status();
-        assert!(made.expect("the program is there").success());
+        let written = Command::new(program).arg("keys").arg(&keys).status();
+        assert!(written.expect("the program is there").success());
         let mut command = Command::new("sh");
         let limit =
             if descriptors == 0 { String::new() } else { format!("ulimit -n {descriptors}; ") };
@@ -83,9 +81,7 @@ impl Server {
         let address = |name: &str| served[name].as_str().and_then(|it| it.parse().ok());
         let public = address("public").expect("it names its addresses");
         let ops = address("ops").expect("it names its addresses");
-        let mut server = Server { child, public, ops, folder, sockets: 0 };
-        server.sockets = server.sockets_now();
-        server
+        Server { child, public, ops, folder }
     }
 
     fn proc(&self, name: &str) -> PathBuf {
@@ -100,15 +96,17 @@ impl Server {
         line.trim_matches(|it: char| !it.is_ascii_digit()).parse().expect("a number of kB")
     }
 
-    fn sockets_now(&self) -> usize {
-        let links = fs::read_dir(self.proc("fd")).expect("it lives").flatten();
-        let links = links.filter_map(|entry| fs::read_link(entry.path()).ok());
-        links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
-    }
-
-    /// Connections that it has open, by its descriptors.
+    /// Connections to its public port that it holds open, by the kernel's own list.
     pub(crate) fn connections(&self) -> usize {
-        self.sockets_now().saturating_sub(self.sockets)
+        let list = fs::read_to_string("/proc/net/tcp").expect("there is a network");
+        let port = format!(":{:04X}", self.public.port());
+        let held = |line: &&str| {
+            let mut fields = line.split_whitespace().skip(1);
+            let (local, _, state) = (fields.next(), fields.next(), fields.next());
+            // Established, or closed by the peer only.
+            local.is_some_and(|it| it.ends_with(&port)) && matches!(state, Some("01" | "08"))
+        };
+        list.lines().filter(held).count()
     }
 
     /// Waits until nobody is connected.

@@ -109,9 +109,8 @@ impl Reader {
         loop {
             match self.whole(to_head) {
                 Some(answer) if answer.status >= 200 => return Some(answer),
-                Some(_) => {}
                 None if !self.more().await => return None,
-                None => {}
+                _ => {}
             }
         }
     }
@@ -123,10 +122,8 @@ impl Reader {
     }
 
     async fn more(&mut self) -> bool {
-        let mut bytes = [0; 16 << 10];
-        let read = self.half.read(&mut bytes).await.unwrap_or(0);
-        self.read.extend_from_slice(&bytes[..read]);
-        read > 0
+        // A connection that breaks has ended as well.
+        self.half.read_buf(&mut self.read).await.is_ok_and(|read| read > 0)
     }
 
     fn whole(&mut self, to_head: bool) -> Option<Answer> {
