@@ -5,7 +5,6 @@ use crate::app::App;
 use crate::campaign::InRound;
 use crate::claim::not_taken;
 use crate::domain::{KindSet, Refusal};
-use crate::http::openapi::ProblemBody;
 use crate::http::{Json, Peer, Problem, bearer};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::machine::{Answer, Command, No};
@@ -56,9 +55,7 @@ pub struct Made {
     security(("identity" = [])),
     request_body = PassRequest,
     responses(
-        (status = 201, body = Made),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json")
+        (status = 201, body = Made, description = "the pass; the same one to the same request")
     )
 )]
 pub async fn make(
