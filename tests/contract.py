@@ -12,6 +12,7 @@ import sys
 import urllib.request
 
 import schemathesis
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "target" / "tmp" / "contract"
@@ -98,6 +99,7 @@ def person(now_ms):
 
 def honest(url):
     """Every yes there is, each held to the document. Gives the identity token."""
+    OpenAPIV31SpecValidator(json.load(urllib.request.urlopen(url + "/openapi.json"))).validate()
     schema = schemathesis.openapi.from_url(url + "/openapi.json")
     now_ms = json.load(urllib.request.urlopen(url + "/v1/time"))["now_ms"]
     identity, wanted = person(now_ms)

@@ -17,8 +17,8 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PassRequest {
-    /// The kinds that are wanted.
-    #[schema(min_items = 1)]
+    /// The kinds that are wanted, each once.
+    #[schema(min_items = 1, max_items = 32)]
     kinds: Vec<String>,
     /// The device that asks.
     device: String,

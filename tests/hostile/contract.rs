@@ -1,9 +1,11 @@
 //! The error contract as a peer sees it: which answers there may be.
 
-use super::wire::Answer;
+use super::host::{CLAIMS, PASSES};
+use super::wire::{Answer, Wire, get};
 use quan::domain::Refusal;
 use quan::http::Problem;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
 
 /// What hyper says by itself, without a body: the request never reached a handler.
 const UNHEARD: [u16; 3] = [400, 414, 431];
@@ -53,4 +55,29 @@ fn problem(answer: &Answer) -> Result<String, String> {
         return Err("405 without saying what is allowed".to_owned());
     }
     Ok(format!("{} {}", answer.status, row.code()))
+}
+
+/// The codes that the server's own document allows, by operation.
+pub(crate) struct Document([(&'static str, Vec<Value>); 2]);
+
+impl Document {
+    pub(crate) async fn of(address: SocketAddr) -> Document {
+        let document = Wire::open(address).await.ask(&get("/openapi.json")).await.json();
+        let codes = |path: &str| {
+            let path = path.replace("xiangning-2023", "{campaign}").replace("/1/", "/{round}/");
+            let answers = document["paths"][path]["post"]["responses"].as_object();
+            let problem = "/content/application~1problem+json/schema/allOf/1/properties/code/enum";
+            let codes = answers.expect("it is documented").values();
+            codes.filter_map(|it| it.pointer(problem)?.as_array()).flatten().cloned().collect()
+        };
+        Document([(PASSES, codes(PASSES)), (CLAIMS, codes(CLAIMS))])
+    }
+
+    /// Whether the answer to this request is documented, if it is one to a documented operation.
+    pub(crate) fn has(&self, request: &[u8], answer: &Answer) -> bool {
+        let to = |path: &str| request.starts_with(format!("POST {path} ").as_bytes());
+        let codes = self.0.iter().find(|(path, _)| to(path)).map(|(_, codes)| codes);
+        let code = &answer.json()["code"];
+        codes.is_none_or(|codes| code.is_null() || codes.contains(code))
+    }
 }

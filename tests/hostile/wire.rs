@@ -75,7 +75,7 @@ impl Wire {
     /// Asks, and gets an answer now.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> Answer {
         self.send(request).await;
-        let answer = timeout(Duration::from_secs(5), self.answer(false)).await;
+        let answer = timeout(Duration::from_secs(20), self.answer(false)).await;
         answer.expect("an answer in time").expect("an answer")
     }
 

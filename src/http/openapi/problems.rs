@@ -131,10 +131,14 @@ fn response(status: u16, problems: &[Problem]) -> Response {
         .description(lines.join("; "))
         .content("application/problem+json", content)
         .header("cache-control", header("`no-store`", Type::String));
-    if matches!(status, 429 | 503) {
-        let seconds = header("seconds to wait, where trying again helps", Type::Integer);
-        return response.header("retry-after", seconds).build();
-    }
+    let response = match status {
+        401 => response.header("www-authenticate", header("`Bearer`", Type::String)),
+        429 | 503 => {
+            let seconds = header("seconds to wait, where trying again helps", Type::Integer);
+            response.header("retry-after", seconds)
+        }
+        _ => response,
+    };
     response.build()
 }
 
