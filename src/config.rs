@@ -38,7 +38,7 @@ pub struct Public {
     pub header_ms: u64,
     /// Milliseconds that a connection may wait for its next request; fewer when places run short.
     pub idle_ms: u64,
-    /// Milliseconds for a request, body included.
+    /// Milliseconds for a request's body to arrive.
     pub request_ms: u64,
     /// Bytes of a body.
     pub body_bytes: usize,

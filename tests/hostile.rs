@@ -401,7 +401,8 @@ async fn no_descriptors_left_is_outlived() {
 #[tokio::test]
 async fn what_is_in_flight_when_told_to_stop_is_answered_and_nothing_is_lost() {
     const PEOPLE: u32 = 40;
-    let mut server = Server::start(Edge { request_ms: 60_000, grace_ms: 20_000, ..QUICK });
+    let mut server =
+        Server::start(Edge { header_ms: 60_000, request_ms: 60_000, grace_ms: 20_000, ..QUICK });
     let host = Host::with_keys_of(&server.folder);
     let mut in_flight = Vec::new();
     for who in 0..PEOPLE {
@@ -415,8 +416,11 @@ async fn what_is_in_flight_when_told_to_stop_is_answered_and_nothing_is_lost() {
     let at_ms = host::now_ms(server.public).await;
     let mut idle = Wire::open(server.public).await;
     idle.ask(&get("/v1/time")).await;
+    let silent = Wire::open(server.public).await;
     server.tell_to_stop();
-    timeout(MARGIN, idle.closed()).await.expect("who asks nothing is closed at once");
+    for mut wire in [idle, silent] {
+        timeout(MARGIN, wire.closed()).await.expect("who asks nothing is closed at once");
+    }
     while TcpStream::connect(server.public).await.is_ok() {
         sleep(ms(10)).await;
     }
