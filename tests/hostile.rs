@@ -36,7 +36,9 @@ use wire::{Answer, Wire, get, post};
 /// What a busy machine may add to a limit.
 const MARGIN: Duration = Duration::from_secs(3);
 /// Hostile connections at once.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 512;
+/// Long enough for honest people on a machine that is busy with the hostile ones.
+const ASSAULTED: Edge = Edge { header_ms: 1_500, idle_ms: 2_000, request_ms: 1_500, ..QUICK };
 /// What hostility may add to the server's memory.
 const MOST_KIB: u64 = 64 << 10;
 
@@ -54,8 +56,8 @@ fn number(name: &str, default: u64) -> u64 {
 async fn every_hostile_request_is_refused_or_closed_in_time_while_honest_people_are_served() {
     let (requests, seed) =
         (number("QUAN_HOSTILE_REQUESTS", 10_000), number("QUAN_HOSTILE_SEED", 1));
-    let mut server = Server::start(QUICK);
-    let host = Arc::new(Host::with_keys_of(&server.folder));
+    let mut server = Server::start(ASSAULTED);
+    let host = Host::with_keys_of(&server.folder);
     let before_kib = server.memory_kib("VmRSS");
     let (claimer, pass) = host::pass(&host, server.public, 0).await;
     let application = host.application(1, host::now_ms(server.public).await);
@@ -63,13 +65,18 @@ async fn every_hostile_request_is_refused_or_closed_in_time_while_honest_people_
     let scene = Arc::new((Good { application, claimer, pass }, documented));
 
     let (stop, stopped) = watch::channel(false);
-    let honest = tokio::spawn(honest_people(Arc::clone(&host), server.public, stopped));
+    let address = server.public;
+    // On a thread of their own: the hostile ones are many, and the wait for each other is not the server's.
+    let honest = spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(honest_people(&host, address, stopped))
+    });
     let started = Instant::now();
     let came = assault(server.public, requests, seed, scene).await;
     let took = started.elapsed();
     stop.send_replace(true);
     let honest = honest.await.expect("nobody honest was turned away");
-    server.empty_within(ms(QUICK.idle_ms) + MARGIN).await;
+    server.empty_within(ms(ASSAULTED.idle_ms) + MARGIN).await;
 
     let high_kib = server.memory_kib("VmHWM");
     println!("{requests} hostile requests, seed {seed}, in {took:?}");
@@ -148,7 +155,7 @@ async fn carried_out(
     document: &contract::Document,
 ) -> Result<String, String> {
     let wire = Wire::open(address).await;
-    let patience = ms(QUICK.header_ms + QUICK.request_ms.max(QUICK.idle_ms)) + 3 * MARGIN;
+    let patience = ms(ASSAULTED.header_ms + ASSAULTED.idle_ms) + 3 * MARGIN;
     let late = |_| format!("neither answered nor closed within {patience:?}");
     let (mut reader, mut writer) = wire.split();
     let send = async {
@@ -198,21 +205,19 @@ struct Honest {
 }
 
 /// One person after the other looks, gets a pass, claims, and taps again.
-async fn honest_people(
-    host: Arc<Host>,
-    address: SocketAddr,
-    stop: watch::Receiver<bool>,
-) -> Honest {
+async fn honest_people(host: &Host, address: SocketAddr, stop: watch::Receiver<bool>) -> Honest {
     let mut honest = Honest { lines: Vec::new(), slowest: Duration::ZERO };
     for who in 100.. {
         if *stop.borrow() {
             break;
         }
         let started = Instant::now();
-        let (person, pass) = host::pass(&host, address, who).await;
-        let mut wire = Wire::open(address).await;
+        let (person, pass) = host::pass(host, address, who).await;
         for expected in [201, 200] {
-            let answer = wire.ask(&post(CLAIMS, "", &person.claim(&pass).to_string())).await;
+            let answer = Wire::open(address)
+                .await
+                .ask(&post(CLAIMS, "", &person.claim(&pass).to_string()))
+                .await;
             assert_eq!(answer.status, expected, "{answer:?}");
             let at_ms = host::now_ms(address).await;
             honest.lines.push(host::recorded(&pass, &answer.json(), at_ms));
