@@ -34,9 +34,11 @@ pub struct Public {
     pub workers: usize,
     /// Connections at once; one more is closed at once.
     pub connections: usize,
-    /// Milliseconds for a request's headers.
+    /// Milliseconds for a request's headers, and for a peer that takes no answer.
     pub header_ms: u64,
-    /// Milliseconds for a request, body included.
+    /// Milliseconds that a connection may wait for its next request; fewer when places run short.
+    pub idle_ms: u64,
+    /// Milliseconds for a request's body to arrive.
     pub request_ms: u64,
     /// Bytes of a body.
     pub body_bytes: usize,

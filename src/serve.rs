@@ -82,6 +82,7 @@ fn start_http(
         workers: public.workers,
         connections: public.connections,
         header_ms: public.header_ms,
+        idle_ms: public.idle_ms,
         grace_ms: public.grace_ms,
     };
     let count = Arc::new(Connections::default());

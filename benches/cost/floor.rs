@@ -28,7 +28,13 @@ pub(crate) fn serve(answer: &str) -> anyhow::Result<()> {
         }
     }
     let fixed = Arc::new((StatusCode::from_u16(status)?, headers, Bytes::from(body.to_owned())));
-    let limits = Limits { workers: 0, connections: 8_192, header_ms: 60_000, grace_ms: 1_000 };
+    let limits = Limits {
+        workers: 0,
+        connections: 8_192,
+        header_ms: 60_000,
+        idle_ms: 60_000,
+        grace_ms: 1_000,
+    };
     let server = Server::bind("127.0.0.1:0".parse()?, limits)?;
     println!("{{\"public\":\"{}\"}}", server.address());
     let (stop, stopped) = watch::channel(false);

@@ -3,7 +3,6 @@
 use super::{InCampaign, InRound, Remaining, State, state};
 use crate::app::App;
 use crate::http::Problem;
-use crate::http::openapi::ProblemBody;
 use crate::plan::Plan;
 use axum::{Json, extract};
 use serde::Serialize;
@@ -102,14 +101,14 @@ pub struct KindStock {
 }
 
 /// The server's clock, for countdowns.
-#[utoipa::path(get, path = "/v1/time", responses((status = 200, body = Time)))]
+#[utoipa::path(get, path = "/v1/time", responses((status = 200, body = Time, description = "the time")))]
 pub async fn time(extract::State(app): extract::State<Arc<App>>) -> Json<Time> {
     let now = app.clock.now();
     Json(Time { now_ms: now.0, now: now.in_zone(&jiff::tz::TimeZone::UTC) })
 }
 
 /// The campaigns of this server.
-#[utoipa::path(get, path = "/v1/campaigns", responses((status = 200, body = Campaigns)))]
+#[utoipa::path(get, path = "/v1/campaigns", responses((status = 200, body = Campaigns, description = "the campaigns")))]
 pub async fn list(extract::State(app): extract::State<Arc<App>>) -> Json<Campaigns> {
     let entry = |plan: &Plan| Entry { id: plan.id.clone(), title: plan.title.clone() };
     Json(Campaigns { campaigns: app.campaigns().map(|it| entry(&it.plan)).collect() })
@@ -120,7 +119,7 @@ pub async fn list(extract::State(app): extract::State<Arc<App>>) -> Json<Campaig
     get,
     path = "/v1/campaigns/{campaign}",
     params(("campaign" = String, Path, description = "the campaign's id")),
-    responses((status = 200, body = About), (status = 404, body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = About, description = "the campaign"))
 )]
 pub async fn about(InCampaign(campaign): InCampaign) -> Json<About> {
     let plan = &campaign.plan;
@@ -154,7 +153,7 @@ pub async fn about(InCampaign(campaign): InCampaign) -> Json<About> {
         ("campaign" = String, Path, description = "the campaign's id"),
         ("round" = u8, Path, description = "the round's number, from 1")
     ),
-    responses((status = 200, body = RoundNow), (status = 404, body = ProblemBody, content_type = "application/problem+json"))
+    responses((status = 200, body = RoundNow, description = "the round"))
 )]
 pub async fn round(
     extract::State(app): extract::State<Arc<App>>,

@@ -2,7 +2,6 @@ use super::{Claimed, claim};
 use crate::app::App;
 use crate::campaign::{Campaign, InRound};
 use crate::gate::Claim;
-use crate::http::openapi::ProblemBody;
 use crate::http::{JsonText, Peer, Problem};
 use crate::wallet::{Coupon, coupon};
 use axum::{
@@ -57,9 +56,7 @@ pub struct Granted {
     request_body = ClaimRequest,
     responses(
         (status = 201, body = Granted, description = "granted now"),
-        (status = 200, body = Granted, description = "held already"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json")
+        (status = 200, body = Granted, description = "held already")
     )
 )]
 pub async fn post(

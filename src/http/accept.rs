@@ -5,17 +5,31 @@
 //!
 //! # What always holds
 //!
-//! - A peer that sends nothing, or its headers too slowly, is closed after [`Limits::header_ms`].
+//! - A peer that sends nothing, its headers too slowly, or takes no answer is closed after
+//!   [`Limits::header_ms`]; one that asks nothing more, after [`Limits::idle_ms`].
+//! - When places run short, those who ask nothing leave theirs first.
+//! - A handler that panics is a logged `internal`; neither its connection nor a worker ends with it.
 //! - A failing accept (no descriptors left) backs off and never ends the loop.
 //! - When told to stop, what is in flight is answered for up to [`Limits::grace_ms`].
 
-use axum::{Router, body::Body, extract::Request};
+use super::Problem;
+use super::patience::{Pace, Patience, Patient};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
+    any::Any,
+    convert::Infallible,
     io,
     net::{IpAddr, SocketAddr},
+    panic::AssertUnwindSafe,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -37,6 +51,10 @@ const HEAD_BYTES: u16 = 16 << 10;
 const HEADERS: usize = 40;
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 64;
+/// Bytes of bodies that an HTTP/2 peer may send ahead, of one request and of all.
+const AHEAD: (u32, u32) = (16 << 10, 64 << 10);
+/// Bytes of answers that wait for an HTTP/2 peer to take them.
+const BEHIND: usize = 64 << 10;
 /// Connections the kernel may hold until they are accepted.
 const BACKLOG: i32 = 4_096;
 /// How long the loop rests when accepting fails.
@@ -49,8 +67,10 @@ pub struct Limits {
     pub workers: usize,
     /// Connections at once; one more is closed at once.
     pub connections: usize,
-    /// Milliseconds for a request's headers; also how long a connection may idle between requests.
+    /// Milliseconds for a request's headers, and for a peer that takes no answer.
     pub header_ms: u64,
+    /// Milliseconds that a connection may wait for its next request.
+    pub idle_ms: u64,
     /// Milliseconds for requests in flight when told to stop.
     pub grace_ms: u64,
 }
@@ -187,7 +207,7 @@ async fn accept(
         let Some(place) = Place::take(count, limits.connections) else { continue };
         let (router, stop, alive) = (router.clone(), stop.clone(), alive.clone());
         tokio::spawn(async move {
-            connection(stream, peer, router, limits, stop).await;
+            connection(stream, peer, router, limits, stop, &place).await;
             drop((place, alive));
         });
     }
@@ -206,6 +226,11 @@ impl Place {
         }
         count.rejected.fetch_add(1, Relaxed);
         None
+    }
+
+    /// Whether fewer than an eighth of the places are free.
+    fn crowded(count: &Connections, most: usize) -> bool {
+        count.open.load(Relaxed) > most.saturating_sub(most / 8)
     }
 }
 
@@ -233,37 +258,70 @@ async fn connection(
     router: Router,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
+    taken: &Place,
 ) {
     // Without it small answers wait for the peer's acknowledgement; a failure only costs that.
     let _ = stream.set_nodelay(true);
-    let patience = Duration::from_millis(limits.header_ms);
-    let Ok(Some(version)) = timeout(patience, version(&stream)).await else { return };
+    let head = Duration::from_millis(limits.header_ms);
+    let pace = Pace::start(Patience { head, idle: Duration::from_millis(limits.idle_ms) });
+    let version = tokio::select! {
+        version = timeout(head, version(&stream)) => version,
+        // It has asked nothing yet.
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    let Ok(Some(version)) = version else { return };
+    let count = Arc::clone(&taken.0);
+    let crowded = move || Place::crowded(&count, limits.connections);
+    let heads = matches!(version, Version::One);
+    let io = TokioIo::new(Patient::new(stream, Arc::clone(&pace), heads, crowded));
     let peer = Peer(peer.ip().to_canonical());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(peer);
-        // A router is always ready.
-        router.clone().call(request)
+        let (router, in_flight) = (router.clone(), pace.request());
+        async move {
+            let answer = answer(router, request).await;
+            drop(in_flight);
+            Ok::<_, Infallible>(answer)
+        }
     });
-    let io = TokioIo::new(stream);
     match version {
         Version::One => {
             let mut http = hyper::server::conn::http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(patience);
+            // The stream has its own timers.
+            http.timer(TokioTimer::new()).header_read_timeout(None);
             http.max_buf_size(usize::from(HEAD_BYTES)).max_headers(HEADERS);
             let mut conn = pin!(http.serve_connection(io, service));
             served!(conn, stop);
         }
         Version::Two => {
             let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            http.timer(TokioTimer::new())
-                .keep_alive_interval(patience)
-                .keep_alive_timeout(patience);
+            http.timer(TokioTimer::new()).keep_alive_interval(head).keep_alive_timeout(head);
             http.max_concurrent_streams(STREAMS).max_header_list_size(u32::from(HEAD_BYTES));
+            http.initial_stream_window_size(AHEAD.0).initial_connection_window_size(AHEAD.1);
+            http.max_send_buf_size(BEHIND);
             let mut conn = pin!(http.serve_connection(io, service));
             served!(conn, stop);
         }
     }
+}
+
+async fn answer(mut router: Router, request: Request) -> Response {
+    // A router is always ready; what it shares is whole again once a panic has passed.
+    let work = AssertUnwindSafe(async move { router.call(request).await });
+    match work.catch_unwind().await {
+        Ok(Ok(answer)) => answer,
+        Err(panic) => {
+            tracing::error!(panic = said(panic.as_ref()), "a handler panicked");
+            Problem::INTERNAL.into_response()
+        }
+    }
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("nothing")
 }
 
 enum Version {

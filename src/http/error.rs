@@ -165,6 +165,9 @@ impl IntoResponse for Problem {
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, json);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.row.status == 401 {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(ms) = self.retry_after_ms {
             headers.insert(header::RETRY_AFTER, ms.div_ceil(1_000).max(1).into());
         }
@@ -298,6 +301,14 @@ mod tests {
             assert_eq!(body["status"], problem.status());
             assert_eq!(body["type"], format!("urn:quan:problem:{}", problem.code()));
         }
+    }
+
+    #[test]
+    fn an_answer_that_wants_an_identity_says_how_it_is_shown() {
+        let response = Problem::from(Refusal::IdentityExpired).into_response();
+        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
+        let response = Problem::from(Refusal::NotRealName).into_response();
+        assert!(!response.headers().contains_key(header::WWW_AUTHENTICATE));
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod body;
 pub mod error;
 pub mod openapi;
 pub mod ops;
+mod patience;
 pub mod router;
 
 pub use accept::Peer;

@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 document, made from the handlers.
 
+mod problems;
+
 use crate::{campaign, claim, pass, wallet};
 use serde::Serialize;
 use utoipa::{
@@ -38,6 +40,17 @@ impl Modify for Identity {
     }
 }
 
+/// Every operation's problems, exactly.
+struct Problems;
+
+impl Modify for Problems {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for path in document.paths.paths.values_mut() {
+            [&mut path.get, &mut path.post].into_iter().flatten().for_each(problems::document);
+        }
+    }
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(title = "quan", description = "Consumption vouchers: passes, claims, my coupons."),
@@ -50,7 +63,8 @@ impl Modify for Identity {
         claim::handler::post,
         wallet::handler::coupons,
     ),
-    modifiers(&Identity)
+    components(schemas(ProblemBody)),
+    modifiers(&Identity, &Problems)
 )]
 struct Document;
 

@@ -5,7 +5,6 @@ use crate::app::App;
 use crate::campaign::InRound;
 use crate::claim::not_taken;
 use crate::domain::{KindSet, Refusal};
-use crate::http::openapi::ProblemBody;
 use crate::http::{Json, Peer, Problem, bearer};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::machine::{Answer, Command, No};
@@ -18,8 +17,8 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PassRequest {
-    /// The kinds that are wanted.
-    #[schema(min_items = 1)]
+    /// The kinds that are wanted, each once.
+    #[schema(min_items = 1, max_items = 32)]
     kinds: Vec<String>,
     /// The device that asks.
     device: String,
@@ -56,9 +55,7 @@ pub struct Made {
     security(("identity" = [])),
     request_body = PassRequest,
     responses(
-        (status = 201, body = Made),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json")
+        (status = 201, body = Made, description = "the pass; the same one to the same request")
     )
 )]
 pub async fn make(
@@ -74,7 +71,12 @@ pub async fn make(
     let who = desk.identify(bearer(&headers), now)?;
     let mut kinds = KindSet::default();
     for name in &request.kinds {
-        kinds = kinds.with(campaign.kind(name)?);
+        let kind = campaign.kind(name)?;
+        // The answer names the kinds again: a name twice would only make it long.
+        if kinds.has(kind) {
+            return Err(Problem::BAD_REQUEST);
+        }
+        kinds = kinds.with(kind);
     }
     let shown = Application {
         kinds,

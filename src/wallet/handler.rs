@@ -1,7 +1,6 @@
 use super::{Coupon, coupon};
 use crate::app::App;
 use crate::campaign::InCampaign;
-use crate::http::openapi::ProblemBody;
 use crate::http::{Peer, Problem, bearer};
 use axum::{Extension, Json, extract::State, http::HeaderMap};
 use serde::Serialize;
@@ -21,9 +20,7 @@ pub struct Coupons {
     params(("campaign" = String, Path, description = "the campaign's id")),
     security(("identity" = [])),
     responses(
-        (status = 200, body = Coupons),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json")
+        (status = 200, body = Coupons, description = "the person's coupons")
     )
 )]
 pub async fn coupons(

@@ -1,0 +1,200 @@
+//! Which problems each operation may answer with. Status and texts come from the error contract.
+
+use super::ProblemBody;
+use crate::domain::Refusal;
+use crate::http::Problem;
+use std::collections::BTreeMap;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        AllOfBuilder, ContentBuilder, Header, HeaderBuilder, ObjectBuilder, Ref, Response,
+        ResponseBuilder, Schema, Type, path::Operation,
+    },
+};
+
+/// Everything that can be answered but a yes.
+fn problems(operation: &str) -> Vec<Problem> {
+    use Refusal as R;
+    let named: &[Refusal] = match operation {
+        "about" => &[R::CampaignUnknown],
+        "round" => &[R::CampaignUnknown, R::RoundUnknown],
+        "coupons" => &[
+            R::CampaignUnknown,
+            R::TooFast { retry_after_ms: 0 },
+            R::ChannelRequired,
+            R::IdentityInvalid,
+            R::IdentityExpired,
+            R::NotRealName,
+            R::IdentifierBlank,
+        ],
+        "make" => &[
+            R::CampaignUnknown,
+            R::RoundUnknown,
+            R::TooFast { retry_after_ms: 0 },
+            R::ChannelRequired,
+            R::IdentityInvalid,
+            R::IdentityExpired,
+            R::NotRealName,
+            R::IdentifierBlank,
+            R::KindUnknown,
+            R::OneKindPerPass,
+            R::Closed,
+            R::PassWrongDevice,
+            R::PositionMissing,
+            R::PositionUnsigned,
+            R::PositionStale,
+            R::PositionCoarse,
+            R::PositionMock,
+            R::PositionUncertain,
+            R::PositionOutside,
+            R::SliderInvalid,
+            R::ImageInvalid,
+            R::ProofExpired,
+            R::ProofSpent,
+            R::AccountInUse,
+            R::PhoneInUse,
+            R::CardInUse,
+            R::DeviceInUse,
+            R::Busy { retry_after_ms: 0 },
+        ],
+        "post" => &[
+            R::CampaignUnknown,
+            R::RoundUnknown,
+            R::KindUnknown,
+            R::TooFast { retry_after_ms: 0 },
+            R::RiskControlDegraded,
+            R::NotOpen { opens_in_ms: 0 },
+            R::Closed,
+            R::PassInvalid,
+            R::PassWrongRound,
+            R::PassWrongDevice,
+            R::PassExpired,
+            R::KindNotInPass,
+            R::PassSpent,
+            R::PositionMissing,
+            R::PositionUnsigned,
+            R::PositionStale,
+            R::PositionCoarse,
+            R::PositionMock,
+            R::PositionUncertain,
+            R::PositionOutside,
+            R::Busy { retry_after_ms: 0 },
+            R::SoldOut,
+        ],
+        _ => &[],
+    };
+    let mut problems: Vec<Problem> = named.iter().copied().map(Problem::from).collect();
+    problems.push(Problem::INTERNAL);
+    // The address has parts, which may be no text.
+    if !named.is_empty() {
+        problems.push(Problem::NOT_FOUND);
+    }
+    if matches!(operation, "make" | "post") {
+        problems.extend([
+            Problem::BAD_REQUEST,
+            Problem::REQUEST_TIMEOUT,
+            Problem::BODY_TOO_LARGE,
+            Problem::UNSUPPORTED_MEDIA_TYPE,
+            Problem::UNAVAILABLE,
+            Problem::OUTCOME_UNKNOWN,
+        ]);
+    }
+    problems
+}
+
+/// Adds its problems to the operation, one response a status.
+pub(super) fn document(operation: &mut Operation) {
+    let id = operation.operation_id.clone().unwrap_or_default();
+    let mut by_status: BTreeMap<u16, Vec<Problem>> = BTreeMap::new();
+    for problem in problems(&id) {
+        by_status.entry(problem.status()).or_default().push(problem);
+    }
+    for (status, problems) in by_status {
+        let response = response(status, &problems);
+        operation.responses.responses.insert(status.to_string(), response.into());
+    }
+}
+
+fn response(status: u16, problems: &[Problem]) -> Response {
+    let line = |problem: &Problem| format!("`{}`: {}", problem.code(), problem.texts().1);
+    let lines: Vec<String> = problems.iter().map(line).collect();
+    let one = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property("status", of_type(Type::Integer).enum_values(Some([status])))
+        .property(
+            "code",
+            of_type(Type::String).enum_values(Some(problems.iter().map(Problem::code))),
+        );
+    let body = AllOfBuilder::new().item(Ref::from_schema_name(ProblemBody::name())).item(one);
+    let content = ContentBuilder::new().schema(Some(Schema::from(body))).build();
+    let response = ResponseBuilder::new()
+        .description(lines.join("; "))
+        .content("application/problem+json", content)
+        .header("cache-control", header("`no-store`", Type::String));
+    let response = match status {
+        401 => response.header("www-authenticate", header("`Bearer`", Type::String)),
+        429 | 503 => {
+            let seconds = header("seconds to wait, where trying again helps", Type::Integer);
+            response.header("retry-after", seconds)
+        }
+        _ => response,
+    };
+    response.build()
+}
+
+fn of_type(kind: Type) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(kind)
+}
+
+fn header(description: &str, kind: Type) -> Header {
+    HeaderBuilder::new().description(Some(description)).schema(Some(of_type(kind))).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document;
+    use crate::domain::Refusal;
+    use crate::http::Problem;
+    use serde_json::Value;
+    use std::collections::HashSet;
+
+    fn operations() -> Vec<Value> {
+        let document = serde_json::to_value(document()).unwrap();
+        let paths = document["paths"].as_object().unwrap().values();
+        paths.flat_map(|path| path.as_object().unwrap().values().cloned()).collect()
+    }
+
+    #[test]
+    fn every_code_of_the_contract_is_documented_where_it_can_be_met() {
+        let mut met = HashSet::new();
+        for operation in operations() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let body = &response["content"]["application/problem+json"]["schema"]["allOf"][1];
+                for code in body["properties"]["code"]["enum"].as_array().into_iter().flatten() {
+                    met.insert((status.clone(), code.as_str().unwrap().to_owned()));
+                }
+            }
+        }
+        // An address has no operation for a method that it does not take.
+        let without = Problem::METHOD_NOT_ALLOWED;
+        let all = Refusal::ALL.into_iter().map(Problem::from).chain(Problem::OTHERS);
+        let all = all.filter(|problem| *problem != without);
+        let all: HashSet<_> =
+            all.map(|problem| (problem.status().to_string(), problem.code().to_owned())).collect();
+        assert_eq!(met, all);
+    }
+
+    #[test]
+    fn every_answer_has_an_exact_status_and_a_description() {
+        let operations = operations();
+        assert_eq!(operations.len(), 7);
+        for operation in operations {
+            let answers = operation["responses"].as_object().unwrap();
+            assert!(answers.len() > 1, "{operation}");
+            for (status, response) in answers {
+                assert!(status.parse::<u16>().is_ok(), "{status}");
+                assert!(response["description"].is_string(), "{status}: {operation}");
+            }
+        }
+    }
+}
