@@ -1,11 +1,13 @@
 //! Where a person must be: the fence, and the verdict on a position fix (R-WHO-1).
 
+mod cells;
 mod datum;
 mod polygon;
 
 pub use datum::{Datum, Position};
 
 use super::{At, Refusal};
+use cells::Cells;
 use polygon::Corner;
 use serde_json::Value;
 use std::fmt;
@@ -53,13 +55,7 @@ pub fn verdict(fix: Option<&Fix>, now: At, rules: &FixRules) -> Result<(), Refus
     if fix.accuracy_dm == 0 || fix.accuracy_dm > rules.max_accuracy_dm {
         return Err(Refusal::PositionCoarse);
     }
-    match rules.fence.clearance_dm(fix.position) {
-        None => Err(Refusal::PositionOutside),
-        Some(clearance_dm) if clearance_dm < f64::from(fix.accuracy_dm) => {
-            Err(Refusal::PositionUncertain)
-        }
-        Some(_) => Ok(()),
-    }
+    rules.fence.judge(fix.position, metres(fix.accuracy_dm))
 }
 
 /// An area on the earth: one closed ring, read from a `GeoJSON` file that states its datum.
@@ -67,6 +63,7 @@ pub fn verdict(fix: Option<&Fix>, now: At, rules: &FixRules) -> Result<(), Refus
 pub struct Fence {
     datum: Datum,
     ring: Vec<Corner>,
+    cells: Cells,
 }
 
 /// Why a fence file is refused.
@@ -154,7 +151,8 @@ impl Fence {
         if polygon::encloses_nothing(&ring) {
             return Err(FenceError::NoArea);
         }
-        Ok(Fence { datum, ring })
+        let cells = Cells::of(&ring);
+        Ok(Fence { datum, ring, cells })
     }
 
     /// Whether the place is inside; the edge is.
@@ -164,19 +162,37 @@ impl Fence {
 
     /// Metres from a place inside to the outline; `None` outside and for a place that is not on earth.
     pub fn clearance_metres(&self, position: Position) -> Option<f64> {
+        self.clearance(self.place(position)?)
+    }
+
+    /// Whether a place that may be off by `accuracy` metres is surely inside.
+    fn judge(&self, position: Position, accuracy: f64) -> Result<(), Refusal> {
+        let here = self.place(position).ok_or(Refusal::PositionOutside)?;
+        if self.cells.surely(here) > accuracy {
+            return Ok(());
+        }
+        match self.clearance(here) {
+            None => Err(Refusal::PositionOutside),
+            Some(metres) if metres < accuracy => Err(Refusal::PositionUncertain),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The place in the fence's own datum; `None` if it is not on earth.
+    fn place(&self, position: Position) -> Option<Corner> {
         let here = position.is_on_earth().then(|| position.to(self.datum))?;
-        let here = Corner { lat: here.lat, lon: here.lon };
+        Some(Corner { lat: here.lat, lon: here.lon })
+    }
+
+    fn clearance(&self, here: Corner) -> Option<f64> {
         let metres = polygon::metres_to(&self.ring, here);
         polygon::encloses(&self.ring, here, metres).then_some(metres)
     }
+}
 
-    #[expect(
-        clippy::float_arithmetic,
-        reason = "metres to decimetres, the unit of a fix's accuracy"
-    )]
-    fn clearance_dm(&self, position: Position) -> Option<f64> {
-        self.clearance_metres(position).map(|metres| metres * 10.0)
-    }
+#[expect(clippy::float_arithmetic, reason = "the unit of a fix's accuracy to metres")]
+fn metres(decimetres: u32) -> f64 {
+    f64::from(decimetres) / 10.0
 }
 
 /// The file itself if it is a feature, or the only one of its collection.
