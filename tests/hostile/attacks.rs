@@ -173,8 +173,9 @@ pub(crate) const CLASSES: [(&str, Make); 41] = [
     ("not JSON", |rng, good| {
         let mut body = good.application.body.to_string().into_bytes();
         for _ in 0..rng.random_range(1..20) {
-            let at = rng.random_range(0..body.len());
-            body[at] = rng.random();
+            let (at, byte) = (rng.random_range(0..body.len()), rng.random());
+            // The same byte changes nothing, and retail-40 is as sound as retail-10.
+            body[at] = if byte == body[at] || byte == b'4' { 0xff } else { byte };
         }
         // A change inside a text spoils what the text says.
         at_once(raw_pass_request(good, &body))
