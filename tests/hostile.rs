@@ -330,6 +330,22 @@ async fn an_http_2_connection_needs_its_preface_in_time_and_ends_when_nothing_is
 }
 
 #[tokio::test]
+async fn a_ping_neither_ends_an_http_2_connection_nor_keeps_it() {
+    let server = Server::start(QUICK);
+    let (mut reader, mut writer) = Wire::open(server.public).await.split();
+    let started = Instant::now();
+    writer.send(&two::asking(1)).await;
+    let pinging = tokio::spawn(async move {
+        while writer.send(&two::ping()).await {
+            sleep(ms(50)).await;
+        }
+    });
+    reader.closed().await;
+    within(started.elapsed(), ms(QUICK.idle_ms));
+    pinging.abort();
+}
+
+#[tokio::test]
 async fn an_http_2_client_is_served_like_any_other() {
     let server = Server::start(QUICK);
     let stream = TcpStream::connect(server.public).await.expect("the server listens");

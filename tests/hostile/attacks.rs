@@ -39,7 +39,7 @@ pub(crate) struct Good {
 type Make = fn(&mut StdRng, &Good) -> Attack;
 
 /// Every class by its name.
-pub(crate) const CLASSES: [(&str, Make); 40] = [
+pub(crate) const CLASSES: [(&str, Make); 41] = [
     ("bad request line", |rng, _| at_once(bad_line(rng))),
     ("binary noise", |rng, _| at_once(noise(rng, 1, 2_000))),
     ("huge header", |rng, _| {
@@ -150,6 +150,11 @@ pub(crate) const CLASSES: [(&str, Make); 40] = [
         body[field] = strange(rng);
         at_once(pass_request(good, &body.to_string()))
     }),
+    ("a kind many times", |rng, good| {
+        let mut body = good.application.body.clone();
+        body["kinds"] = json!(vec!["retail-10"; rng.random_range(2..400)]);
+        at_once(pass_request(good, &body.to_string()))
+    }),
     ("missing or foreign keys", |rng, good| {
         let mut body = good.application.body.clone();
         let field = pick(rng, &["kinds", "device", "slider", "image"]);
@@ -168,8 +173,9 @@ pub(crate) const CLASSES: [(&str, Make); 40] = [
     ("not JSON", |rng, good| {
         let mut body = good.application.body.to_string().into_bytes();
         for _ in 0..rng.random_range(1..20) {
-            let at = rng.random_range(0..body.len());
-            body[at] = rng.random();
+            let (at, byte) = (rng.random_range(0..body.len()), rng.random());
+            // The same byte changes nothing, and retail-40 is as sound as retail-10.
+            body[at] = if byte == body[at] || byte == b'4' { 0xff } else { byte };
         }
         // A change inside a text spoils what the text says.
         at_once(raw_pass_request(good, &body))
@@ -391,7 +397,6 @@ fn strange(rng: &mut StdRng) -> Value {
         json!(["retail-10", "\u{0}"]),
         json!(["\u{202e}"]),
         json!("\u{0}"),
-        json!(vec!["retail-10"; 400]),
     ];
     values[rng.random_range(0..values.len())].clone()
 }

@@ -56,6 +56,11 @@ pub(crate) fn asking(times: u32) -> Vec<u8> {
     streams(times).fold(start(), |all, stream| [all, get(stream, "/v1/time")].concat())
 }
 
+/// A sign of life that asks nothing.
+pub(crate) fn ping() -> Vec<u8> {
+    frame(PING, 0, 0, &[0; 8])
+}
+
 /// Every connection here is to be ended by the server, at the latest when nothing is asked any more.
 pub(crate) fn abuse(rng: &mut StdRng) -> Attack {
     let count = rng.random_range(100..1_000);
@@ -68,7 +73,7 @@ pub(crate) fn abuse(rng: &mut StdRng) -> Attack {
             [all, get(stream, "/v1/time"), frame(RESET, 0, stream, &8_u32.to_be_bytes())].concat()
         }),
         4 => [start(), frame(SETTINGS, 0, 0, &[]).repeat(count as usize)].concat(),
-        5 => [start(), frame(PING, 0, 0, &[0; 8]).repeat(count as usize)].concat(),
+        5 => [start(), ping().repeat(count as usize)].concat(),
         // Headers that never end.
         6 => {
             let open = frame(HEADERS, END_STREAM, 1, &block(GET, "/v1/time"));
