@@ -72,7 +72,7 @@ pub(crate) fn run(name: &str, target: &Target) {
     let (begun, mut inputs) = (Instant::now(), 0_u64);
     while begun.elapsed() < time {
         for _ in 0..64 {
-            let input = random.damaged(&kept);
+            let input = random.damaged(&target.seeds, &kept);
             let end = look(target, &input);
             if ends.insert(end) && kept.len() < KEPT {
                 kept.push(input);
@@ -109,8 +109,10 @@ impl Random {
         usize::try_from(self.next()).unwrap() % end.max(1)
     }
 
-    fn damaged(&mut self, kept: &[Vec<u8>]) -> Vec<u8> {
-        let mut input = kept[self.below(kept.len())].clone();
+    fn damaged(&mut self, seeds: &[Vec<u8>], kept: &[Vec<u8>]) -> Vec<u8> {
+        // Half of all come of good inputs: most that are kept are refused early.
+        let from = if self.below(2) == 0 { seeds } else { kept };
+        let mut input = from[self.below(from.len())].clone();
         let other = &kept[self.below(kept.len())];
         // Mostly one damage: whoever checks least lets a single one through.
         for _ in 0..[1, 1, 1, 2, 3, 8][self.below(6)] {
@@ -126,7 +128,7 @@ impl Random {
             input.push(u8::try_from(self.below(256)).unwrap());
             return;
         }
-        match self.below(10) {
+        match self.below(12) {
             0 | 1 => input[at] ^= 1 << self.below(8),
             2 => input[at] = u8::try_from(self.below(256)).unwrap(),
             3 => input.truncate(at),
@@ -161,6 +163,12 @@ impl Random {
             8 => {
                 // Any byte of the printable alphabet, so that texts stay texts.
                 input[at] = u8::try_from(32 + self.below(95)).unwrap();
+            }
+            9 | 10 => {
+                // Another number where there is one.
+                if let Some(digit) = input[at..].iter_mut().find(|it| it.is_ascii_digit()) {
+                    *digit = b'0' + u8::try_from(self.below(10)).unwrap();
+                }
             }
             _ => {
                 // The same piece once more, right behind itself.
