@@ -1,9 +1,11 @@
 use super::{Claimed, claim};
 use crate::app::App;
 use crate::campaign::{Campaign, InRound};
+use crate::domain::RoundNo;
 use crate::gate::Claim;
 use crate::http::openapi::ProblemBody;
 use crate::http::{Json, Peer, Problem};
+use crate::metrics::Told;
 use crate::wallet::{Coupon, coupon};
 use axum::{
     Extension,
@@ -12,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 use utoipa::ToSchema;
 
 /// A claim.
@@ -56,9 +58,22 @@ pub struct Granted {
 pub async fn post(
     State(app): State<Arc<App>>,
     InRound(campaign, round): InRound,
-    Extension(Peer(address)): Extension<Peer>,
-    Json(request): Json<ClaimRequest>,
+    Extension(peer): Extension<Peer>,
+    request: Result<Json<ClaimRequest>, Problem>,
 ) -> Result<Response, Problem> {
+    let claimed = asked(&app, &campaign, round, peer.address, request).await;
+    app.metrics.claimed(&campaign.counts, round, told(&claimed), peer.since);
+    Ok(granted(&app, &campaign, &claimed?))
+}
+
+async fn asked(
+    app: &App,
+    campaign: &Campaign,
+    round: RoundNo,
+    address: IpAddr,
+    request: Result<Json<ClaimRequest>, Problem>,
+) -> Result<Claimed, Problem> {
+    let Json(request) = request?;
     let shown = Claim {
         address,
         kind: campaign.kind(&request.kind)?,
@@ -66,8 +81,14 @@ pub async fn post(
         device: &request.device,
         fix: request.fix.as_deref(),
     };
-    let claimed = claim(&app, &campaign, campaign.round(round)?, &shown).await?;
-    Ok(granted(&app, &campaign, &claimed))
+    claim(app, campaign, campaign.round(round)?, &shown).await
+}
+
+fn told(claimed: &Result<Claimed, Problem>) -> Told {
+    match claimed {
+        Ok(claimed) => Told::yes(claimed.replayed),
+        Err(problem) => Told::no(problem),
+    }
 }
 
 fn granted(app: &App, campaign: &Campaign, claimed: &Claimed) -> Response {

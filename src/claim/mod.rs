@@ -46,7 +46,10 @@ pub async fn claim(
     // An open round that is not armed yet is about to be.
     let stock = campaign.stock(round, kind).ok_or(Refusal::Busy { retry_after_ms: BUSY_MS })?;
     let hold = stock.take().map_err(shortage)?;
-    told(ask(&app.ledger, grant, hold).await?)
+    let start = quanta::Instant::now();
+    let outcome = ask(&app.ledger, grant, hold).await?;
+    app.metrics.ledger_wait.record(start.elapsed());
+    told(outcome)
 }
 
 /// Hands the grant and its hold to the ledger and waits for what became of it.

@@ -9,9 +9,11 @@
 //! - A failing accept (no descriptors left) backs off and never ends the loop.
 //! - When told to stop, what is in flight is answered for up to [`Limits::grace_ms`].
 
+use crate::metrics::Longest;
 use axum::{Router, body::Body, extract::Request};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use quanta::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     io,
@@ -41,6 +43,8 @@ const STREAMS: u32 = 64;
 const BACKLOG: i32 = 4_096;
 /// How long the loop rests when accepting fails.
 const REST: Duration = Duration::from_millis(20);
+/// The period of each worker's ticker: 10 wakes a second cost an idle server next to nothing.
+const TICK: Duration = Duration::from_millis(100);
 
 /// What a connection may take.
 #[derive(Clone, Copy, Debug)]
@@ -55,19 +59,45 @@ pub struct Limits {
     pub grace_ms: u64,
 }
 
-/// The address a request came from.
+/// Where a request came from, and when its head was there.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
+pub struct Peer {
+    /// The address.
+    pub address: IpAddr,
+    /// When.
+    pub since: Instant,
+}
 
 /// How many connections there are and were.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Connections {
-    /// Open now.
+    /// Open now, over all workers: what is bounded.
+    open: AtomicUsize,
+    /// By worker.
+    pub workers: Box<[Worker]>,
+}
+
+/// How one worker is.
+#[derive(Debug, Default)]
+pub struct Worker {
+    /// Connections open now.
     pub open: AtomicUsize,
     /// Accepted ever.
     pub accepted: AtomicUsize,
     /// Closed at once since there were too many.
     pub rejected: AtomicUsize,
+    /// How late its ticker was.
+    pub lag: Longest,
+}
+
+impl Connections {
+    /// None yet, for so many workers.
+    pub fn of(workers: usize) -> Connections {
+        Connections {
+            open: AtomicUsize::new(0),
+            workers: (0..workers).map(|_| Worker::default()).collect(),
+        }
+    }
 }
 
 /// Sockets that listen; nobody is served yet.
@@ -106,6 +136,11 @@ impl Server {
         Ok(Server { listeners, address, limits })
     }
 
+    /// How many workers will serve.
+    pub fn workers(&self) -> usize {
+        self.listeners.len()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -120,9 +155,10 @@ impl Server {
     ) -> io::Result<Running> {
         let mut workers = Vec::new();
         for (no, listener) in self.listeners.into_iter().enumerate() {
-            let (router, stop, count) = (router(), stop.clone(), Arc::clone(count));
+            let (router, stop) = (router(), stop.clone());
+            let seat = Seat { count: Arc::clone(count), worker: no };
             let limits = self.limits;
-            let work = move || worker(listener, &router, limits, &stop, &count);
+            let work = move || worker(listener, &router, limits, &stop, &seat);
             workers.push(thread::Builder::new().name(format!("http-{no}")).spawn(move || {
                 if let Err(error) = work() {
                     tracing::error!(%error, "a worker could not start");
@@ -148,14 +184,15 @@ fn worker(
     router: &Router,
     limits: Limits,
     stop: &watch::Receiver<bool>,
-    count: &Arc<Connections>,
+    seat: &Seat,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
+        tokio::spawn(tick(seat.clone()));
         // Every connection holds a clone; when the last is dropped, all are done.
         let (alive, mut all_done) = tokio::sync::mpsc::channel::<()>(1);
-        accept(&listener, router, limits, stop, count, &alive).await;
+        accept(&listener, router, limits, stop, seat, &alive).await;
         drop((listener, alive));
         let grace = Duration::from_millis(limits.grace_ms);
         // Whoever is still not done then is cut off.
@@ -169,7 +206,7 @@ async fn accept(
     router: &Router,
     limits: Limits,
     stop: &watch::Receiver<bool>,
-    count: &Arc<Connections>,
+    seat: &Seat,
     alive: &tokio::sync::mpsc::Sender<()>,
 ) {
     let mut stopped = stop.clone();
@@ -184,7 +221,7 @@ async fn accept(
             sleep(REST).await;
             continue;
         };
-        let Some(place) = Place::take(count, limits.connections) else { continue };
+        let Some(place) = Place::take(seat, limits.connections) else { continue };
         let (router, stop, alive) = (router.clone(), stop.clone(), alive.clone());
         tokio::spawn(async move {
             connection(stream, peer, router, limits, stop).await;
@@ -193,25 +230,52 @@ async fn accept(
     }
 }
 
+/// A worker's place among the others.
+#[derive(Clone)]
+struct Seat {
+    count: Arc<Connections>,
+    worker: usize,
+}
+
+impl Seat {
+    fn worker(&self) -> Option<&Worker> {
+        self.count.workers.get(self.worker)
+    }
+}
+
+/// Notes how late a ticker is, and so for how long nobody on this worker could go on.
+async fn tick(seat: Seat) {
+    let Some(worker) = seat.worker() else { return };
+    loop {
+        let due = tokio::time::Instant::now() + TICK;
+        tokio::time::sleep_until(due).await;
+        worker.lag.note(due.elapsed());
+    }
+}
+
 /// One connection's place among those that may be open.
-struct Place(Arc<Connections>);
+struct Place(Seat);
 
 impl Place {
-    fn take(count: &Arc<Connections>, most: usize) -> Option<Place> {
-        let place = Place(Arc::clone(count));
+    fn take(seat: &Seat, most: usize) -> Option<Place> {
         // Counted in any case: dropping the place takes it off again.
-        if count.open.fetch_add(1, Relaxed) < most {
-            count.accepted.fetch_add(1, Relaxed);
-            return Some(place);
+        let there_were = seat.count.open.fetch_add(1, Relaxed);
+        let place = Place(seat.clone());
+        if let Some(worker) = seat.worker() {
+            worker.open.fetch_add(1, Relaxed);
+            let count = if there_were < most { &worker.accepted } else { &worker.rejected };
+            count.fetch_add(1, Relaxed);
         }
-        count.rejected.fetch_add(1, Relaxed);
-        None
+        (there_were < most).then_some(place)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Relaxed);
+        self.0.count.open.fetch_sub(1, Relaxed);
+        if let Some(worker) = self.0.worker() {
+            worker.open.fetch_sub(1, Relaxed);
+        }
     }
 }
 
@@ -238,10 +302,10 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let patience = Duration::from_millis(limits.header_ms);
     let Ok(Some(version)) = timeout(patience, version(&stream)).await else { return };
-    let peer = Peer(peer.ip().to_canonical());
+    let address = peer.ip().to_canonical();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
-        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Peer { address, since: Instant::now() });
         // A router is always ready.
         router.clone().call(request)
     });

@@ -23,11 +23,11 @@ use super::embedded::{Embedded, Outcome};
 use super::journal::Disk;
 use super::machine::{Command, Summary};
 use crate::domain::{At, CampaignNo};
+use crate::metrics::Peak;
 use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering::Relaxed},
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread::{self, JoinHandle},
@@ -37,7 +37,7 @@ use tokio::sync::oneshot;
 use writer::Writer;
 
 /// Commands that may wait for the writer; one more is told to come back. 16 batches.
-const QUEUE: usize = 65_536;
+pub const QUEUE: u32 = 65_536;
 
 /// Somebody who waits for an answer.
 pub trait Waiting: Send {
@@ -60,6 +60,10 @@ pub struct BatchStats {
     pub commands: usize,
     /// How many events it wrote.
     pub events: usize,
+    /// How many entries became durable.
+    pub entries: u64,
+    /// Bytes of all entries that were written since the journal was opened.
+    pub bytes: u64,
     /// How long its write and sync took.
     pub sync: Duration,
     /// The highest durable seq after it.
@@ -91,7 +95,7 @@ pub struct Ledger {
 /// What the writer and the askers both see.
 struct Shared {
     view: View,
-    queued: AtomicU32,
+    queued: Peak,
     fault: Mutex<Option<String>>,
 }
 
@@ -114,10 +118,10 @@ impl Ledger {
         D::File: Send,
         D::Lock: Send,
     {
-        let (queue, inbox) = sync_channel(QUEUE);
+        let (queue, inbox) = sync_channel(QUEUE as usize);
         let shared = Arc::new(Shared {
             view: View::of(embedded.machine(), embedded.durable()),
-            queued: AtomicU32::new(0),
+            queued: Peak::default(),
             fault: Mutex::new(None),
         });
         let mut writer = Writer::new(embedded, clock, watcher, Arc::clone(&shared));
@@ -132,9 +136,9 @@ impl Ledger {
         if self.fault().is_some() {
             return Err(NotTaken::Stopped);
         }
-        self.shared.queued.fetch_add(1, Relaxed);
+        self.shared.queued.rise();
         self.queue.try_send(Message::Ask(command, waiting)).map_err(|error| {
-            self.shared.queued.fetch_sub(1, Relaxed);
+            self.shared.queued.fall(1);
             match error {
                 TrySendError::Full(_) => NotTaken::Full,
                 TrySendError::Disconnected(_) => NotTaken::Stopped,
@@ -157,7 +161,12 @@ impl Ledger {
 
     /// Commands that wait now.
     pub fn queued(&self) -> u32 {
-        self.shared.queued.load(Relaxed)
+        self.shared.queued.now()
+    }
+
+    /// The most that waited since the last time this was asked.
+    pub fn most_queued(&self) -> u32 {
+        self.shared.queued.take()
     }
 
     /// Why nothing is written any more, if so.
