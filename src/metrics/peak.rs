@@ -75,7 +75,9 @@ mod tests {
     #[test]
     fn the_longest_time_is_told_once() {
         let longest = Longest::default();
-        [3, 9, 4].into_iter().for_each(|ms| longest.note(Duration::from_millis(ms)));
+        for ms in [3, 9, 4] {
+            longest.note(Duration::from_millis(ms));
+        }
         assert_eq!(longest.take(), Duration::from_millis(9));
         assert_eq!(longest.take(), Duration::ZERO);
     }
