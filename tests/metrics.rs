@@ -7,139 +7,26 @@
     reason = "a test fails by a panic; its numbers are small and whole"
 )]
 
+#[path = "metrics/server.rs"]
+mod server;
+#[path = "metrics/text.rs"]
+mod text;
+
 use quan::metrics::{
     Route,
     catalogue::{self, Type},
 };
-use quan::{pass::write_fresh, plan::Plan, rush};
-use serde::Deserialize;
+use quan::{plan::Plan, rush};
+use server::{STOCK, Server, ask, get};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    io::Write,
+    path::PathBuf,
+    process::{Command, Stdio},
 };
+use text::{Sample, samples, sum};
 
-/// Coupons of each kind in each round.
-const STOCK: f64 = 3.0;
 const PEOPLE: u32 = 60;
-
-/// A server that ends with the test.
-struct Server {
-    child: Child,
-    public: SocketAddr,
-    ops: SocketAddr,
-    folder: tempfile::TempDir,
-}
-
-#[derive(Deserialize)]
-struct Served {
-    public: SocketAddr,
-    ops: SocketAddr,
-}
-
-impl Server {
-    /// Serves the shipped plan with little stock, three seconds before its first opening.
-    fn start() -> Server {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
-        fs::create_dir(at("fences")).unwrap();
-        fs::copy(shipped.join("fences/linfen.geojson"), at("fences/linfen.geojson")).unwrap();
-        let plan = fs::read_to_string(shipped.join("xiangning-2023.toml")).unwrap();
-        let little = format!("units_per_round = {STOCK}");
-        let is_stock = |line: &str| line.starts_with("units_per_round");
-        let plan = plan.lines().map(|line| if is_stock(line) { &little } else { line });
-        let plan: Vec<&str> = plan.collect();
-        fs::write(at("xiangning-2023.toml"), plan.join("\n")).unwrap();
-        fs::copy(shipped.join("quan.toml"), at("quan.toml")).unwrap();
-        write_fresh(&at("keys"), &mut rand::rng()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quan"));
-        command.arg("serve").arg("--config").arg(at("quan.toml"));
-        command.arg("--data").arg(at("data")).arg("--keys").arg(at("keys"));
-        command.args(["--listen", "127.0.0.1:0", "--ops", "127.0.0.1:0"]);
-        command.args(["--clock", "2023-09-01T09:59:57+08:00", "--until-stdin-ends"]);
-        command.env("QUAN_LOG", "warn").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let Served { public, ops } = serde_json::from_str(&line).unwrap();
-        Server { child, public, ops, folder }
-    }
-
-    fn config(&self) -> PathBuf {
-        self.folder.path().join("quan.toml")
-    }
-
-    fn plan(&self) -> Plan {
-        Plan::load(&self.folder.path().join("xiangning-2023.toml")).unwrap().unwrap().0
-    }
-
-    fn scrape(&self) -> String {
-        get(self.ops, "/metrics")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
-fn get(address: SocketAddr, path: &str) -> String {
-    ask(address, &format!("GET {path}"), "")
-}
-
-/// The body of an answer.
-fn ask(address: SocketAddr, what: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let length = body.len();
-    write!(
-        stream,
-        "{what} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
-}
-
-/// One line: name, labels, value.
-struct Sample {
-    name: String,
-    labels: BTreeMap<String, String>,
-    value: f64,
-}
-
-fn samples(text: &str) -> Vec<Sample> {
-    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let sample = |line: &str| {
-        let (series, value) = line.rsplit_once(' ').unwrap();
-        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-        // No value here has a quote in it.
-        let mut parts = labels.trim_end_matches('}').split('"');
-        let mut labels = BTreeMap::new();
-        while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
-            let name = name.trim_matches([',', '=']).to_owned();
-            labels.insert(name, value.to_owned());
-        }
-        Sample { name: name.to_owned(), labels, value: value.parse().unwrap() }
-    };
-    lines.map(sample).collect()
-}
-
-/// The sum of a metric over the series that have these labels.
-fn sum(text: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
-    let has = |it: &Sample| {
-        it.name == name
-            && labels.iter().all(|(name, value)| it.labels.get(*name).is_some_and(|is| is == value))
-    };
-    samples(text).iter().filter(|it| has(it)).map(|it| it.value).sum()
-}
 
 /// Whether a label may have this value: each is one of a list that the code or the plan sets.
 fn is_bounded(plan: &Plan, label: &str, value: &str) -> bool {
@@ -216,11 +103,7 @@ async fn play(server: &Server) {
         herd: true,
         cheats_per_mille: 0,
         keep: false,
-        server: Some((
-            format!("http://{}", server.public),
-            server.folder.path().join("keys"),
-            None,
-        )),
+        server: Some((format!("http://{}", server.public), server.keys(), None)),
     };
     let report = rush::rush(&options).await.unwrap();
     assert!(report.client.clean);
@@ -260,6 +143,10 @@ async fn after_a_rush_metrics_are_the_catalogue_and_their_numbers_fit_together()
         - sum(&text, "quan_http_requests_total", &gone);
     assert_eq!(answered, all_claims);
     assert_eq!(sum(&text, "quan_http_requests_total", &[("route", "other")]), 1.0);
+    let others = sum(&text, "quan_http_requests_total", &[])
+        - answered
+        - sum(&text, "quan_http_requests_total", &[("status_class", "gone")]);
+    assert_eq!(sum(&text, "quan_http_request_duration_seconds_count", &[]), others);
     assert_eq!(round("quan_passes_issued_total"), f64::from(PEOPLE));
     assert_eq!(sum(&text, "quan_passes_rejected_total", &[("reason", "channel_required")]), 1.0);
 

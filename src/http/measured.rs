@@ -29,7 +29,8 @@ where
     type Future = Answer<H::Future>;
 
     fn call(self, request: Request, state: S) -> Self::Future {
-        let since = request.extensions().get::<Peer>().map(|peer| peer.since);
+        let peer = || request.extensions().get::<Peer>();
+        let since = if self.counts.is_timed() { peer().map(|peer| peer.since) } else { None };
         let flight = self.counts.enter();
         Answer { future: self.handler.call(request, state), flight, since }
     }

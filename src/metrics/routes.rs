@@ -90,9 +90,14 @@ impl RouteCounts {
     }
 
     /// A request came in.
-    pub fn enter(self: &Arc<Self>) -> Flight {
+    pub fn enter(self: Arc<Self>) -> Flight {
         self.in_flight.rise();
-        Flight { counts: Arc::clone(self), answered: false }
+        Flight { counts: self, answered: false }
+    }
+
+    /// Whether it is of use to know when a request came.
+    pub fn is_timed(&self) -> bool {
+        self.duration.is_some()
     }
 
     fn count(&self, class: usize) {
@@ -141,16 +146,16 @@ mod tests {
     fn an_answer_counts_by_its_class_and_a_client_that_hung_up_as_gone() {
         let counts = Arc::new(RouteCounts::new(&Metrics::start().unwrap(), Route::Time));
         for status in [200, 201, 404, 503, 999] {
-            counts.enter().answered(status, None);
+            Arc::clone(&counts).enter().answered(status, None);
         }
-        drop(counts.enter());
+        drop(Arc::clone(&counts).enter());
         assert_eq!(counted(&counts), [0, 2, 0, 1, 2, 1]);
     }
 
     #[test]
     fn a_request_is_in_flight_until_its_guard_is_gone() {
         let counts = Arc::new(RouteCounts::new(&Metrics::start().unwrap(), Route::Time));
-        let mut two = [counts.enter(), counts.enter()];
+        let mut two = [Arc::clone(&counts).enter(), Arc::clone(&counts).enter()];
         two[0].answered(200, None);
         assert_eq!(counts.in_flight.now(), 2);
         drop(two);
