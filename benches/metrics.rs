@@ -30,7 +30,7 @@ fn plan() -> Plan {
 /// the request in flight, and its class.
 fn claim(metrics: &Metrics, counts: &Counts, worker: &Arc<quan::metrics::routes::RouteCounts>) {
     let since = black_box(Instant::now());
-    let mut flight = worker.enter();
+    let mut flight = Arc::clone(worker).enter();
     let no = Problem::from(black_box(Refusal::SoldOut));
     metrics.claimed(counts, ROUND, Told::no(&no), since);
     flight.answered(black_box(409), Some(since));

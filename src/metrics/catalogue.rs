@@ -165,8 +165,9 @@ mod tests {
             assert!(UNITS.contains(&entry.unit), "{name}: unit {}", entry.unit);
             let bare = bare.unwrap_or(name);
             // A base unit comes last; a thing that is counted may be told more of: coupons_issued.
-            let base = ["seconds", "bytes", "fen"].contains(&entry.unit);
-            let said = if base { bare.ends_with(entry.unit) } else { bare.contains(entry.unit) };
+            let measured = ["seconds", "bytes", "fen"].contains(&entry.unit);
+            let said =
+                if measured { bare.ends_with(entry.unit) } else { bare.contains(entry.unit) };
             assert!(said, "{name} does not say {}", entry.unit);
             assert!(entry.help.ends_with('.') && !entry.help.contains('\n'), "{name}");
         }
