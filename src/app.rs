@@ -13,6 +13,7 @@ use crate::ledger::journal::{Folder, Options};
 use crate::ledger::machine::{Answer, Summary};
 use crate::ledger::service::{BatchStats, Ledger, Watcher};
 use crate::ledger::snapshot::{self, thread::SnapshotThread};
+use crate::metrics::Metrics;
 use crate::pass::{Desk, Keyring};
 use crate::plan::Plan;
 use crate::steward;
@@ -30,6 +31,10 @@ pub struct App {
     pub keys: Arc<Keyring>,
     /// How far the store is.
     pub drain: Progress,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The data folder.
+    pub data: DataFolder,
     campaigns: Arc<Campaigns>,
     body: BodyLimits,
     beside: Mutex<Option<(DrainThread, SnapshotThread)>>,
@@ -52,6 +57,7 @@ impl App {
         for campaign in &config.campaign {
             plans.push(plan(campaign)?);
         }
+        let metrics = Arc::new(Metrics::start()?);
         let keys = &config.keys.folder;
         let keys = Keyring::load(keys).context("no usable keys; `quan keys FOLDER` makes a set")?;
         let keys = Arc::new(keys);
@@ -65,14 +71,18 @@ impl App {
             ensure!(before.is_none(), "two plans have the campaign id {id}");
         }
         let campaigns = Arc::new(Campaigns(campaigns));
-        let (watcher, time) = (Board(Arc::clone(&campaigns)), Arc::clone(&clock));
+        metrics.recovered(embedded.recovered());
+        let (board, time) = (Arc::clone(&campaigns), Arc::clone(&clock));
+        let watcher = Board { campaigns: board, metrics: Arc::clone(&metrics), clock: time };
+        let time = Arc::clone(&clock);
         let ledger = Ledger::start(embedded, move || time.now(), Box::new(watcher))?;
         let patience = Duration::from_millis(config.public.request_ms);
         let body = BodyLimits { bytes: config.public.body_bytes, patience };
-        let drain = DrainThread::start(data.clone(), ledger.view().watermark())?;
+        let drain =
+            DrainThread::start(data.clone(), ledger.view().watermark(), metrics.db_write())?;
         let progress = drain.progress();
         let beside = Mutex::new(Some((drain, SnapshotThread::start(&data)?)));
-        Ok(App { clock, ledger, keys, campaigns, body, drain: progress, beside })
+        Ok(App { clock, ledger, keys, drain: progress, metrics, data, campaigns, body, beside })
     }
 
     /// The campaign of that id.
@@ -174,15 +184,22 @@ fn open_campaign(embedded: &mut Embedded<Folder>, plan: &Plan, now: At) -> Resul
     }
 }
 
-/// Passes on what becomes durable to the shields and the interlocks.
-struct Board(Arc<Campaigns>);
+/// Passes on what becomes durable to the shields, the interlocks and the metrics.
+struct Board {
+    campaigns: Arc<Campaigns>,
+    metrics: Arc<Metrics>,
+    clock: Arc<Clock>,
+}
 
 impl Watcher for Board {
     fn campaign(&mut self, seq: u64, no: CampaignNo, summary: &Summary) {
-        if let Some(campaign) = self.0.by_no(no) {
+        if let Some(campaign) = self.campaigns.by_no(no) {
             campaign.note(seq, summary);
+            campaign.counts.note(summary, self.clock.now().0);
         }
     }
 
-    fn batch(&mut self, _: &BatchStats) {}
+    fn batch(&mut self, stats: &BatchStats) {
+        self.metrics.batch(stats);
+    }
 }

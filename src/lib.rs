@@ -17,6 +17,7 @@ pub mod gate;
 pub mod http;
 pub mod inventory;
 pub mod ledger;
+pub mod metrics;
 pub mod pass;
 pub mod plan;
 pub mod rush;

@@ -85,13 +85,14 @@ fn start_http(
         idle_ms: public.idle_ms,
         grace_ms: public.grace_ms,
     };
-    let count = Arc::new(Connections::default());
     let front = Server::bind(public.listen, limits).with_context(|| listening(public.listen))?;
     let back_limits = Limits { workers: 1, connections: 64, ..limits };
     let back = Server::bind(config.ops.listen, back_limits)
         .with_context(|| listening(config.ops.listen))?;
     let served = Served { public: front.address(), ops: back.address() };
-    let ops_count = Arc::new(Connections::default());
+    let count = Arc::new(Connections::of(front.workers()));
+    let ops_count = Arc::new(Connections::of(back.workers()));
+    app.metrics.watch(Arc::clone(&count));
     let workers = vec![
         front.run(|| router::public(Arc::clone(app)), stopped, &count)?,
         back.run(|| ops::router(Arc::clone(app)), stopped, &ops_count)?,

@@ -494,7 +494,8 @@ async fn a_panic_in_a_handler_is_an_answer_and_the_connection_goes_on() {
             .route("/", routing::get(|| std::future::ready("fine")))
     };
     let (stop, stopped) = watch::channel(false);
-    let running = server.run(router, &stopped, &Arc::default()).expect("a thread");
+    let running =
+        server.run(router, &stopped, &Arc::new(accept::Connections::of(1))).expect("a thread");
     let mut wire = Wire::open(address).await;
     for _ in 0..3 {
         let answer = wire.ask(&get("/panic")).await;

@@ -37,13 +37,14 @@ pub(crate) fn serve(answer: &str) -> anyhow::Result<()> {
     };
     let server = Server::bind("127.0.0.1:0".parse()?, limits)?;
     println!("{{\"public\":\"{}\"}}", server.address());
+    let workers = server.workers();
     let (stop, stopped) = watch::channel(false);
     let router = || {
         let fixed = Arc::clone(&fixed);
         let claim = move |body: Bytes| std::future::ready(given(&fixed, &body));
         Router::new().route("/v1/campaigns/{campaign}/rounds/{round}/claims", post(claim))
     };
-    let running = server.run(router, &stopped, &Arc::new(Connections::default()))?;
+    let running = server.run(router, &stopped, &Arc::new(Connections::of(workers)))?;
     std::io::stdin().read_to_end(&mut Vec::new())?;
     stop.send_replace(true);
     running.join();

@@ -12,6 +12,7 @@ use crate::domain::{CampaignNo, KindNo, Refusal, RoundNo, calendar::Round};
 use crate::gate::{Gate, Reason};
 use crate::inventory::{Shortage, Stock};
 use crate::ledger::machine::Summary;
+use crate::metrics::Counts;
 use crate::plan::{Kind, Plan};
 use std::sync::{Arc, OnceLock};
 
@@ -29,6 +30,8 @@ pub struct Campaign {
     pub plan: Plan,
     /// Who may come in.
     pub gate: Gate,
+    /// What is counted of it.
+    pub counts: Counts,
     /// By round, from the first; empty until the round is armed.
     stocks: Vec<OnceLock<Vec<Arc<Stock>>>>,
 }
@@ -37,7 +40,8 @@ impl Campaign {
     /// The campaign of `plan`, with no round armed yet.
     pub fn new(no: CampaignNo, plan: Plan, gate: Gate) -> Campaign {
         let stocks = plan.rounds.iter().map(|_| OnceLock::new()).collect();
-        Campaign { no, plan, gate, stocks }
+        let counts = Counts::of(&plan);
+        Campaign { no, plan, gate, counts, stocks }
     }
 
     /// The round of that number in the plan.

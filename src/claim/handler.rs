@@ -1,8 +1,10 @@
 use super::{Claimed, claim};
 use crate::app::App;
 use crate::campaign::{Campaign, InRound};
+use crate::domain::RoundNo;
 use crate::gate::Claim;
 use crate::http::{JsonText, Peer, Problem};
+use crate::metrics::Told;
 use crate::wallet::{Coupon, coupon};
 use axum::{
     Extension,
@@ -11,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 use utoipa::ToSchema;
 
 /// A claim.
@@ -62,9 +64,22 @@ pub struct Granted {
 pub async fn post(
     State(app): State<Arc<App>>,
     InRound(campaign, round): InRound,
-    Extension(Peer(address)): Extension<Peer>,
-    body: JsonText,
+    Extension(peer): Extension<Peer>,
+    body: Result<JsonText, Problem>,
 ) -> Result<Response, Problem> {
+    let claimed = asked(&app, &campaign, round, peer.address, body).await;
+    app.metrics.claimed(&campaign.counts, round, told(&claimed), peer.since);
+    Ok(granted(&app, &campaign, &claimed?))
+}
+
+async fn asked(
+    app: &App,
+    campaign: &Campaign,
+    round: RoundNo,
+    address: IpAddr,
+    body: Result<JsonText, Problem>,
+) -> Result<Claimed, Problem> {
+    let body = body?;
     let request: ClaimRequest<'_> = body.parse()?;
     let shown = Claim {
         address,
@@ -73,8 +88,14 @@ pub async fn post(
         device: &request.device,
         fix: request.fix.as_ref().map(|fix| fix.0.as_ref()),
     };
-    let claimed = claim(&app, &campaign, campaign.round(round)?, &shown).await?;
-    Ok(granted(&app, &campaign, &claimed))
+    claim(app, campaign, campaign.round(round)?, &shown).await
+}
+
+fn told(claimed: &Result<Claimed, Problem>) -> Told {
+    match claimed {
+        Ok(claimed) => Told::yes(claimed.replayed),
+        Err(problem) => Told::no(problem),
+    }
 }
 
 fn granted(app: &App, campaign: &Campaign, claimed: &Claimed) -> Response {

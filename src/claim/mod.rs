@@ -18,7 +18,7 @@ use crate::http::Problem;
 use crate::inventory::Hold;
 use crate::ledger::embedded::Outcome;
 use crate::ledger::machine::{Answer, Command, Grant, Held, No};
-use crate::ledger::service::{Ledger, NotTaken, Waiting};
+use crate::ledger::service::{Ledger, NotTaken, Waiting, outcome};
 use tokio::sync::oneshot;
 
 /// A yes.
@@ -46,15 +46,17 @@ pub async fn claim(
     // An open round that is not armed yet is about to be.
     let stock = campaign.stock(round, kind).ok_or(Refusal::Busy { retry_after_ms: BUSY_MS })?;
     let hold = stock.take().map_err(shortage)?;
-    told(ask(&app.ledger, grant, hold).await?)
+    let start = quanta::Instant::now();
+    let became = ask(&app.ledger, grant, hold).await?;
+    app.metrics.ledger_wait.record(start.elapsed());
+    told(became)
 }
 
 /// Hands the grant and its hold to the ledger and waits for what became of it.
 async fn ask(ledger: &Ledger, grant: Grant, hold: Hold) -> Result<Outcome, Problem> {
     let (sender, receiver) = oneshot::channel();
     ledger.ask(Command::Grant(grant), Box::new(Claimer { hold, sender })).map_err(not_taken)?;
-    // A writer that is gone without an answer leaves the outcome unknown.
-    Ok(receiver.await.unwrap_or(Outcome::Unknown))
+    Ok(outcome(receiver).await)
 }
 
 /// What a claimer is told of the ledger's outcome.

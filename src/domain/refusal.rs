@@ -170,6 +170,48 @@ impl Refusal {
             Refusal::ProofSpent => "proof_spent",
         }
     }
+
+    /// Its place in [`Refusal::ALL`]: where an array of counters has its own.
+    pub const fn place(self) -> usize {
+        match self {
+            Refusal::CampaignUnknown => 0,
+            Refusal::RoundUnknown => 1,
+            Refusal::KindUnknown => 2,
+            Refusal::OneKindPerPass => 3,
+            Refusal::RiskControlDegraded => 4,
+            Refusal::NotOpen { .. } => 5,
+            Refusal::Closed => 6,
+            Refusal::PassInvalid => 7,
+            Refusal::PassExpired => 8,
+            Refusal::PassWrongRound => 9,
+            Refusal::PassWrongDevice => 10,
+            Refusal::KindNotInPass => 11,
+            Refusal::PassSpent => 12,
+            Refusal::PositionMissing => 13,
+            Refusal::PositionUnsigned => 14,
+            Refusal::PositionStale => 15,
+            Refusal::PositionCoarse => 16,
+            Refusal::PositionMock => 17,
+            Refusal::PositionUncertain => 18,
+            Refusal::PositionOutside => 19,
+            Refusal::TooFast { .. } => 20,
+            Refusal::Busy { .. } => 21,
+            Refusal::SoldOut => 22,
+            Refusal::ChannelRequired => 23,
+            Refusal::IdentityInvalid => 24,
+            Refusal::IdentityExpired => 25,
+            Refusal::NotRealName => 26,
+            Refusal::IdentifierBlank => 27,
+            Refusal::AccountInUse => 28,
+            Refusal::PhoneInUse => 29,
+            Refusal::CardInUse => 30,
+            Refusal::DeviceInUse => 31,
+            Refusal::SliderInvalid => 32,
+            Refusal::ImageInvalid => 33,
+            Refusal::ProofExpired => 34,
+            Refusal::ProofSpent => 35,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -184,5 +226,8 @@ mod tests {
         // `code` is a match without a catch-all; its rows are counted here.
         let rows = include_str!("refusal.rs").matches("=> \"").count();
         assert_eq!(rows, Refusal::ALL.len());
+        for (place, refusal) in Refusal::ALL.into_iter().enumerate() {
+            assert_eq!(refusal.place(), place, "{refusal:?}");
+        }
     }
 }

@@ -22,7 +22,8 @@ pub use thread::{DrainThread, Progress};
 use crate::ledger::journal::{self, Entry};
 use crate::store::{self, Cursor, Store};
 pub use fold::Misfit;
-use std::{fmt, io, sync::Arc};
+use metrics::Histogram;
+use std::{fmt, io, sync::Arc, time::Instant};
 
 /// Entries a batch has at most.
 pub const MOST: usize = 5_000;
@@ -110,6 +111,7 @@ pub struct Drain<S> {
     /// How many of the batch are tried at once.
     tried: usize,
     status: Arc<Status>,
+    timing: Histogram,
 }
 
 impl<S: Source> Drain<S> {
@@ -123,7 +125,14 @@ impl<S: Source> Drain<S> {
         let cursor = taken.map_err(Error::opening)?;
         let source = source(cursor.seq).map_err(Error::Journal)?;
         let status = Arc::new(Status::at(cursor.seq));
-        Ok(Drain { store, source, cursor, batch: Vec::new(), tried: 0, status })
+        let timing = Histogram::noop();
+        Ok(Drain { store, source, cursor, batch: Vec::new(), tried: 0, status, timing })
+    }
+
+    /// Tells `timing` how long each batch's transaction takes.
+    #[must_use]
+    pub fn timed(self, timing: Histogram) -> Drain<S> {
+        Drain { timing, ..self }
     }
 
     /// How far the drain is, for whoever wants to know.
@@ -165,7 +174,9 @@ impl<S: Source> Drain<S> {
         let entries = self.batch.get(..self.tried).unwrap_or_default();
         let rows = fold::rows(entries).map_err(|(seq, why)| Error::Entry { seq, why })?;
         let from = self.cursor.seq + 1;
+        let start = Instant::now();
         let written = self.store.write(self.cursor, to, &rows).await;
+        self.timing.record(start.elapsed());
         written.map(drop).map_err(|source| Error::Store { from, to, source })
     }
 }

@@ -14,6 +14,7 @@ pub struct Status {
     end: AtomicU64,
     oldest_at_ms: AtomicI64,
     failures: AtomicU64,
+    failed: AtomicU64,
     stopped: AtomicBool,
 }
 
@@ -24,6 +25,7 @@ impl Status {
             end: AtomicU64::new(seq),
             oldest_at_ms: AtomicI64::new(NONE),
             failures: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
         }
     }
@@ -49,6 +51,11 @@ impl Status {
         self.failures.load(Relaxed)
     }
 
+    /// Failed steps ever.
+    pub fn failed_ever(&self) -> u64 {
+        self.failed.load(Relaxed)
+    }
+
     /// Whether the drain has stopped for good, by an error that does not pass.
     pub fn stopped(&self) -> bool {
         self.stopped.load(Relaxed)
@@ -69,6 +76,7 @@ impl Status {
     }
 
     pub(super) fn failed(&self) -> u64 {
+        self.failed.fetch_add(1, Relaxed);
         self.failures.fetch_add(1, Relaxed).saturating_add(1)
     }
 

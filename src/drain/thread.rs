@@ -4,6 +4,7 @@ use super::{Drain, Error, Following, Status, Step};
 use crate::data::DataFolder;
 use crate::ledger::journal::Folder;
 use crate::store::{SHARD, Store};
+use metrics::Histogram;
 use std::{
     io,
     sync::{Arc, OnceLock, atomic::AtomicU64},
@@ -38,15 +39,20 @@ impl Progress {
 }
 
 impl DrainThread {
-    /// Starts to carry the journal in `data`, durable up to `durable`, to the store beside it.
-    pub fn start(data: DataFolder, durable: Arc<AtomicU64>) -> io::Result<DrainThread> {
+    /// Starts to carry the journal in `data`, durable up to `durable`, to the store beside it;
+    /// `timing` is told how long each batch takes.
+    pub fn start(
+        data: DataFolder,
+        durable: Arc<AtomicU64>,
+        timing: Histogram,
+    ) -> io::Result<DrainThread> {
         let (stop, stopped) = watch::channel(false);
         let progress = Progress::default();
         let shown = progress.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new().name("drain".into());
         let thread = thread.spawn(move || {
-            if let Err(error) = runtime.block_on(work(&data, durable, &shown, stopped)) {
+            if let Err(error) = runtime.block_on(work(&data, durable, timing, &shown, stopped)) {
                 tracing::error!(%error, "the store is not carried on; claims go on without it");
             }
         })?;
@@ -86,13 +92,14 @@ async fn opened(
 async fn work(
     data: &DataFolder,
     durable: Arc<AtomicU64>,
+    timing: Histogram,
     progress: &Progress,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let Some(store) = opened(data, &mut stopped).await? else { return Ok(()) };
     let disk = Folder::open(&data.journal()).map_err(Error::folder)?;
     let source = |seq| Ok(Following::new(disk, seq, durable));
-    let mut drain = Drain::open(store.clone(), SHARD, source).await?;
+    let mut drain = Drain::open(store.clone(), SHARD, source).await?.timed(timing);
     let _ = progress.0.set(drain.status());
     let stop = async { drop(stopped.wait_for(|stop| *stop).await) };
     drain.run(stop).await?;

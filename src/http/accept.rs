@@ -14,6 +14,7 @@
 
 use super::Problem;
 use super::patience::{Pace, Patience, Patient};
+use crate::metrics::Longest;
 use axum::{
     Router,
     body::Body,
@@ -23,6 +24,7 @@ use axum::{
 use futures_util::FutureExt;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use quanta::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     any::Any,
@@ -59,6 +61,8 @@ const BEHIND: usize = 64 << 10;
 const BACKLOG: i32 = 4_096;
 /// How long the loop rests when accepting fails.
 const REST: Duration = Duration::from_millis(20);
+/// The period of each worker's ticker: 10 wakes a second cost an idle server next to nothing.
+const TICK: Duration = Duration::from_millis(100);
 
 /// What a connection may take.
 #[derive(Clone, Copy, Debug)]
@@ -75,19 +79,45 @@ pub struct Limits {
     pub grace_ms: u64,
 }
 
-/// The address a request came from.
+/// Where a request came from, and when its head was there.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer(pub IpAddr);
+pub struct Peer {
+    /// The address.
+    pub address: IpAddr,
+    /// When.
+    pub since: Instant,
+}
 
 /// How many connections there are and were.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Connections {
-    /// Open now.
+    /// Open now, over all workers: what is bounded.
+    open: AtomicUsize,
+    /// By worker.
+    pub workers: Box<[Worker]>,
+}
+
+/// How one worker is.
+#[derive(Debug, Default)]
+pub struct Worker {
+    /// Connections open now.
     pub open: AtomicUsize,
     /// Accepted ever.
     pub accepted: AtomicUsize,
     /// Closed at once since there were too many.
     pub rejected: AtomicUsize,
+    /// How late its ticker was.
+    pub lag: Longest,
+}
+
+impl Connections {
+    /// None yet, for so many workers.
+    pub fn of(workers: usize) -> Connections {
+        Connections {
+            open: AtomicUsize::new(0),
+            workers: (0..workers).map(|_| Worker::default()).collect(),
+        }
+    }
 }
 
 /// Sockets that listen; nobody is served yet.
@@ -126,6 +156,11 @@ impl Server {
         Ok(Server { listeners, address, limits })
     }
 
+    /// How many workers will serve.
+    pub fn workers(&self) -> usize {
+        self.listeners.len()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -140,9 +175,10 @@ impl Server {
     ) -> io::Result<Running> {
         let mut workers = Vec::new();
         for (no, listener) in self.listeners.into_iter().enumerate() {
-            let (router, stop, count) = (router(), stop.clone(), Arc::clone(count));
+            let (router, stop) = (router(), stop.clone());
+            let seat = Seat { count: Arc::clone(count), worker: no };
             let limits = self.limits;
-            let work = move || worker(listener, &router, limits, &stop, &count);
+            let work = move || worker(listener, &router, limits, &stop, &seat);
             workers.push(thread::Builder::new().name(format!("http-{no}")).spawn(move || {
                 if let Err(error) = work() {
                     tracing::error!(%error, "a worker could not start");
@@ -168,14 +204,15 @@ fn worker(
     router: &Router,
     limits: Limits,
     stop: &watch::Receiver<bool>,
-    count: &Arc<Connections>,
+    seat: &Seat,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
+        tokio::spawn(tick(seat.clone()));
         // Every connection holds a clone; when the last is dropped, all are done.
         let (alive, mut all_done) = tokio::sync::mpsc::channel::<()>(1);
-        accept(&listener, router, limits, stop, count, &alive).await;
+        accept(&listener, router, limits, stop, seat, &alive).await;
         drop((listener, alive));
         let grace = Duration::from_millis(limits.grace_ms);
         // Whoever is still not done then is cut off.
@@ -189,7 +226,7 @@ async fn accept(
     router: &Router,
     limits: Limits,
     stop: &watch::Receiver<bool>,
-    count: &Arc<Connections>,
+    seat: &Seat,
     alive: &tokio::sync::mpsc::Sender<()>,
 ) {
     let mut stopped = stop.clone();
@@ -204,7 +241,7 @@ async fn accept(
             sleep(REST).await;
             continue;
         };
-        let Some(place) = Place::take(count, limits.connections) else { continue };
+        let Some(place) = Place::take(seat, limits.connections) else { continue };
         let (router, stop, alive) = (router.clone(), stop.clone(), alive.clone());
         tokio::spawn(async move {
             connection(stream, peer, router, limits, stop, &place).await;
@@ -213,19 +250,43 @@ async fn accept(
     }
 }
 
+/// A worker's place among the others.
+#[derive(Clone)]
+struct Seat {
+    count: Arc<Connections>,
+    worker: usize,
+}
+
+impl Seat {
+    fn worker(&self) -> Option<&Worker> {
+        self.count.workers.get(self.worker)
+    }
+}
+
+/// Notes how late a ticker is, and so for how long nobody on this worker could go on.
+async fn tick(seat: Seat) {
+    let Some(worker) = seat.worker() else { return };
+    loop {
+        let due = tokio::time::Instant::now() + TICK;
+        tokio::time::sleep_until(due).await;
+        worker.lag.note(due.elapsed());
+    }
+}
+
 /// One connection's place among those that may be open.
-struct Place(Arc<Connections>);
+struct Place(Seat);
 
 impl Place {
-    fn take(count: &Arc<Connections>, most: usize) -> Option<Place> {
-        let place = Place(Arc::clone(count));
+    fn take(seat: &Seat, most: usize) -> Option<Place> {
         // Counted in any case: dropping the place takes it off again.
-        if count.open.fetch_add(1, Relaxed) < most {
-            count.accepted.fetch_add(1, Relaxed);
-            return Some(place);
+        let there_were = seat.count.open.fetch_add(1, Relaxed);
+        let place = Place(seat.clone());
+        if let Some(worker) = seat.worker() {
+            worker.open.fetch_add(1, Relaxed);
+            let count = if there_were < most { &worker.accepted } else { &worker.rejected };
+            count.fetch_add(1, Relaxed);
         }
-        count.rejected.fetch_add(1, Relaxed);
-        None
+        (there_were < most).then_some(place)
     }
 
     /// Whether fewer than an eighth of the places are free.
@@ -236,7 +297,10 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Relaxed);
+        self.0.count.open.fetch_sub(1, Relaxed);
+        if let Some(worker) = self.0.worker() {
+            worker.open.fetch_sub(1, Relaxed);
+        }
     }
 }
 
@@ -270,14 +334,14 @@ async fn connection(
         _ = stop.wait_for(|stop| *stop) => return,
     };
     let Ok(Some(version)) = version else { return };
-    let count = Arc::clone(&taken.0);
+    let count = Arc::clone(&taken.0.count);
     let crowded = move || Place::crowded(&count, limits.connections);
     let heads = matches!(version, Version::One);
     let io = TokioIo::new(Patient::new(stream, Arc::clone(&pace), heads, crowded));
-    let peer = Peer(peer.ip().to_canonical());
+    let address = peer.ip().to_canonical();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
-        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Peer { address, since: Instant::now() });
         let (router, in_flight) = (router.clone(), pace.request());
         async move {
             let answer = answer(router, request).await;

@@ -14,6 +14,8 @@ use std::fmt::Write;
 /// One row of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
+    /// Where it is in [`Problem::all`].
+    place: usize,
     code: &'static str,
     status: u16,
     zh: &'static str,
@@ -28,8 +30,15 @@ pub struct Problem {
     opens_in_ms: Option<i64>,
 }
 
-const fn row(code: &'static str, status: u16, zh: &'static str, en: &'static str) -> Row {
-    Row { code, status, zh, en }
+/// A row that is no refusal's: the `no`-th of [`Problem::OTHERS`].
+const fn row(
+    no: usize,
+    code: &'static str,
+    status: u16,
+    zh: &'static str,
+    en: &'static str,
+) -> Row {
+    Row { place: Refusal::ALL.len() + no, code, status, zh, en }
 }
 
 const fn problem(row: Row) -> Problem {
@@ -39,12 +48,13 @@ const fn problem(row: Row) -> Problem {
 impl Problem {
     /// The request can't be understood.
     pub const BAD_REQUEST: Problem =
-        problem(row("bad_request", 400, "请求格式不正确", "the request is malformed"));
+        problem(row(0, "bad_request", 400, "请求格式不正确", "the request is malformed"));
     /// No such address.
     pub const NOT_FOUND: Problem =
-        problem(row("not_found", 404, "没有这个地址", "no such address"));
+        problem(row(1, "not_found", 404, "没有这个地址", "no such address"));
     /// The address does not take this method.
     pub const METHOD_NOT_ALLOWED: Problem = problem(row(
+        2,
         "method_not_allowed",
         405,
         "该地址不支持此操作",
@@ -52,6 +62,7 @@ impl Problem {
     ));
     /// The body did not come in time.
     pub const REQUEST_TIMEOUT: Problem = problem(row(
+        3,
         "request_timeout",
         408,
         "请求发送太慢，请检查网络后重试",
@@ -59,12 +70,18 @@ impl Problem {
     ));
     /// The body is longer than any request needs.
     pub const BODY_TOO_LARGE: Problem =
-        problem(row("body_too_large", 413, "请求内容过大", "the body is too large"));
+        problem(row(4, "body_too_large", 413, "请求内容过大", "the body is too large"));
     /// The body is not JSON.
-    pub const UNSUPPORTED_MEDIA_TYPE: Problem =
-        problem(row("unsupported_media_type", 415, "请求内容须为 JSON", "send application/json"));
+    pub const UNSUPPORTED_MEDIA_TYPE: Problem = problem(row(
+        5,
+        "unsupported_media_type",
+        415,
+        "请求内容须为 JSON",
+        "send application/json",
+    ));
     /// A handler panicked; it has been logged.
     pub const INTERNAL: Problem = problem(row(
+        6,
         "internal",
         500,
         "服务出错，请稍后重试",
@@ -72,13 +89,14 @@ impl Problem {
     ));
     /// Nothing was done: the ledger takes nothing at the moment.
     pub const UNAVAILABLE: Problem = Problem {
-        row: row("unavailable", 503, "服务暂不可用，请稍后重试", "not available now; try again"),
+        row: row(7, "unavailable", 503, "服务暂不可用，请稍后重试", "not available now; try again"),
         retry_after_ms: Some(1_000),
         opens_in_ms: None,
     };
     /// Done or not: asking again with the same request tells.
     pub const OUTCOME_UNKNOWN: Problem = Problem {
         row: row(
+            8,
             "outcome_unknown",
             503,
             "结果待确认，请用同一请求重试查询",
@@ -101,6 +119,19 @@ impl Problem {
         Problem::OUTCOME_UNKNOWN,
     ];
 
+    /// How many there are.
+    pub const COUNT: usize = Refusal::ALL.len() + Problem::OTHERS.len();
+
+    /// Every one of them, in the order of their places.
+    pub fn all() -> impl Iterator<Item = Problem> {
+        Refusal::ALL.into_iter().map(Problem::from).chain(Problem::OTHERS)
+    }
+
+    /// Its place among [`Problem::all`]: where an array of counters has its own.
+    pub const fn place(&self) -> usize {
+        self.row.place
+    }
+
     /// The stable name.
     pub fn code(&self) -> &'static str {
         self.row.code
@@ -117,7 +148,7 @@ impl Problem {
     }
 
     fn body(&self) -> String {
-        let Row { code, status, zh, en } = self.row;
+        let Row { code, status, zh, en, .. } = self.row;
         let mut body = String::with_capacity(384);
         // Writing to a String can't fail, and no text of the table needs an escape.
         let _ = write!(body, r#"{{"status":{status}"#);
@@ -268,7 +299,7 @@ fn contract(refusal: Refusal) -> Row {
             (409, "该验证已使用，请重新验证", "the check was already used; verify again")
         }
     };
-    row(refusal.code(), status, zh, en)
+    Row { place: refusal.place(), code: refusal.code(), status, zh, en }
 }
 
 #[cfg(test)]
@@ -277,8 +308,7 @@ mod tests {
     use std::collections::HashSet;
 
     fn all() -> Vec<Problem> {
-        let refusals = Refusal::ALL.into_iter().map(Problem::from);
-        refusals.chain(Problem::OTHERS).collect()
+        Problem::all().collect()
     }
 
     #[test]
@@ -290,6 +320,9 @@ mod tests {
             assert!(zh.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{problem:?}");
             assert!(en.is_ascii() && !en.is_empty(), "{problem:?}");
             assert!((400..600).contains(&problem.status()));
+        }
+        for (place, problem) in Problem::all().enumerate() {
+            assert_eq!(problem.place(), place, "{problem:?}");
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod body;
 pub mod error;
+pub mod measured;
 pub mod openapi;
 pub mod ops;
 mod patience;

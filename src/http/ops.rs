@@ -5,7 +5,7 @@ use crate::app::App;
 use axum::{
     Json, Router,
     extract::State,
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -17,6 +17,7 @@ pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/live", get(|| std::future::ready("live\n")))
         .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
         .fallback(|| std::future::ready(Problem::NOT_FOUND))
         .with_state(app)
 }
@@ -92,6 +93,11 @@ impl Readiness {
             }),
         }
     }
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, app.metrics.render(&app))
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {

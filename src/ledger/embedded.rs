@@ -87,6 +87,7 @@ impl Batch {
 pub struct Embedded<D: Disk> {
     machine: Machine,
     journal: Journal<D>,
+    recovered: u64,
 }
 
 impl<D: Disk> Embedded<D> {
@@ -109,6 +110,7 @@ impl<D: Disk> Embedded<D> {
             Some(start) if start.journal != journal.id() => return Err(OpenError::Elsewhere),
             start => start.map_or_else(Machine::default, |start| start.machine),
         };
+        let mut recovered = 0;
         for entry in Reader::all(journal.disk())? {
             let entry = entry?;
             if entry.seal || entry.seq <= after {
@@ -118,8 +120,9 @@ impl<D: Disk> Embedded<D> {
             for event in codec::decode(&entry.body).ok_or(foreign)? {
                 machine.apply(&event, entry.at);
             }
+            recovered += 1;
         }
-        Ok(Embedded { machine, journal })
+        Ok(Embedded { machine, journal, recovered })
     }
 
     /// Decides the commands in order. Nothing is durable before [`Embedded::commit`].
@@ -153,6 +156,16 @@ impl<D: Disk> Embedded<D> {
     /// The highest durable seq.
     pub fn durable(&self) -> u64 {
         self.journal.durable()
+    }
+
+    /// Bytes of all entries that were written since the journal was opened.
+    pub fn bytes(&self) -> u64 {
+        self.journal.bytes()
+    }
+
+    /// How many entries were replayed when it was opened.
+    pub fn recovered(&self) -> u64 {
+        self.recovered
     }
 
     /// Names what is durable, so that a later recovery can tell a torn tail from damage.

@@ -2,15 +2,15 @@
 
 use super::Application;
 use crate::app::App;
-use crate::campaign::InRound;
+use crate::campaign::{Campaign, InRound};
 use crate::claim::not_taken;
-use crate::domain::{KindSet, Refusal};
+use crate::domain::{KindSet, Refusal, RoundNo};
 use crate::http::{Json, Peer, Problem, bearer};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::machine::{Answer, Command, No};
 use axum::{Extension, extract::State, http::HeaderMap, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 use utoipa::ToSchema;
 
 /// What a person shows beside the identity token.
@@ -61,14 +61,31 @@ pub struct Made {
 pub async fn make(
     State(app): State<Arc<App>>,
     InRound(campaign, round): InRound,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    Json(request): Json<PassRequest>,
+    request: Result<Json<PassRequest>, Problem>,
 ) -> Result<(StatusCode, axum::Json<Made>), Problem> {
+    let made = made(&app, &campaign, round, peer.address, &headers, request).await;
+    match &made {
+        Ok(_) => campaign.counts.pass(round),
+        Err(problem) => campaign.counts.pass_rejected(problem),
+    }
+    Ok((StatusCode::CREATED, axum::Json(made?)))
+}
+
+async fn made(
+    app: &App,
+    campaign: &Campaign,
+    round: RoundNo,
+    peer: IpAddr,
+    headers: &HeaderMap,
+    request: Result<Json<PassRequest>, Problem>,
+) -> Result<Made, Problem> {
+    let Json(request) = request?;
     let now = app.clock.now();
     campaign.gate.rates.address(peer, now)?;
-    let desk = app.desk(&campaign);
-    let who = desk.identify(bearer(&headers), now)?;
+    let desk = app.desk(campaign);
+    let who = desk.identify(bearer(headers), now)?;
     let mut kinds = KindSet::default();
     for name in &request.kinds {
         let kind = campaign.kind(name)?;
@@ -99,11 +116,10 @@ pub async fn make(
     if now >= expires_at {
         return Err(Refusal::ProofExpired.into());
     }
-    let made = Made {
+    Ok(Made {
         pass: desk.seal(&bound, expires_at),
         kinds: request.kinds,
         expires_at: expires_at.in_zone(&campaign.plan.zone),
         expires_at_ms: expires_at.0,
-    };
-    Ok((StatusCode::CREATED, axum::Json(made)))
+    })
 }

@@ -26,11 +26,11 @@ pub struct Coupons {
 pub async fn coupons(
     State(app): State<Arc<App>>,
     InCampaign(campaign): InCampaign,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Json<Coupons>, Problem> {
     let now = app.clock.now();
-    campaign.gate.rates.address(peer, now)?;
+    campaign.gate.rates.address(peer.address, now)?;
     let who = app.desk(&campaign).identify(bearer(&headers), now)?;
     let person = who.identity(&app.keys.hasher).person;
     let mut held = app.ledger.view().coupons(campaign.no, person);

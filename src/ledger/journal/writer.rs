@@ -18,6 +18,7 @@ pub struct Journal<D: Disk> {
     id: u64,
     durable: u64,
     last: u64,
+    bytes: u64,
     pending: Vec<u8>,
     segment: Segment<D::File>,
     poison: Option<Error>,
@@ -48,6 +49,7 @@ impl<D: Disk> Journal<D> {
             id,
             durable: last,
             last,
+            bytes: 0,
             pending: Vec::new(),
             segment,
             poison: None,
@@ -57,6 +59,11 @@ impl<D: Disk> Journal<D> {
     /// The highest durable seq.
     pub fn durable(&self) -> u64 {
         self.durable
+    }
+
+    /// Bytes of all entries that were written and synced since it was opened.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The folder's random number.
@@ -117,6 +124,7 @@ impl<D: Disk> Journal<D> {
         file.write_at(&self.pending, *used as u64).map_err(io_error("write", name))?;
         file.sync().map_err(io_error("sync", name))?;
         *used += self.pending.len();
+        self.bytes += self.pending.len() as u64;
         self.pending.clear();
         self.durable = self.last;
         Ok(())

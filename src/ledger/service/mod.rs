@@ -23,21 +23,25 @@ use super::embedded::{Embedded, Outcome};
 use super::journal::Disk;
 use super::machine::{Command, Summary};
 use crate::domain::{At, CampaignNo};
+use crate::metrics::Peak;
 use std::{
     io,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering::Relaxed},
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread::{self, JoinHandle},
     time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 use writer::Writer;
 
 /// Commands that may wait for the writer; one more is told to come back. 16 batches.
-const QUEUE: usize = 65_536;
+pub const QUEUE: u32 = 65_536;
+
+/// How long an asker waits for what became of a command. A disk that hangs must not hang people:
+/// after that the outcome is unknown, and the same request tells it later.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Somebody who waits for an answer.
 pub trait Waiting: Send {
@@ -60,6 +64,10 @@ pub struct BatchStats {
     pub commands: usize,
     /// How many events it wrote.
     pub events: usize,
+    /// How many entries became durable.
+    pub entries: u64,
+    /// Bytes of all entries that were written since the journal was opened.
+    pub bytes: u64,
     /// How long its write and sync took.
     pub sync: Duration,
     /// The highest durable seq after it.
@@ -81,6 +89,12 @@ enum Message {
     Close,
 }
 
+/// What became of the command whose answer comes through `receiver`; unknown if none comes, as when
+/// the writer has died or the disk hangs.
+pub async fn outcome(receiver: oneshot::Receiver<Outcome>) -> Outcome {
+    timeout(PATIENCE, receiver).await.ok().and_then(Result::ok).unwrap_or(Outcome::Unknown)
+}
+
 /// The ledger of this server.
 pub struct Ledger {
     queue: SyncSender<Message>,
@@ -91,7 +105,7 @@ pub struct Ledger {
 /// What the writer and the askers both see.
 struct Shared {
     view: View,
-    queued: AtomicU32,
+    queued: Peak,
     fault: Mutex<Option<String>>,
 }
 
@@ -114,10 +128,10 @@ impl Ledger {
         D::File: Send,
         D::Lock: Send,
     {
-        let (queue, inbox) = sync_channel(QUEUE);
+        let (queue, inbox) = sync_channel(QUEUE as usize);
         let shared = Arc::new(Shared {
             view: View::of(embedded.machine(), embedded.durable()),
-            queued: AtomicU32::new(0),
+            queued: Peak::default(),
             fault: Mutex::new(None),
         });
         let mut writer = Writer::new(embedded, clock, watcher, Arc::clone(&shared));
@@ -132,9 +146,9 @@ impl Ledger {
         if self.fault().is_some() {
             return Err(NotTaken::Stopped);
         }
-        self.shared.queued.fetch_add(1, Relaxed);
+        self.shared.queued.rise();
         self.queue.try_send(Message::Ask(command, waiting)).map_err(|error| {
-            self.shared.queued.fetch_sub(1, Relaxed);
+            self.shared.queued.fall(1);
             match error {
                 TrySendError::Full(_) => NotTaken::Full,
                 TrySendError::Disconnected(_) => NotTaken::Stopped,
@@ -146,8 +160,7 @@ impl Ledger {
     pub async fn told(&self, command: Command) -> Result<Outcome, NotTaken> {
         let (sender, receiver) = oneshot::channel();
         self.ask(command, Box::new(Asker(sender)))?;
-        // A writer that died without an answer leaves the outcome unknown.
-        Ok(receiver.await.unwrap_or(Outcome::Unknown))
+        Ok(outcome(receiver).await)
     }
 
     /// What is durable.
@@ -157,7 +170,12 @@ impl Ledger {
 
     /// Commands that wait now.
     pub fn queued(&self) -> u32 {
-        self.shared.queued.load(Relaxed)
+        self.shared.queued.now()
+    }
+
+    /// The most that waited since the last time this was asked.
+    pub fn most_queued(&self) -> u32 {
+        self.shared.queued.take()
     }
 
     /// Why nothing is written any more, if so.

@@ -138,3 +138,10 @@ async fn an_asker_that_hangs_up_leaves_its_grant_behind() {
     claim(&ledger, 2).await;
     assert_eq!(left(&ledger), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn r_claim_2_nobody_waits_for_ever_for_a_disk_that_hangs() {
+    let (never, receiver) = oneshot::channel();
+    assert_eq!(outcome(receiver).await, Outcome::Unknown);
+    drop(never);
+}

@@ -8,7 +8,6 @@ use std::{
     mem,
     sync::{
         Arc,
-        atomic::Ordering::Relaxed,
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
@@ -80,12 +79,14 @@ impl<D: Disk, C: Fn() -> At> Writer<D, C> {
         let commands = mem::take(&mut self.commands);
         let batch = self.embedded.decide_all(commands.iter(), (self.clock)());
         let wrote = !batch.written.is_empty();
-        let start = Instant::now();
+        let (before, start) = (self.embedded.durable(), Instant::now());
         let batch = self.embedded.commit(batch);
         let stats = BatchStats {
             commands: commands.len(),
             events: batch.written.len(),
             sync: start.elapsed(),
+            entries: self.embedded.durable() - before,
+            bytes: self.embedded.bytes(),
             durable: self.embedded.durable(),
         };
         self.unsealed |= wrote;
@@ -93,7 +94,7 @@ impl<D: Disk, C: Fn() -> At> Writer<D, C> {
         self.note_fault();
         self.watcher.batch(&stats);
         let queued = u32::try_from(commands.len()).unwrap_or(u32::MAX);
-        self.shared.queued.fetch_sub(queued, Relaxed);
+        self.shared.queued.fall(queued);
         let mut waiting = mem::take(&mut self.waiting);
         for (waiting, outcome) in waiting.drain(..).zip(batch.outcomes) {
             waiting.answer(outcome);
