@@ -19,7 +19,7 @@ use crate::plan::Plan;
 use crate::steward;
 use anyhow::{Context, Result, bail, ensure};
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
 
 /// Everything a request needs.
 pub struct App {
@@ -38,6 +38,48 @@ pub struct App {
     campaigns: Arc<Campaigns>,
     body: BodyLimits,
     beside: Mutex<Option<(DrainThread, SnapshotThread)>>,
+}
+
+/// The app as one worker's requests hold it. Each worker has its own: if all held the same, each
+/// request would wait for the others' caches twice for every hand-over.
+pub struct Local {
+    app: Arc<App>,
+    campaigns: BTreeMap<String, Here>,
+}
+
+impl Local {
+    /// Another worker's.
+    pub fn of(app: &Arc<App>) -> Arc<Local> {
+        let named = app.campaigns().map(|campaign| (campaign.plan.id.clone(), campaign));
+        let campaigns = named.map(|(id, campaign)| (id, Here(Arc::new(Arc::clone(campaign)))));
+        Arc::new(Local { app: Arc::clone(app), campaigns: campaigns.collect() })
+    }
+
+    /// The campaign of that id.
+    pub fn campaign(&self, id: &str) -> Option<&Here> {
+        self.campaigns.get(id)
+    }
+}
+
+impl Deref for Local {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.app
+    }
+}
+
+/// A campaign as one worker's requests hold it.
+#[expect(clippy::redundant_allocation, reason = "the outer count is the worker's own")]
+#[derive(Clone)]
+pub struct Here(Arc<Arc<Campaign>>);
+
+impl Deref for Here {
+    type Target = Campaign;
+
+    fn deref(&self) -> &Campaign {
+        &self.0
+    }
 }
 
 /// The campaigns that are served, by their ids.
@@ -83,11 +125,6 @@ impl App {
         let progress = drain.progress();
         let beside = Mutex::new(Some((drain, SnapshotThread::start(&data)?)));
         Ok(App { clock, ledger, keys, drain: progress, metrics, data, campaigns, body, beside })
-    }
-
-    /// The campaign of that id.
-    pub fn campaign(&self, id: &str) -> Option<&Arc<Campaign>> {
-        self.campaigns.0.get(id)
     }
 
     /// All campaigns, by their ids.
@@ -136,7 +173,7 @@ impl App {
     }
 }
 
-impl HasBodyLimits for Arc<App> {
+impl HasBodyLimits for Arc<Local> {
     fn body_limits(&self) -> BodyLimits {
         self.body
     }

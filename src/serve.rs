@@ -94,7 +94,7 @@ fn start_http(
     let ops_count = Arc::new(Connections::of(back.workers()));
     app.metrics.watch(Arc::clone(&count));
     let workers = vec![
-        front.run(|| router::public(Arc::clone(app)), stopped, &count)?,
+        front.run(|| router::public(app), stopped, &count)?,
         back.run(|| ops::router(Arc::clone(app)), stopped, &ops_count)?,
     ];
     Ok((served, workers))

@@ -4,16 +4,19 @@ use anyhow::Context;
 use serde::Deserialize;
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
-    net::SocketAddr,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 /// A server process; it ends with this.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    ops: Option<SocketAddr>,
     /// What it reads; gone with it.
     scratch: Option<tempfile::TempDir>,
 }
@@ -24,6 +27,18 @@ pub(crate) struct Watched(u32);
 #[derive(Deserialize)]
 struct Served {
     public: SocketAddr,
+    /// The floor has none.
+    ops: Option<SocketAddr>,
+}
+
+#[derive(Deserialize)]
+struct Ready {
+    drain: Option<Drain>,
+}
+
+#[derive(Deserialize)]
+struct Drain {
+    lag: u64,
 }
 
 impl Server {
@@ -32,8 +47,9 @@ impl Server {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("its output")?).read_line(&mut line)?;
-        let Served { public } = serde_json::from_str(&line).context("the server did not start")?;
-        Ok(Server { child, address: public, scratch: None })
+        let Served { public, ops } =
+            serde_json::from_str(&line).context("the server did not start")?;
+        Ok(Server { child, address: public, ops, scratch: None })
     }
 
     /// A floor that gives `answer`.
@@ -58,6 +74,23 @@ impl Server {
         quan.arg("--data").arg(data).args(["--clock", clock, "--until-stdin-ends"]);
         quan.args(["--listen", "127.0.0.1:0", "--ops", "127.0.0.1:0"]).env("QUAN_LOG", "warn");
         Server::start(&mut quan)
+    }
+
+    /// Waits until everything so far is in the store.
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
+        let Some(ops) = self.ops else { return Ok(()) };
+        loop {
+            let mut stream = TcpStream::connect(ops)?;
+            stream.write_all(b"GET /ready HTTP/1.1\r\nhost: ops\r\nconnection: close\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            let (_, body) = answer.split_once("\r\n\r\n").context("no body")?;
+            let Ready { drain } = serde_json::from_str(body)?;
+            if drain.is_some_and(|drain| drain.lag == 0) {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     pub(crate) fn watch(&self) -> Watched {

@@ -67,6 +67,7 @@ impl Scene {
         };
         let prepared = prepare(options, progress::silent()).await?;
         ensure!(prepared.passes().made == u64::from(people), "passes: {:?}", prepared.passes());
+        server.settle()?;
         let claims = Claims::of(prepared);
         Ok(Scene { server, status, claims, next: 0, first: 0, again, _scratch: scratch })
     }

@@ -1,7 +1,7 @@
 //! What everybody may read: the time, the campaigns, and how a round stands.
 
 use super::{InCampaign, InRound, Remaining, State, state};
-use crate::app::App;
+use crate::app::Local;
 use crate::http::Problem;
 use crate::plan::Plan;
 use axum::{Json, extract};
@@ -102,14 +102,14 @@ pub struct KindStock {
 
 /// The server's clock, for countdowns.
 #[utoipa::path(get, path = "/v1/time", responses((status = 200, body = Time, description = "the time")))]
-pub async fn time(extract::State(app): extract::State<Arc<App>>) -> Json<Time> {
+pub async fn time(extract::State(app): extract::State<Arc<Local>>) -> Json<Time> {
     let now = app.clock.now();
     Json(Time { now_ms: now.0, now: now.in_zone(&jiff::tz::TimeZone::UTC) })
 }
 
 /// The campaigns of this server.
 #[utoipa::path(get, path = "/v1/campaigns", responses((status = 200, body = Campaigns, description = "the campaigns")))]
-pub async fn list(extract::State(app): extract::State<Arc<App>>) -> Json<Campaigns> {
+pub async fn list(extract::State(app): extract::State<Arc<Local>>) -> Json<Campaigns> {
     let entry = |plan: &Plan| Entry { id: plan.id.clone(), title: plan.title.clone() };
     Json(Campaigns { campaigns: app.campaigns().map(|it| entry(&it.plan)).collect() })
 }
@@ -156,7 +156,7 @@ pub async fn about(InCampaign(campaign): InCampaign) -> Json<About> {
     responses((status = 200, body = RoundNow, description = "the round"))
 )]
 pub async fn round(
-    extract::State(app): extract::State<Arc<App>>,
+    extract::State(app): extract::State<Arc<Local>>,
     InRound(campaign, no): InRound,
 ) -> Result<Json<RoundNow>, Problem> {
     let (now, planned) = (app.clock.now(), campaign.round(no)?);

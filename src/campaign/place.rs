@@ -1,30 +1,29 @@
 //! Which campaign and round a request's address names.
 
-use super::Campaign;
-use crate::app::App;
+use crate::app::{Here, Local};
 use crate::domain::{Refusal, RoundNo};
 use crate::http::Problem;
 use axum::{extract::FromRequestParts, http::request::Parts};
 use std::{borrow::Cow, sync::Arc};
 
 /// The campaign that an address names.
-pub struct InCampaign(pub Arc<Campaign>);
+pub struct InCampaign(pub Here);
 
 /// The campaign and the round, one of its plan, that an address names.
-pub struct InRound(pub Arc<Campaign>, pub RoundNo);
+pub struct InRound(pub Here, pub RoundNo);
 
-impl FromRequestParts<Arc<App>> for InCampaign {
+impl FromRequestParts<Arc<Local>> for InCampaign {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<Local>) -> Result<Self, Problem> {
         Ok(InCampaign(named(app, &segment(parts, CAMPAIGN))?))
     }
 }
 
-impl FromRequestParts<Arc<App>> for InRound {
+impl FromRequestParts<Arc<Local>> for InRound {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<Local>) -> Result<Self, Problem> {
         let campaign = named(app, &segment(parts, CAMPAIGN))?;
         let round = segment(parts, ROUND).parse().ok().map(RoundNo);
         let round = campaign.round(round.ok_or(Refusal::RoundUnknown)?)?.no;
@@ -42,6 +41,6 @@ fn segment(parts: &Parts, at: usize) -> Cow<'_, str> {
     percent_encoding::percent_decode_str(segment).decode_utf8_lossy()
 }
 
-fn named(app: &App, id: &str) -> Result<Arc<Campaign>, Refusal> {
+fn named(app: &Local, id: &str) -> Result<Here, Refusal> {
     app.campaign(id).cloned().ok_or(Refusal::CampaignUnknown)
 }

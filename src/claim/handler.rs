@@ -1,9 +1,9 @@
 use super::{Claimed, claim};
-use crate::app::App;
+use crate::app::{App, Local};
 use crate::campaign::{Campaign, InRound};
 use crate::domain::RoundNo;
 use crate::gate::Claim;
-use crate::http::{JsonText, Peer, Problem};
+use crate::http::{JsonText, Peer, Problem, body};
 use crate::metrics::Told;
 use crate::wallet::{Coupon, coupon};
 use axum::{
@@ -62,7 +62,7 @@ pub struct Granted {
     )
 )]
 pub async fn post(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Local>>,
     InRound(campaign, round): InRound,
     Extension(peer): Extension<Peer>,
     body: Result<JsonText, Problem>,
@@ -103,5 +103,5 @@ fn granted(app: &App, campaign: &Campaign, claimed: &Claimed) -> Response {
         return Problem::INTERNAL.into_response();
     };
     let status = if claimed.replayed { StatusCode::OK } else { StatusCode::CREATED };
-    (status, axum::Json(Granted { coupon, replayed: claimed.replayed })).into_response()
+    body::json(status, &Granted { coupon, replayed: claimed.replayed })
 }

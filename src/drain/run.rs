@@ -1,9 +1,10 @@
-use super::{Drain, Error, Source, Step};
+use super::{Drain, Error, MOST, Source, Step};
 use std::{future::Future, pin::pin, time::Duration};
 use tokio::time::sleep;
 
-/// How long an empty drain waits before it looks again.
-const IDLE: Duration = Duration::from_millis(20);
+/// How long a drain waits for more when less than a full batch was there: rows that come together
+/// share pages, transactions and syncs, and nobody waits for the store.
+const GATHER: Duration = Duration::from_millis(200);
 /// How long it waits after the first failure; twice as long after each further one.
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// The longest it waits.
@@ -19,7 +20,10 @@ impl<S: Source> Drain<S> {
             let pause = match self.step().await {
                 Ok(done) => {
                     self.status.went_well();
-                    if done == Step::Empty { IDLE } else { Duration::ZERO }
+                    match done {
+                        Step::Moved(MOST) => Duration::ZERO,
+                        Step::Moved(_) | Step::Empty => GATHER,
+                    }
                 }
                 Err(error) if error.may_pass() => {
                     let failures = self.status.failed();

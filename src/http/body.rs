@@ -4,11 +4,12 @@ use super::Problem;
 use axum::{
     body::Body,
     extract::{FromRequest, Request},
-    http::header,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 use tokio::time::timeout;
 
@@ -24,6 +25,19 @@ pub struct BodyLimits {
 /// A JSON body, read whole.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);
+
+/// An answer, written into room that most answers fit in.
+pub fn json(status: StatusCode, said: &impl Serialize) -> Response {
+    let mut text = Vec::with_capacity(384);
+    if serde_json::to_writer(&mut text, said).is_err() {
+        return Problem::INTERNAL.into_response();
+    }
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
 
 /// State that knows the limits of bodies.
 pub trait HasBodyLimits {

@@ -1,7 +1,7 @@
 //! The public addresses, as a table of contents.
 
 use super::{Problem, measured::measured, openapi};
-use crate::app::App;
+use crate::app::{App, Local};
 use crate::metrics::Route;
 use crate::{campaign, claim, pass, wallet};
 use axum::{
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 
 /// Every public address, for one worker: what it counts, it shares with no other.
-pub fn public(app: Arc<App>) -> Router {
+pub fn public(app: &Arc<App>) -> Router {
     // Written once: it is long, and anybody may ask for it.
     let document = openapi::document().to_json().map_err(|_| Problem::INTERNAL);
     let json = [(header::CONTENT_TYPE, "application/json")];
@@ -35,5 +35,5 @@ pub fn public(app: Arc<App>) -> Router {
         .route(path(Route::OpenApi), get(measured(on(Route::OpenApi), document)))
         .fallback(measured(Arc::clone(&other), not_found))
         .method_not_allowed_fallback(measured(other, not_allowed))
-        .with_state(app)
+        .with_state(Local::of(app))
 }

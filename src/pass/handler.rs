@@ -1,7 +1,7 @@
 //! Making a pass: everything that is slow or costly happens here, before the rush.
 
 use super::Application;
-use crate::app::App;
+use crate::app::{App, Local};
 use crate::campaign::{Campaign, InRound};
 use crate::claim::not_taken;
 use crate::domain::{KindSet, Refusal, RoundNo};
@@ -59,7 +59,7 @@ pub struct Made {
     )
 )]
 pub async fn make(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Local>>,
     InRound(campaign, round): InRound,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,

@@ -1,5 +1,5 @@
 use super::{Coupon, coupon};
-use crate::app::App;
+use crate::app::Local;
 use crate::campaign::InCampaign;
 use crate::http::{Peer, Problem, bearer};
 use axum::{Extension, Json, extract::State, http::HeaderMap};
@@ -24,7 +24,7 @@ pub struct Coupons {
     )
 )]
 pub async fn coupons(
-    State(app): State<Arc<App>>,
+    State(app): State<Arc<Local>>,
     InCampaign(campaign): InCampaign,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
