@@ -129,7 +129,8 @@ fn in_process() {
             embedded.commit(batch);
         }
         let ledger = Ledger::start(embedded, || NOW, Box::new(Nobody)).expect("starts");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let (rate, took) = runtime.block_on(grants(&ledger, people, in_flight));
         let at = |share: usize| took[(took.len() - 1) * share / 1_000];
         let line = format!(
