@@ -1,7 +1,8 @@
 //! `quan`: the engine behind a government consumption-voucher rush.
 //!
-//! The parts don't know each other; each is a folder that can be read alone. Nothing here reads a
-//! clock or draws a random number: both are arguments.
+//! What decides (domain, plan, pass, gate, inventory, funds, the ledger's machine) takes `now` and
+//! randomness as arguments and does no I/O; each of these folders can be read alone. Handlers,
+//! `app` and `serve` join them, and only the shells around them read a clock or touch a disk.
 
 pub mod app;
 pub mod audit;

@@ -101,14 +101,14 @@ pub struct KindStock {
 }
 
 /// The server's clock, for countdowns.
-#[utoipa::path(get, path = "/v1/time", responses((status = 200, body = Time, description = "the time")))]
+#[utoipa::path(get, operation_id = "time", path = "/v1/time", responses((status = 200, body = Time, description = "the time")))]
 pub async fn time(extract::State(app): extract::State<Arc<Local>>) -> Json<Time> {
     let now = app.clock.now();
     Json(Time { now_ms: now.0, now: now.in_zone(&jiff::tz::TimeZone::UTC) })
 }
 
 /// The campaigns of this server.
-#[utoipa::path(get, path = "/v1/campaigns", responses((status = 200, body = Campaigns, description = "the campaigns")))]
+#[utoipa::path(get, operation_id = "campaigns", path = "/v1/campaigns", responses((status = 200, body = Campaigns, description = "the campaigns")))]
 pub async fn list(extract::State(app): extract::State<Arc<Local>>) -> Json<Campaigns> {
     let entry = |plan: &Plan| Entry { id: plan.id.clone(), title: plan.title.clone() };
     Json(Campaigns { campaigns: app.campaigns().map(|it| entry(&it.plan)).collect() })
@@ -117,6 +117,7 @@ pub async fn list(extract::State(app): extract::State<Arc<Local>>) -> Json<Campa
 /// A campaign: its kinds and its rounds.
 #[utoipa::path(
     get,
+    operation_id = "campaign",
     path = "/v1/campaigns/{campaign}",
     params(("campaign" = String, Path, description = "the campaign's id")),
     responses((status = 200, body = About, description = "the campaign"))
@@ -148,6 +149,7 @@ pub async fn about(InCampaign(campaign): InCampaign) -> Json<About> {
 /// How a round stands: state, countdown, and what is left in coarse steps.
 #[utoipa::path(
     get,
+    operation_id = "round",
     path = "/v1/campaigns/{campaign}/rounds/{round}",
     params(
         ("campaign" = String, Path, description = "the campaign's id"),

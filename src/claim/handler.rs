@@ -50,6 +50,7 @@ pub struct Granted {
 /// Claims a coupon. The holder's repeat shows the same coupon again.
 #[utoipa::path(
     post,
+    operation_id = "claim",
     path = "/v1/campaigns/{campaign}/rounds/{round}/claims",
     params(
         ("campaign" = String, Path, description = "the campaign's id"),

@@ -13,7 +13,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Serve: issue coupons until told to stop (SIGTERM or SIGINT).
 ///
-/// When it serves, one line of JSON on standard output tells the addresses.
+/// When it serves, one line of JSON on standard output tells the addresses. The log goes to standard error;
+/// `QUAN_LOG` chooses what is in it, as `warn` or `info,quan::drain=debug`.
 #[derive(clap::Args)]
 pub(crate) struct Serve {
     /// The configuration file.

@@ -16,13 +16,11 @@ pub enum Reason {
     Clock = 2,
     /// The journal can't be written.
     Disk = 4,
-    /// A sensor of risk control is unhealthy.
-    Sensor = 8,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Reason; 4] = [Reason::Ledger, Reason::Clock, Reason::Disk, Reason::Sensor];
+    pub const ALL: [Reason; 3] = [Reason::Ledger, Reason::Clock, Reason::Disk];
 
     /// Its name in `/ready` and metrics.
     pub const fn name(self) -> &'static str {
@@ -30,7 +28,6 @@ impl Reason {
             Reason::Ledger => "ledger",
             Reason::Clock => "clock",
             Reason::Disk => "disk",
-            Reason::Sensor => "sensor",
         }
     }
 }

@@ -47,6 +47,7 @@ pub struct Made {
 /// Makes a pass and binds phone, card, account and device to the person for the round.
 #[utoipa::path(
     post,
+    operation_id = "pass",
     path = "/v1/campaigns/{campaign}/rounds/{round}/passes",
     params(
         ("campaign" = String, Path, description = "the campaign's id"),

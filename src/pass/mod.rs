@@ -20,3 +20,7 @@ pub use identity::{Identity, IdentityKeys, Material};
 pub use keys::{Hasher, KeyError, Keyring, Keys, write_fresh};
 pub use proof::{Captcha, ProofKeys, Solver};
 pub use token::{Asked, Pass, PassKeys};
+
+/// How far the clocks of the host app and of the captcha service may be ahead of ours. A phone's is the
+/// plan's to say (`fix.ahead_at_most_s`).
+const AHEAD_MS: i64 = 5_000;

@@ -15,15 +15,13 @@
 //!
 //! That a proof is used once is for the ledger to say: it keeps the proof ids (R-RISK-1).
 
+use super::AHEAD_MS;
 use super::keys::{Keys, chars};
 use crate::domain::{At, ProofId, Refusal, RoundNo};
 use crate::plan::PassRules;
 
 const VERSION: u8 = 1;
 const BODY: usize = 28;
-
-/// How far the captcha service's clock may be ahead of ours.
-const AHEAD_MS: i64 = 5_000;
 
 /// Characters of a token: base64url of 60 bytes without padding.
 pub const TOKEN_CHARS: usize = chars(BODY);

@@ -16,6 +16,7 @@ pub struct Coupons {
 /// My coupons, with their states and validity.
 #[utoipa::path(
     get,
+    operation_id = "coupons",
     path = "/v1/campaigns/{campaign}/coupons",
     params(("campaign" = String, Path, description = "the campaign's id")),
     security(("identity" = [])),

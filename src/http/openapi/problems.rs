@@ -16,7 +16,8 @@ use utoipa::{
 fn problems(operation: &str) -> Vec<Problem> {
     use Refusal as R;
     let named: &[Refusal] = match operation {
-        "about" => &[R::CampaignUnknown],
+        "time" | "campaigns" => &[],
+        "campaign" => &[R::CampaignUnknown],
         "round" => &[R::CampaignUnknown, R::RoundUnknown],
         "coupons" => &[
             R::CampaignUnknown,
@@ -27,7 +28,7 @@ fn problems(operation: &str) -> Vec<Problem> {
             R::NotRealName,
             R::IdentifierBlank,
         ],
-        "make" => &[
+        "pass" => &[
             R::CampaignUnknown,
             R::RoundUnknown,
             R::TooFast { retry_after_ms: 0 },
@@ -57,7 +58,7 @@ fn problems(operation: &str) -> Vec<Problem> {
             R::DeviceInUse,
             R::Busy { retry_after_ms: 0 },
         ],
-        "post" => &[
+        "claim" => &[
             R::CampaignUnknown,
             R::RoundUnknown,
             R::KindUnknown,
@@ -81,7 +82,8 @@ fn problems(operation: &str) -> Vec<Problem> {
             R::Busy { retry_after_ms: 0 },
             R::SoldOut,
         ],
-        _ => &[],
+        // Its lack of any problem fails the test below.
+        _ => return Vec::new(),
     };
     let mut problems: Vec<Problem> = named.iter().copied().map(Problem::from).collect();
     problems.push(Problem::INTERNAL);
@@ -89,7 +91,7 @@ fn problems(operation: &str) -> Vec<Problem> {
     if !named.is_empty() {
         problems.push(Problem::NOT_FOUND);
     }
-    if matches!(operation, "make" | "post") {
+    if matches!(operation, "pass" | "claim") {
         problems.extend([
             Problem::BAD_REQUEST,
             Problem::REQUEST_TIMEOUT,
@@ -155,6 +157,7 @@ mod tests {
     use super::super::document;
     use crate::domain::Refusal;
     use crate::http::Problem;
+    use crate::metrics::Route;
     use serde_json::Value;
     use std::collections::HashSet;
 
@@ -182,6 +185,21 @@ mod tests {
         let all: HashSet<_> =
             all.map(|problem| (problem.status().to_string(), problem.code().to_owned())).collect();
         assert_eq!(met, all);
+    }
+
+    #[test]
+    fn the_document_and_the_router_have_the_same_addresses() {
+        let document = serde_json::to_value(document()).unwrap();
+        let mut documented = HashSet::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for method in operations.as_object().unwrap().keys() {
+                documented.insert((method.to_uppercase(), path.clone()));
+            }
+        }
+        let served =
+            Route::ALL.into_iter().filter(|it| ![Route::OpenApi, Route::Other].contains(it));
+        let served = served.map(|route| (route.name().0.to_owned(), route.name().1.to_owned()));
+        assert_eq!(documented, served.collect());
     }
 
     #[test]

@@ -1,11 +1,9 @@
 use super::{Identity, blank};
 use crate::domain::{At, Refusal};
-use crate::pass::Hasher;
+use crate::pass::{AHEAD_MS, Hasher};
 use serde::Deserialize;
 use std::fmt;
 
-/// How far the host app's clock may be ahead of ours.
-const AHEAD_MS: i64 = 5_000;
 /// Bytes of an identifier.
 const MOST_BYTES: usize = 128;
 /// The audience of a token that is good for every campaign here.
