@@ -21,6 +21,9 @@ use anyhow::{Context, Result, bail, ensure};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
 
+/// How far the journal may be ahead of the clock at a start: what time synchronization corrects.
+const MOST_AHEAD_MS: i64 = 60_000;
+
 /// Everything a request needs.
 pub struct App {
     /// The clock.
@@ -105,6 +108,7 @@ impl App {
         let keys = Arc::new(keys);
         let data = DataFolder::at(&config.data.folder);
         let mut embedded = open_ledger(config, &data, at_least, clock.now())?;
+        not_ahead(embedded.machine().last_at(), clock.now())?;
         let mut campaigns = BTreeMap::new();
         for plan in plans {
             let no = open_campaign(&mut embedded, &plan, clock.now())?;
@@ -165,8 +169,10 @@ impl App {
     /// Tells every gate whether the clock and the ledger can be relied on.
     pub fn keep_watch(&self) {
         let ledger_stopped = self.ledger.view().stopped();
+        // One clock, one look: the strictest plan decides for all.
+        let bounds = self.campaigns().map(|campaign| campaign.plan.clock.jump_at_most_ms.get());
+        self.clock.check(bounds.min().map_or(i64::MAX, i64::from));
         for campaign in self.campaigns() {
-            self.clock.check(i64::from(campaign.plan.clock.jump_at_most_ms.get()));
             campaign.gate.interlock.set(Reason::Clock, !self.clock.healthy());
             campaign.gate.interlock.set(Reason::Disk, ledger_stopped);
         }
@@ -212,6 +218,18 @@ fn open_ledger(
     Embedded::open_from(disk, options, start, now).with_context(|| format!("journal in {shown}"))
 }
 
+/// Refuses a ledger that has been further than this clock is: its time never goes back, so it would
+/// grant nothing until then.
+fn not_ahead(last: At, now: At) -> Result<()> {
+    let ahead_ms = last.ms_since(now);
+    ensure!(
+        ahead_ms <= MOST_AHEAD_MS,
+        "the journal's last entry is of {last:?}, this clock shows {now:?}: set the clock right, or take \
+         another data folder (a rehearsal's must never be the real one)"
+    );
+    Ok(())
+}
+
 /// Opens the campaign in the ledger, or finds it opened before on the same terms.
 fn open_campaign(embedded: &mut Embedded<Folder>, plan: &Plan, now: At) -> Result<CampaignNo> {
     let batch = embedded.decide_all([steward::opening(plan)].iter(), now);
@@ -238,5 +256,18 @@ impl Watcher for Board {
 
     fn batch(&mut self, stats: &BatchStats) {
         self.metrics.batch(stats);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r_risk_3_a_journal_that_is_ahead_of_the_clock_is_not_opened() {
+        assert!(not_ahead(At(60_000), At(0)).is_ok());
+        assert!(not_ahead(At(i64::MIN), At(0)).is_ok(), "an empty journal is ahead of nothing");
+        let error = not_ahead(At(60_001), At(0)).unwrap_err().to_string();
+        assert!(error.contains("set the clock right"), "{error}");
     }
 }

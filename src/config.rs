@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use std::{
     fs,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -30,6 +30,10 @@ pub struct Config {
 pub struct Public {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Addresses of the fronts that say in `x-forwarded-for` where a request came from; without one
+    /// here all people behind a front are one address to the rates.
+    #[serde(default)]
+    pub front: Vec<IpAddr>,
     /// Threads that serve; 0 is one a core.
     pub workers: usize,
     /// Connections at once; one more is closed at once.
@@ -99,6 +103,20 @@ pub enum ConfigError {
         /// Where and why.
         source: Box<toml::de::Error>,
     },
+    /// A number is out of its range.
+    #[error("{file}: {key} is {value}: take {least} to {most}", file = file.display())]
+    Range {
+        /// The file.
+        file: PathBuf,
+        /// Which.
+        key: &'static str,
+        /// What it is.
+        value: u64,
+        /// The least it may be.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
     /// No campaign is named.
     #[error("{file}: no campaign: add a [[campaign]] table that names a plan", file = file.display())]
     NoCampaign {
@@ -117,12 +135,34 @@ impl Config {
         if config.campaign.is_empty() {
             return Err(ConfigError::NoCampaign { file: file.to_owned() });
         }
+        config.in_range(file)?;
         let folder = file.parent().unwrap_or(Path::new(""));
         let paths = [&mut config.data.folder, &mut config.keys.folder];
         for path in paths.into_iter().chain(config.campaign.iter_mut().map(|it| &mut it.plan)) {
             *path = folder.join(&*path);
         }
         Ok(config)
+    }
+
+    fn in_range(&self, file: &Path) -> Result<(), ConfigError> {
+        let Config { public, data, .. } = self;
+        let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        for (key, value, least, most) in [
+            ("public.workers", number(public.workers), 0, 1_024),
+            ("public.connections", number(public.connections), 1, 1_000_000),
+            ("public.header_ms", public.header_ms, 10, 600_000),
+            ("public.idle_ms", public.idle_ms, 10, 3_600_000),
+            ("public.request_ms", public.request_ms, 10, 600_000),
+            ("public.body_bytes", number(public.body_bytes), 1_024, 1 << 20),
+            ("public.grace_ms", public.grace_ms, 0, 600_000),
+            // 0 makes a segment of each batch, which tests are after.
+            ("data.segment_mib", number(data.segment_mib), 0, 4_096),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err(ConfigError::Range { file: file.to_owned(), key, value, least, most });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -136,6 +176,23 @@ mod tests {
         let config = Config::load(&file).unwrap();
         assert!(config.campaign[0].plan.is_file(), "{config:?}");
         assert_eq!(config.data.segment_mib, 64);
+    }
+
+    #[test]
+    fn a_number_out_of_its_range_is_named() {
+        let folder = std::env::temp_dir().join(format!("quan-range-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("quan.toml");
+        let shipped = include_str!("../config/quan.toml");
+        let wrong = [("segment_mib = 64", "segment_mib = 17592186044416", "data.segment_mib is")];
+        let zero = [("connections = 8_192", "connections = 0", "public.connections is 0")];
+        for (from, to, says) in wrong.into_iter().chain(zero) {
+            assert!(shipped.contains(from));
+            fs::write(&file, shipped.replace(from, to)).unwrap();
+            let error = Config::load(&file).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

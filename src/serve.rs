@@ -9,12 +9,19 @@ use crate::http::accept::{Connections, Limits, Running, Server};
 use crate::http::{ops, router};
 use crate::store::{SHARD, Store};
 use anyhow::{Context, Result};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{oneshot, watch},
+    task::JoinHandle,
     time::{MissedTickBehavior, interval},
 };
+
+/// Descriptors that are not for connections: journal, store, snapshots, ops port, runtimes.
+const OWN_FILES: usize = 192;
+/// Connections of the ops port.
+const OPS_CONNECTIONS: usize = 64;
 
 /// How often the calendar is looked at.
 const CALENDAR_EVERY: Duration = Duration::from_millis(200);
@@ -36,16 +43,27 @@ pub fn serve(
         undone(&app.keep_calendar().await);
         let (stop, stopped) = watch::channel(false);
         // Before anybody is served: whoever sees us serve may tell us to stop.
-        let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let (served, workers) = start_http(config, &app, &stopped)?;
         ready(&served)?;
-        let office = tokio::spawn(office(Arc::clone(&app)));
-        told_to_stop(signals, end).await;
+        // Apart, so that an answer that the calendar waits for keeps nobody from watching.
+        let office = [tokio::spawn(guard(Arc::clone(&app))), tokio::spawn(calendar(Arc::clone(&app)))];
+        told_to_stop(&mut signals, end).await;
         tracing::info!("stopping: no new connections, requests in flight are answered");
         stop.send_replace(true);
-        office.abort();
-        tokio::task::spawn_blocking(move || workers.into_iter().for_each(Running::join)).await?;
-        app.close();
+        office.iter().for_each(JoinHandle::abort);
+        let closed = tokio::task::spawn_blocking(move || {
+            workers.into_iter().for_each(Running::join);
+            app.close();
+        });
+        tokio::select! {
+            closed = closed => closed?,
+            () = told_to_stop(&mut signals, None) => {
+                // A disk that hangs would be waited for without end.
+                tracing::error!("told to stop again: ended at once, what was acknowledged is in the journal");
+                std::process::exit(1);
+            }
+        }
         Ok(())
     })
 }
@@ -80,13 +98,16 @@ fn start_http(
     let public = &config.public;
     let limits = Limits {
         workers: public.workers,
-        connections: public.connections,
+        connections: room_for(public.connections),
         header_ms: public.header_ms,
         idle_ms: public.idle_ms,
         grace_ms: public.grace_ms,
+        front: public.front.as_slice().into(),
     };
-    let front = Server::bind(public.listen, limits).with_context(|| listening(public.listen))?;
-    let back_limits = Limits { workers: 1, connections: 64, ..limits };
+    let front =
+        Server::bind(public.listen, limits.clone()).with_context(|| listening(public.listen))?;
+    let back_limits =
+        Limits { workers: 1, connections: OPS_CONNECTIONS, front: Arc::default(), ..limits };
     let back = Server::bind(config.ops.listen, back_limits)
         .with_context(|| listening(config.ops.listen))?;
     let served = Served { public: front.address(), ops: back.address() };
@@ -100,20 +121,49 @@ fn start_http(
     Ok((served, workers))
 }
 
+/// How many of `connections` this process has descriptors for, beside what it needs for itself.
+///
+/// The soft limit is raised to the hard one first: with none left the journal could not go on.
+fn room_for(connections: usize) -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Refused, the limit stays what it is.
+    let _ = setrlimit(Resource::Nofile, limit);
+    let Some(files) = getrlimit(Resource::Nofile).current else { return connections };
+    let room = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(OWN_FILES);
+    if room < connections {
+        tracing::warn!(connections, room, "fewer connections: raise the limit of open files");
+    }
+    connections.min(room)
+}
+
 fn listening(address: std::net::SocketAddr) -> String {
     format!("listening on {address}")
 }
 
-/// What is done beside the requests.
-async fn office(app: Arc<App>) {
-    let mut watch = every(CHECK_EVERY);
-    let mut calendar = every(CALENDAR_EVERY);
+/// Watches what issuing rests on, and forgets full buckets.
+async fn guard(app: Arc<App>) {
+    let mut check = every(CHECK_EVERY);
     let mut tidy = every(Duration::from_mins(1));
     loop {
         tokio::select! {
-            _ = watch.tick() => app.keep_watch(),
-            _ = calendar.tick() => undone(&app.keep_calendar().await),
+            _ = check.tick() => app.keep_watch(),
             _ = tidy.tick() => app.campaigns().for_each(|campaign| campaign.gate.rates.tidy(app.clock.now())),
+        }
+    }
+}
+
+/// Arms rounds and ends them.
+async fn calendar(app: Arc<App>) {
+    let mut look = every(CALENDAR_EVERY);
+    let mut before = Vec::new();
+    loop {
+        look.tick().await;
+        let now = app.keep_calendar().await;
+        // What stays undone is said once.
+        if now != before {
+            undone(&now);
+            before = now;
         }
     }
 }
@@ -130,8 +180,8 @@ fn undone(commands: &[String]) {
     }
 }
 
-async fn told_to_stop(signals: (Signal, Signal), end: Option<oneshot::Receiver<()>>) {
-    let (mut terminate, mut interrupt) = signals;
+async fn told_to_stop(signals: &mut (Signal, Signal), end: Option<oneshot::Receiver<()>>) {
+    let (terminate, interrupt) = signals;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

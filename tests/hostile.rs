@@ -483,6 +483,7 @@ async fn a_panic_in_a_handler_is_an_answer_and_the_connection_goes_on() {
         header_ms: 500,
         idle_ms: 5_000,
         grace_ms: 500,
+        front: Arc::default(),
     };
     let server = accept::Server::bind("127.0.0.1:0".parse().expect("an address"), limits);
     let server = server.expect("a free port");

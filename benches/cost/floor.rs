@@ -34,6 +34,7 @@ pub(crate) fn serve(answer: &str) -> anyhow::Result<()> {
         header_ms: 60_000,
         idle_ms: 60_000,
         grace_ms: 1_000,
+        front: Arc::default(),
     };
     let server = Server::bind("127.0.0.1:0".parse()?, limits)?;
     println!("{{\"public\":\"{}\"}}", server.address());

@@ -33,11 +33,12 @@ struct Served {
 
 #[derive(Deserialize)]
 struct Ready {
-    drain: Option<Drain>,
+    drain: Drain,
 }
 
 #[derive(Deserialize)]
 struct Drain {
+    open: bool,
     lag: u64,
 }
 
@@ -86,7 +87,7 @@ impl Server {
             stream.read_to_string(&mut answer)?;
             let (_, body) = answer.split_once("\r\n\r\n").context("no body")?;
             let Ready { drain } = serde_json::from_str(body)?;
-            if drain.is_some_and(|drain| drain.lag == 0) {
+            if drain.open && drain.lag == 0 {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(100));

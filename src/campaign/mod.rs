@@ -8,10 +8,11 @@ mod state;
 pub use place::{InCampaign, InRound};
 pub use state::{Remaining, State, state};
 
-use crate::domain::{CampaignNo, KindNo, Refusal, RoundNo, calendar::Round};
+use crate::domain::{At, CampaignNo, KindNo, Refusal, RoundNo, calendar::Round};
 use crate::gate::{Gate, Reason};
 use crate::inventory::{Shortage, Stock};
 use crate::ledger::machine::Summary;
+use crate::ledger::service::View;
 use crate::metrics::Counts;
 use crate::plan::{Kind, Plan};
 use std::sync::{Arc, OnceLock};
@@ -64,6 +65,13 @@ impl Campaign {
     /// The shield of a kind in a round; `None` until the round is armed.
     pub fn stock(&self, round: RoundNo, kind: KindNo) -> Option<&Arc<Stock>> {
         self.stocks.get(place(round))?.get()?.get(usize::from(kind.0))
+    }
+
+    /// The round that is open by the plan and not armed, so that nobody can claim, if there is one.
+    pub fn unarmed(&self, view: &View, now: At) -> Option<RoundNo> {
+        let round = self.plan.rounds.iter().find(|round| round.window.has(now))?.no;
+        let armed = view.campaign(self.no)?.round(round).is_some();
+        (!armed).then_some(round)
     }
 
     /// Takes note of how the ledger stands, durably, at `seq`.

@@ -5,14 +5,14 @@
 //! - A yes is answered after the grant is durable (R-CLAIM-2); the coupon belongs to the pass's
 //!   person, whoever sends it (R-RISK-2).
 //! - The hold travels with the command, so a client that hangs up drops only its waiting.
-//! - A holder's repeat is answered with the same coupon, however often (R-CLAIM-1).
+//! - A holder's repeat is answered with the same coupon, however often and however late (R-CLAIM-1).
 
 /// `POST .../claims`.
 pub mod handler;
 
 use crate::app::App;
 use crate::campaign::{BUSY_MS, Campaign, shortage};
-use crate::domain::{Refusal, calendar::Round};
+use crate::domain::{Refusal, RoundNo, calendar::Round};
 use crate::gate::{Admitted, Claim};
 use crate::http::Problem;
 use crate::inventory::Hold;
@@ -37,8 +37,12 @@ pub async fn claim(
     round: &Round,
     claim: &Claim<'_>,
 ) -> Result<Claimed, Problem> {
-    let Admitted { person, pass } = campaign.gate.admit(round, claim, app.clock.now())?;
+    let admitted = campaign.gate.admit(round, claim, app.clock.now());
     let (round, kind) = (round.no, claim.kind);
+    let Admitted { person, pass } = match admitted {
+        Ok(admitted) => admitted,
+        Err(refusal) => return repeated(app, campaign, round, claim, refusal),
+    };
     let grant = Grant { campaign: campaign.no, round, kind, person, pass };
     if let Some(held) = app.ledger.view().held(campaign.no, person, round, kind) {
         return Ok(Claimed { held, replayed: true });
@@ -50,6 +54,24 @@ pub async fn claim(
     let became = ask(&app.ledger, grant, hold).await?;
     app.metrics.ledger_wait.record(start.elapsed());
     told(became)
+}
+
+/// The holder's coupon, whatever `refusal` there is against a new one: after an outcome that was not
+/// known, the same request tells it, even if its pass has run out or issuing has stopped since.
+fn repeated(
+    app: &App,
+    campaign: &Campaign,
+    round: RoundNo,
+    claim: &Claim<'_>,
+    refusal: Refusal,
+) -> Result<Claimed, Problem> {
+    // Nobody holds anything before the opening, and who is too fast is told so.
+    if matches!(refusal, Refusal::NotOpen { .. } | Refusal::TooFast { .. }) {
+        return Err(refusal.into());
+    }
+    let person = campaign.gate.holder(round, claim).ok_or(refusal)?;
+    let held = app.ledger.view().held(campaign.no, person, round, claim.kind).ok_or(refusal)?;
+    Ok(Claimed { held, replayed: true })
 }
 
 /// Hands the grant and its hold to the ledger and waits for what became of it.

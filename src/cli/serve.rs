@@ -33,7 +33,9 @@ pub(crate) struct Serve {
     #[arg(long)]
     ops: Option<SocketAddr>,
     /// Start the campaign's clock at this instant, as 2023-09-01T09:59:30+08:00, and let it run.
-    #[arg(long, value_parser = clock_time)]
+    ///
+    /// Never on the real data: what is granted stays granted.
+    #[arg(long, value_parser = clock_time, requires = "data")]
     clock: Option<At>,
     /// Stop when standard input ends, as it does when the program that started this one is gone.
     #[arg(long)]

@@ -31,7 +31,6 @@ impl<S: Source> Drain<S> {
                     back_off(failures)
                 }
                 Err(error) => {
-                    self.status.stop();
                     tracing::error!(%error, "the drain has stopped");
                     return Err(error);
                 }

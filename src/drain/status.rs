@@ -1,7 +1,7 @@
 //! How far the drain is.
 
 use crate::domain::At;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 /// No entry waits.
 const NONE: i64 = i64::MIN;
@@ -15,7 +15,6 @@ pub struct Status {
     oldest_at_ms: AtomicI64,
     failures: AtomicU64,
     failed: AtomicU64,
-    stopped: AtomicBool,
 }
 
 impl Status {
@@ -26,7 +25,6 @@ impl Status {
             oldest_at_ms: AtomicI64::new(NONE),
             failures: AtomicU64::new(0),
             failed: AtomicU64::new(0),
-            stopped: AtomicBool::new(false),
         }
     }
 
@@ -56,11 +54,6 @@ impl Status {
         self.failed.load(Relaxed)
     }
 
-    /// Whether the drain has stopped for good, by an error that does not pass.
-    pub fn stopped(&self) -> bool {
-        self.stopped.load(Relaxed)
-    }
-
     pub(super) fn waiting(&self, end: u64, oldest: Option<At>) {
         self.end.store(end, Relaxed);
         self.oldest_at_ms.store(oldest.map_or(NONE, |at| at.0), Relaxed);
@@ -78,9 +71,5 @@ impl Status {
     pub(super) fn failed(&self) -> u64 {
         self.failed.fetch_add(1, Relaxed);
         self.failures.fetch_add(1, Relaxed).saturating_add(1)
-    }
-
-    pub(super) fn stop(&self) {
-        self.stopped.store(true, Relaxed);
     }
 }

@@ -7,7 +7,10 @@ use crate::store::{SHARD, Store};
 use metrics::Histogram;
 use std::{
     io,
-    sync::{Arc, OnceLock, atomic::AtomicU64},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -29,12 +32,23 @@ pub struct DrainThread {
 
 /// How far a drain is, as others see it.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<OnceLock<Arc<Status>>>);
+pub struct Progress(Arc<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    status: OnceLock<Arc<Status>>,
+    ended: AtomicBool,
+}
 
 impl Progress {
     /// The drain's numbers; `None` while the store is not open.
     pub fn status(&self) -> Option<&Status> {
-        self.0.get().map(AsRef::as_ref)
+        self.0.status.get().map(AsRef::as_ref)
+    }
+
+    /// Whether nothing is carried on any more, for good.
+    pub fn stopped(&self) -> bool {
+        self.0.ended.load(Relaxed)
     }
 }
 
@@ -55,6 +69,7 @@ impl DrainThread {
             if let Err(error) = runtime.block_on(work(&data, durable, timing, &shown, stopped)) {
                 tracing::error!(%error, "the store is not carried on; claims go on without it");
             }
+            shown.0.ended.store(true, Relaxed);
         })?;
         Ok(DrainThread { stop, progress, thread })
     }
@@ -72,14 +87,16 @@ impl DrainThread {
     }
 }
 
-/// The store, when it opens; `None` if told to stop before.
+/// A drain that owns the shard's cursor, when it can be had; `None` if told to stop before.
 async fn opened(
+    store: &mut Option<Store>,
     data: &DataFolder,
+    durable: &Arc<AtomicU64>,
     stopped: &mut watch::Receiver<bool>,
-) -> Result<Option<Store>, Error> {
+) -> Result<Option<Drain<Following<Folder>>>, Error> {
     loop {
-        match Store::open(&data.store()).await.map_err(Error::opening) {
-            Ok(store) => return Ok(Some(store)),
+        match open(store, data, durable).await {
+            Ok(drain) => return Ok(Some(drain)),
             Err(error) if error.may_pass() => tracing::warn!(%error, "the store is tried again"),
             Err(error) => return Err(error),
         }
@@ -89,6 +106,20 @@ async fn opened(
     }
 }
 
+async fn open(
+    store: &mut Option<Store>,
+    data: &DataFolder,
+    durable: &Arc<AtomicU64>,
+) -> Result<Drain<Following<Folder>>, Error> {
+    let disk = Folder::open(&data.journal()).map_err(Error::folder)?;
+    let opened = match store {
+        Some(store) => store,
+        None => store.insert(Store::open(&data.store()).await.map_err(Error::opening)?),
+    };
+    let source = |seq| Ok(Following::new(disk, seq, Arc::clone(durable)));
+    Drain::open(opened.clone(), SHARD, source).await
+}
+
 async fn work(
     data: &DataFolder,
     durable: Arc<AtomicU64>,
@@ -96,11 +127,12 @@ async fn work(
     progress: &Progress,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), Error> {
-    let Some(store) = opened(data, &mut stopped).await? else { return Ok(()) };
-    let disk = Folder::open(&data.journal()).map_err(Error::folder)?;
-    let source = |seq| Ok(Following::new(disk, seq, durable));
-    let mut drain = Drain::open(store.clone(), SHARD, source).await?.timed(timing);
-    let _ = progress.0.set(drain.status());
+    let mut store = None;
+    let Some(drain) = opened(&mut store, data, &durable, &mut stopped).await? else {
+        return Ok(());
+    };
+    let mut drain = drain.timed(timing);
+    let _ = progress.0.status.set(drain.status());
     let stop = async { drop(stopped.wait_for(|stop| *stop).await) };
     drain.run(stop).await?;
     let rest = async {
@@ -109,6 +141,8 @@ async fn work(
     };
     let rest = timeout(CATCH_UP, rest).await.unwrap_or(Ok(()));
     drop(drain);
-    store.close().await;
+    if let Some(store) = store {
+        store.close().await;
+    }
     rest
 }

@@ -20,7 +20,7 @@ pub use interlock::{Interlock, Reason};
 pub use rates::Rates;
 
 use crate::domain::{
-    At, CampaignNo, KindNo, PassNonce, PersonId, Refusal,
+    At, CampaignNo, KindNo, PassNonce, PersonId, Refusal, RoundNo,
     calendar::Round,
     fence::{FixRules, verdict},
 };
@@ -64,6 +64,9 @@ pub struct Admitted {
     pub pass: PassNonce,
 }
 
+/// An instant at which no pass has run out.
+const BEFORE_EVERY_END: At = At(i64::MIN);
+
 impl Gate {
     /// The gate of the campaign that the ledger knows under this number.
     pub fn new(campaign: CampaignNo, plan: &Plan, keys: Arc<Keyring>) -> Gate {
@@ -92,6 +95,15 @@ impl Gate {
         self.rates.person(pass.person, now)?;
         self.rates.device(pass.device, now)?;
         Ok(Admitted { person: pass.person, pass: pass.nonce })
+    }
+
+    /// Whose pass `claim` shows on its own device, for a holder who asks again: that the pass has run
+    /// out since, or issuing has stopped, takes nothing away.
+    pub fn holder(&self, round: RoundNo, claim: &Claim) -> Option<PersonId> {
+        let pass = self.keys.pass.open(claim.pass).ok()?;
+        let device = self.keys.hasher.device(claim.device);
+        let asked = Asked { campaign: self.campaign, round, kind: claim.kind, device };
+        pass.fits(&asked, BEFORE_EVERY_END).is_ok().then_some(pass.person)
     }
 }
 

@@ -159,3 +159,17 @@ fn r_risk_4_a_flood_from_one_address_is_cut_before_any_signature() {
     let elsewhere = Claim { address: [192, 0, 2, 2].into(), ..bad };
     assert_eq!(scene.why(&elsewhere), Refusal::PassInvalid);
 }
+
+#[test]
+fn r_claim_1_a_holder_is_known_by_a_pass_that_has_run_out_and_only_on_its_own_device() {
+    let scene = Scene::new();
+    let run_out = scene.sealed(|it| it.expires_at = NOW);
+    let claim = Claim { pass: &run_out, fix: None, ..scene.claim() };
+    assert_eq!(scene.why(&claim), Refusal::PassExpired);
+    let holder = |claim: &Claim| scene.gate.holder(RoundNo(1), claim);
+    assert_eq!(holder(&claim), Some(PersonId([1; 16])));
+    assert_eq!(holder(&Claim { device: "device-2", ..claim }), None);
+    assert_eq!(holder(&Claim { kind: KindNo(0), ..claim }), None);
+    assert_eq!(holder(&Claim { pass: "", ..claim }), None);
+    assert_eq!(scene.gate.holder(RoundNo(2), &claim), None);
+}

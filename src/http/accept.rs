@@ -19,6 +19,7 @@ use axum::{
     Router,
     body::Body,
     extract::Request,
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
@@ -65,7 +66,7 @@ const REST: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_millis(100);
 
 /// What a connection may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Threads that serve; 0 is one a core.
     pub workers: usize,
@@ -77,6 +78,8 @@ pub struct Limits {
     pub idle_ms: u64,
     /// Milliseconds for requests in flight when told to stop.
     pub grace_ms: u64,
+    /// Addresses of fronts, whose word is taken on where a request came from.
+    pub front: Arc<[IpAddr]>,
 }
 
 /// Where a request came from, and when its head was there.
@@ -147,6 +150,9 @@ impl Server {
     pub fn bind(address: SocketAddr, limits: Limits) -> io::Result<Server> {
         let cores = || thread::available_parallelism().map_or(1, usize::from);
         let workers = if limits.workers == 0 { cores() } else { limits.workers };
+        if address.port() != 0 {
+            only_one(address)?;
+        }
         let first = listen(address)?;
         let address = first.local_addr()?;
         let mut listeners = vec![first];
@@ -177,8 +183,8 @@ impl Server {
         for (no, listener) in self.listeners.into_iter().enumerate() {
             let (router, stop) = (router(), stop.clone());
             let seat = Seat { count: Arc::clone(count), worker: no };
-            let limits = self.limits;
-            let work = move || worker(listener, &router, limits, &stop, &seat);
+            let limits = self.limits.clone();
+            let work = move || worker(listener, &router, &limits, &stop, &seat);
             workers.push(thread::Builder::new().name(format!("http-{no}")).spawn(move || {
                 if let Err(error) = work() {
                     tracing::error!(%error, "a worker could not start");
@@ -187,6 +193,14 @@ impl Server {
         }
         Ok(Running { workers })
     }
+}
+
+/// Fails if another process listens there: workers share the address, strangers must not, or each
+/// would serve a part of the people from a ledger of its own.
+fn only_one(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
 }
 
 fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -202,7 +216,7 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 fn worker(
     listener: std::net::TcpListener,
     router: &Router,
-    limits: Limits,
+    limits: &Limits,
     stop: &watch::Receiver<bool>,
     seat: &Seat,
 ) -> io::Result<()> {
@@ -224,7 +238,7 @@ fn worker(
 async fn accept(
     listener: &TcpListener,
     router: &Router,
-    limits: Limits,
+    limits: &Limits,
     stop: &watch::Receiver<bool>,
     seat: &Seat,
     alive: &tokio::sync::mpsc::Sender<()>,
@@ -243,8 +257,9 @@ async fn accept(
         };
         let Some(place) = Place::take(seat, limits.connections) else { continue };
         let (router, stop, alive) = (router.clone(), stop.clone(), alive.clone());
+        let limits = limits.clone();
         tokio::spawn(async move {
-            connection(stream, peer, router, limits, stop, &place).await;
+            connection(stream, peer, router, &limits, stop, &place).await;
             drop((place, alive));
         });
     }
@@ -320,7 +335,7 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    limits: Limits,
+    limits: &Limits,
     mut stop: watch::Receiver<bool>,
     taken: &Place,
 ) {
@@ -335,12 +350,16 @@ async fn connection(
     };
     let Ok(Some(version)) = version else { return };
     let count = Arc::clone(&taken.0.count);
-    let crowded = move || Place::crowded(&count, limits.connections);
+    let most = limits.connections;
+    let crowded = move || Place::crowded(&count, most);
     let heads = matches!(version, Version::One);
     let io = TokioIo::new(Patient::new(stream, Arc::clone(&pace), heads, crowded));
     let address = peer.ip().to_canonical();
+    let front = limits.front.contains(&address);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
+        let told = if front { forwarded(request.headers()) } else { None };
+        let address = told.unwrap_or(address);
         request.extensions_mut().insert(Peer { address, since: Instant::now() });
         let (router, in_flight) = (router.clone(), pace.request());
         async move {
@@ -368,6 +387,13 @@ async fn connection(
             served!(conn, stop);
         }
     }
+}
+
+/// Where a front says that a request came from: what it added itself, which is the last.
+fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all("x-forwarded-for").into_iter().next_back()?.to_str().ok()?;
+    let address: IpAddr = last.rsplit(',').next()?.trim().parse().ok()?;
+    Some(address.to_canonical())
 }
 
 async fn answer(mut router: Router, request: Request) -> Response {
@@ -407,5 +433,66 @@ async fn version(stream: &TcpStream) -> Option<Version> {
             // One or two letters of it: the rest is on its way.
             _ => sleep(REST).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Extension, routing::get};
+    use std::{
+        io::{Read, Write},
+        net,
+    };
+
+    const LOOPBACK: &str = "127.0.0.1:0";
+
+    fn limits(front: &[&str]) -> Limits {
+        let front = front.iter().map(|address| address.parse().unwrap()).collect();
+        Limits {
+            workers: 1,
+            connections: 8,
+            header_ms: 1_000,
+            idle_ms: 1_000,
+            grace_ms: 100,
+            front,
+        }
+    }
+
+    /// Where a server with these fronts says that this request came from.
+    fn told(front: &[&str], headers: &str) -> String {
+        let server = Server::bind(LOOPBACK.parse().unwrap(), limits(front)).unwrap();
+        let (address, (stop, stopped)) = (server.address(), watch::channel(false));
+        let here = |Extension(peer): Extension<Peer>| std::future::ready(peer.address.to_string());
+        let router = || Router::new().route("/", get(here));
+        let running = server.run(router, &stopped, &Arc::new(Connections::of(1))).unwrap();
+        let mut stream = net::TcpStream::connect(address).unwrap();
+        let request = format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        stop.send_replace(true);
+        running.join();
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn r_risk_4_a_fronts_word_is_taken_on_where_a_request_came_from_and_nobody_elses() {
+        let said = "x-forwarded-for: 198.51.100.7\r\nX-Forwarded-For: 203.0.113.9, 192.0.2.1\r\n";
+        assert_eq!(told(&[], said), "127.0.0.1", "anybody can write a header");
+        assert_eq!(told(&["192.0.2.8"], said), "127.0.0.1");
+        // The last is what the front added itself; what stands before it came with the request.
+        assert_eq!(told(&["192.0.2.8", "127.0.0.1"], said), "192.0.2.1");
+        assert_eq!(told(&["127.0.0.1"], ""), "127.0.0.1");
+        assert_eq!(told(&["127.0.0.1"], "x-forwarded-for: here\r\n"), "127.0.0.1");
+        let six = "x-forwarded-for: 2001:db8::1\r\n";
+        assert_eq!(told(&["127.0.0.1"], six), "2001:db8::1");
+    }
+
+    #[test]
+    fn a_second_server_on_the_same_port_is_refused() {
+        let first = Server::bind(LOOPBACK.parse().unwrap(), limits(&[])).unwrap();
+        let second = Server::bind(first.address(), limits(&[])).map(|_| ()).unwrap_err();
+        assert_eq!(second.kind(), io::ErrorKind::AddrInUse);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Problem;
 use crate::app::App;
+use crate::drain::{Progress, Status};
 use axum::{
     Json, Router,
     extract::State,
@@ -29,12 +30,13 @@ pub struct Readiness {
     reasons: Vec<String>,
     clock: ClockState,
     journal: JournalState,
-    /// `None` while the store is not open.
-    drain: Option<DrainState>,
+    drain: DrainState,
 }
 
 #[derive(Debug, Serialize)]
 struct DrainState {
+    /// Whether the store is open; the numbers say nothing before.
+    open: bool,
     /// The last entry that is in the store.
     seq: u64,
     /// Durable entries that are not.
@@ -42,6 +44,19 @@ struct DrainState {
     failures: u64,
     /// Whether it has stopped for good; claims go on all the same.
     stopped: bool,
+}
+
+impl DrainState {
+    fn of(drain: &Progress) -> DrainState {
+        let status = drain.status();
+        DrainState {
+            open: status.is_some(),
+            seq: status.map_or(0, Status::seq),
+            lag: status.map_or(0, Status::lag),
+            failures: status.map_or(0, Status::failures),
+            stopped: drain.stopped(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -69,6 +84,8 @@ impl Readiness {
             let id = &campaign.plan.id;
             let shut = campaign.gate.interlock.reasons();
             reasons.extend(shut.map(|reason| format!("{id}: {}", reason.name())));
+            let unarmed = campaign.unarmed(app.ledger.view(), app.clock.now());
+            reasons.extend(unarmed.map(|round| format!("{id}: round {} is not armed", round.0)));
         }
         let clock = &app.clock;
         Readiness {
@@ -85,12 +102,7 @@ impl Readiness {
                 queued: app.ledger.queued(),
                 fault,
             },
-            drain: app.drain.status().map(|drain| DrainState {
-                seq: drain.seq(),
-                lag: drain.lag(),
-                failures: drain.failures(),
-                stopped: drain.stopped(),
-            }),
+            drain: DrainState::of(&app.drain),
         }
     }
 }

@@ -171,11 +171,11 @@ impl Metrics {
     }
 
     fn drain(&self, app: &App) {
+        self.gauge(&c::DRAIN_STOPPED, &[]).set(flag(app.drain.stopped()));
         let Some(drain) = app.drain.status() else { return };
         self.gauge(&c::DRAIN_LAG, &[]).set(float(drain.lag()));
         let age = drain.oldest_at().map_or(0, |at| app.clock.now().ms_since(at).max(0));
         self.gauge(&c::DRAIN_AGE, &[]).set(seconds(age));
-        self.gauge(&c::DRAIN_STOPPED, &[]).set(flag(drain.stopped()));
         self.counter(&c::DB_BUSY, &[]).absolute(drain.failed_ever());
     }
 }

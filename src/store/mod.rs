@@ -29,7 +29,8 @@ pub use rows::Rows;
 
 use sqlx::{
     SqlSafeStr, SqlitePool,
-    migrate::{Migration, MigrationType, Migrator},
+    error::DatabaseError,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{fmt, path::Path, time::Duration};
@@ -53,8 +54,10 @@ pub struct Store {
 pub enum Error {
     /// The database can't be reached or written just now; trying again may help.
     Unavailable(sqlx::Error),
+    /// The file is no database any more.
+    Damaged(sqlx::Error),
     /// The schema is not one that this version can bring up to date.
-    Schema(sqlx::migrate::MigrateError),
+    Schema(MigrateError),
     /// What is to be written contradicts what is there.
     Contradiction {
         /// The table.
@@ -73,6 +76,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Unavailable(error) => write!(f, "the store is not available: {error}"),
+            Error::Damaged(error) => write!(f, "the store is damaged: {error}"),
             Error::Schema(error) => write!(f, "the store's schema does not fit: {error}"),
             Error::Contradiction { table, why } => {
                 write!(f, "the store contradicts the log in table {table}: {why}")
@@ -87,7 +91,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Unavailable(error) => Some(error),
+            Error::Unavailable(error) | Error::Damaged(error) => Some(error),
             Error::Schema(error) => Some(error),
             Error::Contradiction { .. } | Error::Lost { .. } => None,
         }
@@ -96,8 +100,16 @@ impl std::error::Error for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Error {
-        Error::Unavailable(error)
+        if damaged(&error) { Error::Damaged(error) } else { Error::Unavailable(error) }
     }
+}
+
+/// Whether SQLite says `SQLITE_CORRUPT` or `SQLITE_NOTADB`, which no waiting mends.
+fn damaged(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    let code = code.and_then(|code| code.parse::<u32>().ok());
+    // The low byte is the error, what is above it says more of it.
+    code.is_some_and(|code| [11, 26].contains(&(code & 0xff)))
 }
 
 impl Store {
@@ -121,7 +133,10 @@ impl Store {
             .pragma("wal_autocheckpoint", "16384");
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options);
         let store = Store { pool: pool.await? };
-        migrations().run(&store.pool).await.map_err(Error::Schema)?;
+        migrations().run(&store.pool).await.map_err(|error| match error {
+            MigrateError::Execute(error) => error.into(),
+            error => Error::Schema(error),
+        })?;
         Ok(store)
     }
 

@@ -256,6 +256,6 @@ fn contradicts(table: &'static str, error: sqlx::Error) -> Error {
         Some(database) if !matches!(database.kind(), ErrorKind::Other) => {
             Error::Contradiction { table, why: database.message().to_owned() }
         }
-        _ => Error::Unavailable(error),
+        _ => error.into(),
     }
 }

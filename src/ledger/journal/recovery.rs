@@ -44,6 +44,12 @@ impl<D: Disk> Journal<D> {
     pub fn open(disk: D, options: Options, now: At) -> Result<Journal<D>, Error> {
         let lock = disk.lock().map_err(io_error("lock", "lock"))?.ok_or(Error::Locked)?;
         let mut reader = Reader::all(&disk)?;
+        // Nothing is ever removed, so what is not there was lost, and grants with it.
+        if reader.end() != 0 {
+            let (file, offset) = (segment_name(reader.end() + 1), 0);
+            let why = "the segments before it are missing".to_owned();
+            return Err(Error::Damage { file, offset, why });
+        }
         let mut tail: VecDeque<Entry> = VecDeque::new();
         while let Some(entry) = reader.next() {
             tail.push_back(entry?);

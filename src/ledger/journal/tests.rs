@@ -148,15 +148,18 @@ fn every_byte_before_the_last_seal_flipped_is_refused() {
 }
 
 #[test]
-fn a_segment_missing_in_the_middle_is_refused() {
-    let disk = FakeDisk::default();
-    let mut journal = Journal::open(disk.clone(), options(200), NOW).unwrap();
-    for n in 1..=9 {
-        batch(&mut journal, n, n + 1).unwrap();
+fn a_missing_segment_is_refused_the_first_one_too() {
+    for missing in [1, 4] {
+        let disk = FakeDisk::default();
+        let mut journal = Journal::open(disk.clone(), options(200), NOW).unwrap();
+        for n in 1..=9 {
+            batch(&mut journal, n, n + 1).unwrap();
+        }
+        drop(journal);
+        disk.lose(&segment_name(missing));
+        let opened = open(disk).map(|_| ());
+        assert!(matches!(opened, Err(Error::Damage { .. })), "{missing}: {opened:?}");
     }
-    drop(journal);
-    disk.lose(&segment_name(4));
-    assert!(matches!(open(disk).map(|_| ()), Err(Error::Damage { .. })));
 }
 
 #[test]
