@@ -15,13 +15,16 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{oneshot, watch},
     task::JoinHandle,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 
 /// Descriptors that are not for connections: journal, store, snapshots, ops port, runtimes.
 const OWN_FILES: usize = 192;
 /// Connections of the ops port.
 const OPS_CONNECTIONS: usize = 64;
+
+/// Signals so soon after the first mean the same stop.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often the calendar is looked at.
 const CALENDAR_EVERY: Duration = Duration::from_millis(200);
@@ -43,12 +46,12 @@ pub fn serve(
         undone(&app.keep_calendar().await);
         let (stop, stopped) = watch::channel(false);
         // Before anybody is served: whoever sees us serve may tell us to stop.
-        let mut signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let (served, workers) = start_http(config, &app, &stopped)?;
         ready(&served)?;
         // Apart, so that an answer that the calendar waits for keeps nobody from watching.
         let office = [tokio::spawn(guard(Arc::clone(&app))), tokio::spawn(calendar(Arc::clone(&app)))];
-        told_to_stop(&mut signals, end).await;
+        told_to_stop(signals, end).await;
         tracing::info!("stopping: no new connections, requests in flight are answered");
         stop.send_replace(true);
         office.iter().for_each(JoinHandle::abort);
@@ -58,7 +61,8 @@ pub fn serve(
         });
         tokio::select! {
             closed = closed => closed?,
-            () = told_to_stop(&mut signals, None) => {
+            again = told_again() => {
+                again?;
                 // A disk that hangs would be waited for without end.
                 tracing::error!("told to stop again: ended at once, what was acknowledged is in the journal");
                 std::process::exit(1);
@@ -180,13 +184,21 @@ fn undone(commands: &[String]) {
     }
 }
 
-async fn told_to_stop(signals: &mut (Signal, Signal), end: Option<oneshot::Receiver<()>>) {
-    let (terminate, interrupt) = signals;
+async fn told_to_stop(signals: (Signal, Signal), end: Option<oneshot::Receiver<()>>) {
+    let (mut terminate, mut interrupt) = signals;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = ended(end) => {}
     }
+}
+
+/// Somebody has lost patience: a signal that comes well after the first.
+async fn told_again() -> Result<()> {
+    sleep(PATIENCE).await;
+    let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    told_to_stop(signals, None).await;
+    Ok(())
 }
 
 async fn ended(end: Option<oneshot::Receiver<()>>) {

@@ -216,7 +216,9 @@ fn fails(fault: &str, said: &str, seed: u64) {
     assert!(line.is_some_and(|line| line.contains("ERROR") && line.contains(said)), "{log}");
     let request = world.claim(0, world.people[0].wants[0], rush.time.now());
     let answer = Link::default().ask(rush.server.public, &request).expect("an answer");
-    assert_eq!(answer.status, 503, "{answer:?}");
+    // Who holds a coupon is still told so: it was durable before the disk failed.
+    let holds = answer.status == 200 && answer.body["replayed"] == true;
+    assert!(holds || answer.status == 503, "{answer:?}");
     thread::sleep(Duration::from_millis(500));
     assert_eq!(rush.crowd.yeses(), yeses, "a yes from a failed disk");
     let told = rush.crowd.told();
