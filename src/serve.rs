@@ -8,7 +8,7 @@ use crate::domain::At;
 use crate::http::accept::{Connections, Limits, Running, Server};
 use crate::http::{ops, router};
 use crate::store::{SHARD, Store};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
@@ -102,7 +102,7 @@ fn start_http(
     let public = &config.public;
     let limits = Limits {
         workers: public.workers,
-        connections: room_for(public.connections),
+        connections: room_for(public.connections)?,
         header_ms: public.header_ms,
         idle_ms: public.idle_ms,
         grace_ms: public.grace_ms,
@@ -128,17 +128,20 @@ fn start_http(
 /// How many of `connections` this process has descriptors for, beside what it needs for itself.
 ///
 /// The soft limit is raised to the hard one first: with none left the journal could not go on.
-fn room_for(connections: usize) -> usize {
+fn room_for(connections: usize) -> Result<usize> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     // Refused, the limit stays what it is.
     let _ = setrlimit(Resource::Nofile, limit);
-    let Some(files) = getrlimit(Resource::Nofile).current else { return connections };
+    let Some(files) = getrlimit(Resource::Nofile).current else {
+        return Ok(connections);
+    };
     let room = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(OWN_FILES);
+    ensure!(room > 0, "the limit of open files is {files}; it must be above {OWN_FILES}");
     if room < connections {
         tracing::warn!(connections, room, "fewer connections: raise the limit of open files");
     }
-    connections.min(room)
+    Ok(connections.min(room))
 }
 
 fn listening(address: std::net::SocketAddr) -> String {

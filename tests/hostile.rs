@@ -24,7 +24,7 @@ use quan::audit::{audit_folder, exit_code};
 use quan::http::accept;
 use rand::{SeedableRng, rngs::StdRng};
 use server::{Edge, QUICK, Server};
-use std::{collections::BTreeMap, env, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, env, fs, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpStream,
     sync::{Semaphore, watch},
@@ -408,13 +408,15 @@ async fn people_who_ask_nothing_leave_their_places_when_these_run_short() {
 }
 
 #[tokio::test]
-async fn no_descriptors_left_is_outlived() {
-    let server = Server::start(Edge { descriptors: 80, ..QUICK });
+async fn connections_leave_the_server_the_descriptors_that_it_needs_itself() {
+    let server = Server::start(Edge { descriptors: 256, ..QUICK });
     let mut held = Vec::new();
-    for _ in 0..200 {
+    for _ in 0..300 {
         held.push(TcpStream::connect(server.public).await.expect("the kernel queues it"));
     }
     sleep(ms(200)).await;
+    let open = fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("its descriptors").count();
+    assert!(open < 200, "{open} of 256 are taken");
     drop(held);
     server.served_again(ms(QUICK.header_ms) + MARGIN).await;
 }
