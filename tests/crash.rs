@@ -8,6 +8,12 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test that is out of bounds fails, as it should")]
 
+#[path = "common"]
+mod common {
+    pub(crate) mod host;
+    pub(crate) mod plan;
+    pub(crate) mod server;
+}
 #[path = "crash/mod.rs"]
 mod harness;
 

@@ -4,12 +4,18 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test that reaches beyond an end should fail")]
 
+#[path = "common"]
+mod common {
+    pub(crate) mod host;
+    pub(crate) mod plan;
+    pub(crate) mod server;
+}
 #[path = "hostile/attacks.rs"]
 mod attacks;
 #[path = "hostile/contract.rs"]
 mod contract;
-#[path = "hostile/host.rs"]
-mod host;
+#[path = "hostile/person.rs"]
+mod person;
 #[path = "hostile/server.rs"]
 mod server;
 #[path = "hostile/two.rs"]
@@ -19,7 +25,7 @@ mod wire;
 
 use attacks::{Attack, CLASSES, Expect, Good};
 use axum::{Router, routing};
-use host::{CLAIMS, Host};
+use common::host::{CLAIMS, Host};
 use quan::audit::{audit_folder, exit_code};
 use quan::http::accept;
 use rand::{SeedableRng, rngs::StdRng};
@@ -57,10 +63,10 @@ async fn every_hostile_request_is_refused_or_closed_in_time_while_honest_people_
     let (requests, seed) =
         (number("QUAN_HOSTILE_REQUESTS", 10_000), number("QUAN_HOSTILE_SEED", 1));
     let mut server = Server::start(ASSAULTED);
-    let host = Host::with_keys_of(&server.folder);
+    let host = Host::with_keys(&server.keys());
     let before_kib = server.memory_kib("VmRSS");
-    let (claimer, pass) = host::pass(&host, server.public, 0).await;
-    let application = host.application(1, host::now_ms(server.public).await);
+    let (claimer, pass) = person::pass(&host, server.public, 0).await;
+    let application = person::application(&host, server.public, 1).await;
     let documented = contract::Document::of(server.public).await;
     let scene = Arc::new((Good { application, claimer, pass }, documented));
 
@@ -90,7 +96,7 @@ async fn every_hostile_request_is_refused_or_closed_in_time_while_honest_people_
     assert!(high_kib < before_kib + MOST_KIB, "{before_kib} KiB grew to {high_kib} KiB");
     assert!(honest.lines.len() > 1, "{:?}", honest.lines);
 
-    let folder = server.folder.clone();
+    let folder = server.folder.path().to_owned();
     let record = folder.join("record.jsonl");
     std::fs::write(&record, honest.lines.join("\n")).expect("the folder is there");
     let audit = spawn_blocking(move || {
@@ -212,15 +218,15 @@ async fn honest_people(host: &Host, address: SocketAddr, stop: watch::Receiver<b
             break;
         }
         let started = Instant::now();
-        let (person, pass) = host::pass(host, address, who).await;
+        let (person, pass) = person::pass(host, address, who).await;
         for expected in [201, 200] {
             let answer = Wire::open(address)
                 .await
                 .ask(&post(CLAIMS, "", &person.claim(&pass).to_string()))
                 .await;
             assert_eq!(answer.status, expected, "{answer:?}");
-            let at_ms = host::now_ms(address).await;
-            honest.lines.push(host::recorded(&pass, &answer.json(), at_ms));
+            let at_ms = person::now_ms(address).await;
+            honest.lines.push(person::recorded(&pass, &answer.json(), at_ms));
         }
         honest.slowest = honest.slowest.max(started.elapsed());
         sleep(ms(50)).await;
@@ -423,20 +429,20 @@ async fn connections_leave_the_server_the_descriptors_that_it_needs_itself() {
 
 #[tokio::test]
 async fn what_is_in_flight_when_told_to_stop_is_answered_and_nothing_is_lost() {
-    const PEOPLE: u32 = 40;
+    const PEOPLE: usize = 40;
     let mut server =
         Server::start(Edge { header_ms: 60_000, request_ms: 60_000, grace_ms: 20_000, ..QUICK });
-    let host = Host::with_keys_of(&server.folder);
+    let host = Host::with_keys(&server.keys());
     let mut in_flight = Vec::new();
     for who in 0..PEOPLE {
-        let (person, pass) = host::pass(&host, server.public, who).await;
+        let (person, pass) = person::pass(&host, server.public, who).await;
         let request = post(CLAIMS, "", &person.claim(&pass).to_string());
         let mut wire = Wire::open(server.public).await;
         let (now, later) = request.split_at(request.len() - 1);
         wire.send(now).await;
         in_flight.push((wire, pass, later.to_vec()));
     }
-    let at_ms = host::now_ms(server.public).await;
+    let at_ms = person::now_ms(server.public).await;
     let mut idle = Wire::open(server.public).await;
     idle.ask(&get("/v1/time")).await;
     let silent = Wire::open(server.public).await;
@@ -451,16 +457,16 @@ async fn what_is_in_flight_when_told_to_stop_is_answered_and_nothing_is_lost() {
     for (mut wire, pass, later) in in_flight {
         let answer = wire.ask(&later).await;
         assert_eq!(answer.status, 201, "{answer:?}");
-        lines.push(host::recorded(&pass, &answer.json(), at_ms));
+        lines.push(person::recorded(&pass, &answer.json(), at_ms));
     }
-    let folder = server.folder.clone();
+    let folder = server.folder.path().to_owned();
     let record = folder.join("record.jsonl");
     std::fs::write(&record, lines.join("\n")).expect("the folder is there");
     server.stopped();
     let audit = audit_folder(&folder.join("data"), Some(&record)).expect("there is a journal");
     assert_eq!(exit_code(&audit), 0, "{audit}");
     let told = audit.checks.iter().find(|check| check.name == "I3").expect("it looks at yeses");
-    assert_eq!(told.rows, u64::from(PEOPLE), "{audit}");
+    assert_eq!(told.rows, PEOPLE as u64, "{audit}");
 }
 
 #[tokio::test]

@@ -7,6 +7,11 @@
     reason = "a test fails by a panic; its numbers are small and whole"
 )]
 
+#[path = "common"]
+mod common {
+    pub(crate) mod plan;
+    pub(crate) mod server;
+}
 #[path = "metrics/server.rs"]
 mod server;
 #[path = "metrics/text.rs"]

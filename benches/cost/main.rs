@@ -14,6 +14,8 @@
 
 mod client;
 mod floor;
+#[path = "../../tests/common/plan.rs"]
+mod plan;
 mod process;
 mod scene;
 

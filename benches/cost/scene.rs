@@ -1,10 +1,10 @@
 //! A round as a measurement needs it: as many coupons as are asked for, or none.
 
 use crate::Size;
+use crate::plan::Shipped;
 use crate::process::Server;
 use anyhow::ensure;
 use loadtest::{Claims, Options, prepare, progress};
-use std::{fs, path::Path};
 
 const OPEN: &str = "2023-09-01T10:00:01+08:00";
 
@@ -48,12 +48,8 @@ impl Scene {
         let scratch = tempfile::tempdir()?;
         let folder = scratch.path();
         let (config, keys) = (folder.join("quan.toml"), folder.join("keys"));
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
-        fs::copy(shipped.join("quan.toml"), &config)?;
-        fs::create_dir(folder.join("fences"))?;
-        fs::copy(shipped.join("fences/linfen.geojson"), folder.join("fences/linfen.geojson"))?;
-        let plan = fs::read_to_string(shipped.join("xiangning-2023.toml"))?;
-        fs::write(folder.join("xiangning-2023.toml"), roomy(&plan, units))?;
+        Shipped::read("quan.toml").write(&config);
+        roomy(units).write(&folder.join("xiangning-2023.toml"));
         quan::pass::write_fresh(&keys, &mut rand::rng())?;
         let server = Server::quan(&config, &keys, &folder.join("data"), OPEN)?;
         let options = Options {
@@ -90,17 +86,9 @@ impl Scene {
 
 /// The plan with `units` of each kind a round, of a face value that its pools can carry, and rates
 /// that never refuse.
-fn roomy(plan: &str, units: usize) -> String {
-    let line = |line: &str| {
-        let key = line.split('=').next().unwrap_or_default().trim();
-        match key {
-            "units_per_round" => format!("{key} = {units}\n"),
-            "face_fen" => format!("{key} = 1\n"),
-            _ if key.ends_with("_per_s") || key.ends_with("_burst") => {
-                format!("{key} = 1_000_000_000\n")
-            }
-            _ => format!("{line}\n"),
-        }
-    };
-    plan.lines().map(line).collect()
+fn roomy(units: usize) -> Shipped {
+    let plan = Shipped::plan().set("units_per_round", &[units]).set("face_fen", &[1]);
+    let rates =
+        ["person", "device", "address"].map(|of| [format!("{of}_per_s"), format!("{of}_burst")]);
+    rates.iter().flatten().fold(plan, |plan, rate| plan.set(rate, &[1_000_000_000]))
 }

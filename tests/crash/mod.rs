@@ -10,7 +10,6 @@ pub(crate) mod link;
 pub(crate) mod server;
 pub(crate) mod shim;
 pub(crate) mod tally;
-mod tokens;
 pub(crate) mod world;
 
 use std::{

@@ -5,8 +5,13 @@ use super::{
     link::{Link, get, post},
     number,
     server::Server,
-    tokens::{self, Keys},
 };
+use crate::common::{
+    host::{Application, CLAIMS, Host, PASSES},
+    plan::Shipped,
+    server::write_keys,
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use quan::domain::At;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
@@ -14,7 +19,6 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Command,
     sync::LazyLock,
     thread,
     time::Instant,
@@ -30,10 +34,8 @@ pub(crate) const KINDS: [(&str, u32); 6] = [
     ("catering-20", 250),
     ("catering-50", 120),
 ];
-pub(crate) const CAMPAIGN: &str = "xiangning-2023";
 /// 2023-09-01T10:00:00+08:00, when round 1 opens.
 pub(crate) const OPENING: At = At(1_693_533_600_000);
-const ROUND: &str = "/v1/campaigns/xiangning-2023/rounds/1";
 
 /// Somebody with a pass.
 pub(crate) struct Person {
@@ -47,7 +49,7 @@ pub(crate) struct Person {
 /// What all runs share.
 pub(crate) struct World {
     folder: PathBuf,
-    keys: Keys,
+    host: Host,
     pub(crate) people: Vec<Person>,
 }
 
@@ -93,9 +95,9 @@ impl World {
     /// The claim of a person for one of the kinds.
     pub(crate) fn claim(&self, who: usize, kind: u8, now: At) -> String {
         let Person { device, pass, .. } = &self.people[who];
-        let (kind, fix) = (KINDS[usize::from(kind)].0, self.keys.fix(device, now.0));
+        let (kind, fix) = (KINDS[usize::from(kind)].0, self.host.fix(device, now.0));
         let body = json!({ "kind": kind, "pass": pass, "device": device, "fix": fix });
-        post(&format!("{ROUND}/claims"), None, &body)
+        post(CLAIMS, None, &body)
     }
 
     fn make() -> World {
@@ -103,14 +105,9 @@ impl World {
         disk::sweep(home);
         let folder = home.join(format!("crash-{}", std::process::id()));
         write_config(&folder.join("config"));
-        let quan = Command::new(env!("CARGO_BIN_EXE_quan"))
-            .arg("keys")
-            .arg(folder.join("keys"))
-            .output()
-            .expect("quan runs");
-        assert!(quan.status.success(), "{quan:?}");
-        let keys = Keys::read(&folder.join("keys"));
-        let mut world = World { folder, keys, people: Vec::new() };
+        write_keys(&folder.join("keys"));
+        let host = Host::with_keys(&folder.join("keys"));
+        let mut world = World { folder, host, people: Vec::new() };
         let time = Time::from(OPENING.plus_ms(-120_000));
         let base = world.folder.join("base");
         let server = Server::start(&world, &base, time.now());
@@ -138,21 +135,15 @@ impl World {
     }
 
     fn person(&self, who: usize, server: SocketAddr, time: Time, link: &mut Link) -> Person {
-        let (device, now) = (tokens::device(who), time.now().0);
         let wants = wants(who);
-        let body = json!({
-            "kinds": wants.map(|kind| KINDS[usize::from(kind)].0),
-            "device": device,
-            "fix": self.keys.fix(&device, now),
-            "slider": self.keys.proof(CAMPAIGN, 1, who, now),
-            "image": self.keys.proof(CAMPAIGN, 2, who, now),
-        });
-        let identity = self.keys.identity(CAMPAIGN, who, now);
-        let request = post(&format!("{ROUND}/passes"), Some(&identity), &body);
+        let kinds = wants.map(|kind| KINDS[usize::from(kind)].0);
+        let Application { identity, device, body } =
+            self.host.application(who, &kinds, time.now().0);
+        let request = post(PASSES, Some(&identity), &body);
         let answer = link.ask(server, &request).expect("an answer");
         assert_eq!(answer.status, 201, "{answer:?}");
         let pass = answer.text("/pass").to_owned();
-        Person { device, nonce: tokens::nonce(&pass), pass, wants }
+        Person { device, nonce: nonce(&pass), pass, wants }
     }
 
     /// Otherwise "nothing undersold" would say nothing.
@@ -188,26 +179,18 @@ fn wants(who: usize) -> [u8; 2] {
 
 /// What is shipped, with a smaller round, small segments, and one address for everybody.
 fn write_config(folder: &Path) {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
-    copy_folder(&shipped, folder);
-    let edit = |name: &str, changes: &[(String, String)]| {
-        let path = folder.join(name);
-        let mut text = fs::read_to_string(&path).expect("a file that is shipped");
-        for (from, to) in changes {
-            assert_eq!(text.matches(from.as_str()).count(), 1, "{from}");
-            text = text.replace(from, to);
-        }
-        fs::write(path, text).expect("a file of ours");
-    };
-    let units = ["4_000", "3_000", "600", "160", "1_000", "480"];
-    let units = units.iter().zip(KINDS).map(|(from, (_, to))| {
-        (format!("units_per_round = {from} "), format!("units_per_round = {to} "))
-    });
-    let wide = |name: &str, from: &str| (format!("{name} = {from} "), format!("{name} = 1000000 "));
-    let rates = [wide("address_per_s", "3_000"), wide("address_burst", "6_000")];
-    edit("xiangning-2023.toml", &units.chain(rates).collect::<Vec<_>>());
-    let segment = format!("segment_mib = {} ", number("QUAN_CRASH_SEGMENT_MIB", 1));
-    edit("quan.toml", &[("segment_mib = 64 ".to_owned(), segment)]);
+    fs::create_dir_all(folder).expect("a folder of ours");
+    let plan = Shipped::plan().set("units_per_round", &KINDS.map(|(_, quantity)| quantity));
+    let plan = plan.set("address_per_s", &[1_000_000]).set("address_burst", &[1_000_000]);
+    plan.write(&folder.join("xiangning-2023.toml"));
+    let segment_mib = number("QUAN_CRASH_SEGMENT_MIB", 1);
+    Shipped::read("quan.toml").set("segment_mib", &[segment_mib]).write(&folder.join("quan.toml"));
+}
+
+/// The nonce in a pass.
+fn nonce(pass: &str) -> [u8; 16] {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(pass).expect("a pass");
+    bytes[17..33].try_into().expect("16 bytes")
 }
 
 fn copy_folder(from: &Path, to: &Path) {

@@ -1,8 +1,8 @@
 //! What a hostile peer sends, by class. The same seed gives the same bytes.
 
-use super::host::{Application, CLAIMS, PASSES};
 use super::two;
 use super::wire::{get, post, request};
+use crate::common::host::{Application, CLAIMS, PASSES};
 use rand::{RngExt, rngs::StdRng};
 use serde_json::{Value, json};
 

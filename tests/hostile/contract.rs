@@ -1,7 +1,7 @@
 //! The error contract as a peer sees it: which answers there may be.
 
-use super::host::{CLAIMS, PASSES};
 use super::wire::{Answer, Wire, get};
+use crate::common::host::{CLAIMS, PASSES};
 use quan::domain::Refusal;
 use quan::http::Problem;
 use serde_json::{Value, json};

@@ -1,14 +1,17 @@
 //! The real server as a child process, watched from outside.
 
+use crate::common::{
+    plan::{self, Shipped},
+    server::{self, Process, QUAN, Serve, write_keys},
+};
 use std::{
     fs,
-    io::{BufRead, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{self, Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    process::Command,
     time::Duration,
 };
+use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 /// Round 1 has been open for five seconds.
@@ -37,55 +40,47 @@ pub(crate) const QUICK: Edge = Edge {
 };
 
 pub(crate) struct Server {
-    child: Child,
+    process: Process,
     pub(crate) public: SocketAddr,
     pub(crate) ops: SocketAddr,
-    pub(crate) folder: PathBuf,
+    pub(crate) folder: TempDir,
 }
 
 impl Server {
     pub(crate) fn start(edge: Edge) -> Server {
         let folder = folder();
-        let config = folder.join("quan.toml");
+        let config = folder.path().join("quan.toml");
         fs::write(&config, config_text(edge)).expect("the folder is there");
-        fs::write(folder.join("plan.toml"), plan_text()).expect("the folder is there");
+        // Everything comes from one address; it is not held back, so that the handlers see it all.
+        let plan = Shipped::plan().set("address_per_s", &[100_000]);
+        plan.set("address_burst", &[100_000]).write(&folder.path().join("plan.toml"));
         Server::of(&config, folder, edge.descriptors)
     }
 
     /// With the limits that are shipped.
     pub(crate) fn shipped() -> Server {
-        Server::of(&shipped("quan.toml"), folder(), 0)
+        Server::of(&plan::path("quan.toml"), folder(), 0)
     }
 
-    fn of(config: &Path, folder: PathBuf, descriptors: u32) -> Server {
-        let program = env!("CARGO_BIN_EXE_quan");
-        let keys = folder.join("keys");
-        let written = Command::new(program).arg("keys").arg(&keys).status();
-        assert!(written.expect("the program is there").success());
-        let mut command = Command::new("sh");
+    fn of(config: &Path, folder: TempDir, descriptors: u32) -> Server {
+        let at = |name: &str| folder.path().join(name);
+        let (keys, data, log) = (&at("keys"), &at("data"), at("log"));
+        write_keys(keys);
+        let mut program = Command::new("sh");
         let limit =
             if descriptors == 0 { String::new() } else { format!("ulimit -n {descriptors}; ") };
-        command.arg("-c").arg(format!("{limit}exec \"$0\" \"$@\"")).arg(program);
-        command.arg("serve").arg("--config").arg(config).arg("--keys").arg(&keys);
-        command.arg("--data").arg(folder.join("data"));
-        command.args(["--listen", "127.0.0.1:0", "--ops", "127.0.0.1:0"]);
-        command.args(["--clock", CLOCK, "--until-stdin-ends"]);
-        let log = fs::File::create(folder.join("log")).expect("the folder is there");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
-        let mut child = command.spawn().expect("there is a shell");
-        let mut line = String::new();
-        let out = child.stdout.take().expect("it is piped");
-        BufReader::new(out).read_line(&mut line).expect("it writes text");
-        let served: serde_json::Value = serde_json::from_str(&line)
-            .unwrap_or_else(|_| panic!("it did not start: {}", log_of(&folder)));
-        let address = |name: &str| served[name].as_str().and_then(|it| it.parse().ok());
-        let public = address("public").expect("it names its addresses");
-        let ops = address("ops").expect("it names its addresses");
-        Server { child, public, ops, folder }
+        program.arg("-c").arg(format!("{limit}exec \"$0\" \"$@\"")).arg(QUAN);
+        let serve = Serve { program, config, keys, data, clock: CLOCK, log };
+        let server::Server { process, public, ops } = serve.start().serving();
+        Server { process, public, ops, folder }
+    }
+
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.folder.path().join("keys")
     }
 
     fn proc(&self, name: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/{name}", self.child.id()))
+        PathBuf::from(format!("/proc/{}/{name}", self.process.child.id()))
     }
 
     /// A line of its status in KiB: `VmRSS` or, at its highest, `VmHWM`.
@@ -120,42 +115,22 @@ impl Server {
 
     /// Tells it to stop, and no more.
     pub(crate) fn tell_to_stop(&mut self) {
-        drop(self.child.stdin.take());
+        drop(self.process.child.stdin.take());
     }
 
     /// Waits until it has ended well; gives its log.
     pub(crate) fn stopped(&mut self) -> String {
         self.tell_to_stop();
-        let status = self.child.wait().expect("it is ours to wait for");
-        let log = log_of(&self.folder);
+        let status = self.process.child.wait().expect("it is ours to wait for");
+        let log = self.process.said();
         assert!(status.success(), "{status}: {log}");
         log
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Not there any more, if all went well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn log_of(folder: &Path) -> String {
-    fs::read_to_string(folder.join("log")).unwrap_or_default()
-}
-
-fn folder() -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("hostile-{}-{}", process::id(), COUNT.fetch_add(1, Relaxed));
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::create_dir_all(&folder).expect("the build's own temporary folder");
-    folder
-}
-
-fn shipped(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)
+fn folder() -> TempDir {
+    let made = tempfile::Builder::new().prefix("hostile-").tempdir_in(env!("CARGO_TARGET_TMPDIR"));
+    made.expect("the build's own temporary folder")
 }
 
 fn config_text(edge: Edge) -> String {
@@ -182,14 +157,4 @@ fn config_text(edge: Edge) -> String {
         plan = "plan.toml"
         "#
     )
-}
-
-/// The shipped plan; the one address that everything comes from here is not held back, so that the
-/// handlers see it all.
-fn plan_text() -> String {
-    let text = fs::read_to_string(shipped("xiangning-2023.toml")).expect("the shipped plan");
-    let fence = shipped("fences/linfen.geojson").display().to_string();
-    let text = text.replace("fences/linfen.geojson", &fence);
-    let text = text.replace("address_per_s = 3_000", "address_per_s = 100_000");
-    text.replace("address_burst = 6_000", "address_burst = 100_000")
 }

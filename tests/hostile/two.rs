@@ -1,6 +1,7 @@
 //! HTTP/2 by hand: what a library would not let out.
 
 use super::attacks::{Attack, Expect, noise};
+use crate::common::host::CLAIMS;
 use rand::{RngExt, rngs::StdRng};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -94,7 +95,7 @@ pub(crate) fn abuse(rng: &mut StdRng) -> Attack {
         }
         // More requests at once than are allowed, none of them whole.
         9 => streams(count).fold(start(), |all, stream| {
-            [all, frame(HEADERS, END_HEADERS, stream, &block(POST, super::host::CLAIMS))].concat()
+            [all, frame(HEADERS, END_HEADERS, stream, &block(POST, CLAIMS))].concat()
         }),
         10 => [start(), frame(WINDOW, 0, 0, &u32::MAX.to_be_bytes()).repeat(2)].concat(),
         _ => [start(), vec![0xff, 0xff, 0xff, DATA, 0, 0, 0, 0, 1], vec![0; 60_000]].concat(),

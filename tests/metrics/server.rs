@@ -1,13 +1,15 @@
 //! A server of its own: the real program, its plan with little stock.
 
-use quan::{pass::write_fresh, plan::Plan};
-use serde::Deserialize;
+use crate::common::{
+    plan::Shipped,
+    server::{self, Process, QUAN, Serve, write_keys},
+};
+use quan::plan::Plan;
 use std::{
-    fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::PathBuf,
+    process::Command,
 };
 
 /// Coupons of each kind in each round.
@@ -15,16 +17,10 @@ pub(crate) const STOCK: f64 = 3.0;
 
 /// A server that ends with the test.
 pub(crate) struct Server {
-    child: Child,
+    process: Process,
     pub(crate) public: SocketAddr,
     ops: SocketAddr,
     folder: tempfile::TempDir,
-}
-
-#[derive(Deserialize)]
-struct Served {
-    public: SocketAddr,
-    ops: SocketAddr,
 }
 
 impl Server {
@@ -32,28 +28,15 @@ impl Server {
     pub(crate) fn start() -> Server {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
-        fs::create_dir(at("fences")).unwrap();
-        fs::copy(shipped.join("fences/linfen.geojson"), at("fences/linfen.geojson")).unwrap();
-        let plan = fs::read_to_string(shipped.join("xiangning-2023.toml")).unwrap();
-        let little = format!("units_per_round = {STOCK}");
-        let is_stock = |line: &str| line.starts_with("units_per_round");
-        let plan = plan.lines().map(|line| if is_stock(line) { &little } else { line });
-        let plan: Vec<&str> = plan.collect();
-        fs::write(at("xiangning-2023.toml"), plan.join("\n")).unwrap();
-        fs::copy(shipped.join("quan.toml"), at("quan.toml")).unwrap();
-        write_fresh(&at("keys"), &mut rand::rng()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quan"));
-        command.arg("serve").arg("--config").arg(at("quan.toml"));
-        command.arg("--data").arg(at("data")).arg("--keys").arg(at("keys"));
-        command.args(["--listen", "127.0.0.1:0", "--ops", "127.0.0.1:0"]);
-        command.args(["--clock", "2023-09-01T09:59:57+08:00", "--until-stdin-ends"]);
-        command.env("QUAN_LOG", "warn").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let Served { public, ops } = serde_json::from_str(&line).unwrap();
-        Server { child, public, ops, folder }
+        let (config, keys, data) = (&at("quan.toml"), &at("keys"), &at("data"));
+        Shipped::plan().set("units_per_round", &[STOCK]).write(&at("xiangning-2023.toml"));
+        Shipped::read("quan.toml").write(config);
+        write_keys(keys);
+        let clock = "2023-09-01T09:59:57+08:00";
+        let serve =
+            Serve { program: Command::new(QUAN), config, keys, data, clock, log: at("log") };
+        let server::Server { process, public, ops } = serve.start().serving();
+        Server { process, public, ops, folder }
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -75,8 +58,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
+        drop(self.process.child.stdin.take());
+        let _ = self.process.child.wait();
     }
 }
 

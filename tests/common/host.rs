@@ -1,4 +1,5 @@
-//! The tokens of the host app and of the captcha service, as ARCHITECTURE.md draws them.
+//! The host app and the captcha service: they sign what an honest person shows, as ARCHITECTURE.md
+//! draws it.
 
 use base64::{
     Engine,
@@ -6,33 +7,55 @@ use base64::{
 };
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::Sha256;
 use std::{fs, path::Path};
 
+const CAMPAIGN: &str = "xiangning-2023";
+pub(crate) const PASSES: &str = "/v1/campaigns/xiangning-2023/rounds/1/passes";
+pub(crate) const CLAIMS: &str = "/v1/campaigns/xiangning-2023/rounds/1/claims";
+
 /// What they sign with.
-pub(super) struct Keys {
+pub(crate) struct Host {
     fix: Hmac<Sha256>,
     captcha: Hmac<Sha256>,
     identity: EncodingKey,
 }
 
-impl Keys {
-    pub(super) fn read(folder: &Path) -> Keys {
+/// What a person sends to get a pass.
+#[derive(Clone)]
+pub(crate) struct Application {
+    pub(crate) identity: String,
+    pub(crate) device: String,
+    pub(crate) body: Value,
+}
+
+impl Host {
+    pub(crate) fn with_keys(folder: &Path) -> Host {
         let secret = |name: &str| {
             let text = fs::read_to_string(folder.join(name)).expect("`quan keys` wrote it");
-            BASE64_STANDARD.decode(text.trim()).expect("base64")
+            BASE64_STANDARD.decode(text.trim()).expect("one line of base64")
         };
         let mac = |name: &str| Hmac::new_from_slice(&secret(name)).expect("any length will do");
-        Keys {
+        Host {
             fix: mac("fix-1.key"),
             captcha: mac("captcha-1.key"),
             identity: EncodingKey::from_secret(&secret("identity-1.key")),
         }
     }
 
+    /// What person number `who` sends at `at_ms` for a pass of these kinds.
+    pub(crate) fn application(&self, who: usize, kinds: &[&str], at_ms: i64) -> Application {
+        let device = device(who);
+        let body = json!({
+            "kinds": kinds, "device": device, "fix": self.fix(&device, at_ms),
+            "slider": self.proof(1, who, at_ms), "image": self.proof(2, who, at_ms),
+        });
+        Application { identity: self.identity(who, at_ms), device, body }
+    }
+
     /// A fix in the middle of Linfen, taken at `at_ms` by this device.
-    pub(super) fn fix(&self, device: &str, at_ms: i64) -> String {
+    pub(crate) fn fix(&self, device: &str, at_ms: i64) -> String {
         let mut token = vec![1, 1, 2, 0];
         token.extend(360_800_000_i32.to_be_bytes());
         token.extend(1_115_200_000_i32.to_be_bytes());
@@ -44,12 +67,12 @@ impl Keys {
     }
 
     /// A proof of captcha 1 or 2 that this person solved for round 1.
-    pub(super) fn proof(&self, campaign: &str, captcha: u8, who: usize, at_ms: i64) -> String {
+    fn proof(&self, captcha: u8, who: usize, at_ms: i64) -> String {
         let mut token = vec![1, 1, captcha, 1];
         token.extend(at_ms.to_be_bytes());
         token.extend((who as u128 * 2 + u128::from(captcha)).to_be_bytes());
         let mut mac = self.captcha.clone().chain_update(&token);
-        for text in [campaign, &id_number(who), &device(who)] {
+        for text in [CAMPAIGN, &id_number(who), &device(who)] {
             mac.update(&u16::try_from(text.len()).expect("a short text").to_be_bytes());
             mac.update(text.as_bytes());
         }
@@ -58,10 +81,10 @@ impl Keys {
     }
 
     /// Who somebody is, for an hour.
-    pub(super) fn identity(&self, campaign: &str, who: usize, at_ms: i64) -> String {
+    fn identity(&self, who: usize, at_ms: i64) -> String {
         let at = at_ms / 1_000;
         let claims = json!({
-            "iss": "host", "aud": campaign, "iat": at, "exp": at + 3_600, "real_name": true,
+            "iss": "host", "aud": CAMPAIGN, "iat": at, "exp": at + 3_600, "real_name": true,
             "acc": format!("fiction-{who}"), "idn": id_number(who), "dev": device(who),
             "tel": format!("100{:08}", who + 1), "crd": format!("0000{:015}", who + 1),
         });
@@ -70,17 +93,11 @@ impl Keys {
     }
 }
 
-pub(super) fn device(who: usize) -> String {
+fn device(who: usize) -> String {
     format!("fiction-device-{who}")
 }
 
 /// Of a region that does not exist.
 fn id_number(who: usize) -> String {
     format!("000000{:012}", who + 1)
-}
-
-/// The nonce in a pass.
-pub(super) fn nonce(pass: &str) -> [u8; 16] {
-    let bytes = BASE64.decode(pass).expect("a pass");
-    bytes[17..33].try_into().expect("16 bytes")
 }
