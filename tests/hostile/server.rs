@@ -113,6 +113,11 @@ impl Server {
         }
     }
 
+    /// Descriptors that it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(self.proc("fd")).expect("it runs").count()
+    }
+
     /// Tells it to stop, and no more.
     pub(crate) fn tell_to_stop(&mut self) {
         drop(self.process.child.stdin.take());
