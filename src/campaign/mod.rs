@@ -33,6 +33,8 @@ pub struct Campaign {
     pub gate: Gate,
     /// What is counted of it.
     pub counts: Counts,
+    /// By round, from the first: when its coupons end, as people are told.
+    ends: Vec<String>,
     /// By round, from the first; empty until the round is armed.
     stocks: Vec<OnceLock<Vec<Arc<Stock>>>>,
 }
@@ -42,12 +44,20 @@ impl Campaign {
     pub fn new(no: CampaignNo, plan: Plan, gate: Gate) -> Campaign {
         let stocks = plan.rounds.iter().map(|_| OnceLock::new()).collect();
         let counts = Counts::of(&plan);
-        Campaign { no, plan, gate, counts, stocks }
+        let ends = plan.rounds.iter().map(|it| it.window.until.in_zone(&plan.zone)).collect();
+        Campaign { no, plan, gate, counts, ends, stocks }
     }
 
     /// The round of that number in the plan.
     pub fn round(&self, round: RoundNo) -> Result<&Round, Refusal> {
         self.plan.rounds.get(place(round)).ok_or(Refusal::RoundUnknown)
+    }
+
+    /// The instant as people are told it; the end of the round's coupons is written already.
+    pub fn told(&self, round: RoundNo, at: At) -> String {
+        let end = self.round(round).ok().filter(|round| round.window.until == at);
+        let written = end.and_then(|round| self.ends.get(place(round.no)));
+        written.cloned().unwrap_or_else(|| at.in_zone(&self.plan.zone))
     }
 
     /// The kind of that name.

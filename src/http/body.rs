@@ -2,7 +2,7 @@
 
 use super::Problem;
 use axum::{
-    body::Body,
+    body::{Body, HttpBody},
     extract::{FromRequest, Request},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -98,6 +98,9 @@ pub async fn read(body: Body, limits: BodyLimits) -> Result<Bytes, Problem> {
 
 async fn collect(mut body: Limited<Body>) -> Result<Bytes, Problem> {
     let Some(first) = data(&mut body).await? else { return Ok(Bytes::new()) };
+    if body.is_end_stream() {
+        return Ok(first);
+    }
     let Some(second) = data(&mut body).await? else { return Ok(first) };
     // Rare: a body in several pieces.
     let mut whole = BytesMut::from(first);

@@ -9,7 +9,8 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use std::fmt::Write;
+use bytes::Bytes;
+use std::{fmt::Write, sync::LazyLock};
 
 /// One row of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +148,22 @@ impl Problem {
         (self.row.zh, self.row.en)
     }
 
+    /// Whether its body is another one each time.
+    fn varies(&self) -> bool {
+        let told = self.row.place < Refusal::ALL.len() && self.retry_after_ms.is_some();
+        told || self.opens_in_ms.is_some()
+    }
+
+    /// The body; most are written once, since at the opening one of them goes to almost everybody.
+    fn rendered(&self) -> Bytes {
+        static FIXED: LazyLock<Vec<&'static str>> =
+            LazyLock::new(|| Problem::all().map(|problem| &*problem.body().leak()).collect());
+        match FIXED.get(self.row.place) {
+            Some(body) if !self.varies() => Bytes::from_static(body.as_bytes()),
+            _ => self.body().into(),
+        }
+    }
+
     fn body(&self) -> String {
         let Row { code, status, zh, en, .. } = self.row;
         let mut body = String::with_capacity(384);
@@ -189,7 +206,7 @@ impl From<Refusal> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body()));
+        let mut response = Response::new(Body::from(self.rendered()));
         *response.status_mut() =
             StatusCode::from_u16(self.row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -333,6 +350,7 @@ mod tests {
             assert_eq!(body["code"], problem.code());
             assert_eq!(body["status"], problem.status());
             assert_eq!(body["type"], format!("urn:quan:problem:{}", problem.code()));
+            assert_eq!(problem.rendered(), problem.body());
         }
     }
 
@@ -350,7 +368,9 @@ mod tests {
         let response = problem.into_response();
         assert_eq!(response.headers()[header::RETRY_AFTER], "2");
         assert!(problem.body().contains(r#""retry_after_ms":1500"#));
+        assert_eq!(problem.rendered(), problem.body());
         let early = Problem::from(Refusal::NotOpen { opens_in_ms: 12 });
+        assert_eq!(early.rendered(), early.body());
         assert!(early.body().contains(r#""opens_in_ms":12"#));
     }
 }

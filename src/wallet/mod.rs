@@ -55,7 +55,7 @@ pub fn coupon(campaign: &Campaign, held: &Held, now: At) -> Option<Coupon> {
         threshold_fen: terms.threshold.get(),
         state: seen(held, now),
         starts_at: held.starts_at.in_zone(&campaign.plan.zone),
-        ends_at: held.ends_at.in_zone(&campaign.plan.zone),
+        ends_at: campaign.told(held.coupon.round, held.ends_at),
     })
 }
 
