@@ -17,6 +17,7 @@ mod server;
 #[path = "metrics/text.rs"]
 mod text;
 
+use loadtest::Crowd;
 use quan::metrics::{
     Route,
     catalogue::{self, Type},
@@ -99,14 +100,16 @@ async fn play(server: &Server) {
     let options = rush::Options {
         program: PathBuf::new(),
         config: server.config(),
-        people: PEOPLE,
-        seed: 1,
-        round: 1,
-        connections: 16,
-        peak_per_s: 500,
-        span_s: 1,
-        herd: true,
-        cheats_per_mille: 0,
+        crowd: Crowd {
+            people: PEOPLE,
+            seed: 1,
+            round: 1,
+            connections: 16,
+            peak: 500,
+            span: 1,
+            herd: true,
+            cheats: 0,
+        },
         keep: false,
         server: Some((format!("http://{}", server.public), server.keys(), None)),
     };

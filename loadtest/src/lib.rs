@@ -38,7 +38,7 @@ mod world;
 
 pub use claims::Claims;
 pub use curve::Bucket;
-pub use options::{MOST_CHEATS_PER_MILLE, MOST_CONNECTIONS, Options};
+pub use options::{Crowd, MOST_CHEATS_PER_MILLE, MOST_CONNECTIONS, Options};
 pub use passes::Passes;
 pub use run::{Prepared, prepare, rush};
 pub use tally::{Spread, Totals};

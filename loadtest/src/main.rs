@@ -1,7 +1,7 @@
 //! Plays one round against a server that runs already, and prints the report as JSON.
 
 use clap::Parser;
-use loadtest::{MOST_SLIP_MS_P99, Options, progress, report};
+use loadtest::{Crowd, MOST_SLIP_MS_P99, Options, progress, report};
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
@@ -27,30 +27,8 @@ struct Cli {
     /// The campaign's id
     #[arg(long)]
     campaign: String,
-    /// The round
-    #[arg(long, default_value_t = 1)]
-    round: u8,
-    /// How many people come
-    #[arg(long, default_value_t = 50_000)]
-    people: u32,
-    /// The same seed gives the same people and first tries
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Connections that the people share
-    #[arg(long, default_value_t = 2048)]
-    connections: usize,
-    /// Requests offered per second at most
-    #[arg(long, default_value_t = 10_000)]
-    peak: u32,
-    /// Seconds from the opening to the last first try
-    #[arg(long, default_value_t = 60)]
-    span: u32,
-    /// Everybody comes within one second
-    #[arg(long)]
-    herd: bool,
-    /// Cheats per thousand people
-    #[arg(long, default_value_t = 30)]
-    cheats: u32,
+    #[command(flatten)]
+    crowd: Crowd,
     /// Write what the server said to this file, as JSON lines
     #[arg(long)]
     record: Option<PathBuf>,
@@ -90,19 +68,6 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn options(cli: Cli) -> Options {
-    Options {
-        url: cli.url,
-        keys: cli.keys,
-        campaign: cli.campaign,
-        round: cli.round,
-        people: cli.people,
-        seed: cli.seed,
-        connections: cli.connections,
-        peak_per_s: cli.peak,
-        span_s: cli.span,
-        herd: cli.herd,
-        cheats_per_mille: cli.cheats,
-        record: cli.record,
-        ..Options::default()
-    }
+    let options = cli.crowd.at(cli.url, cli.keys, cli.campaign);
+    Options { record: cli.record, ..options }
 }

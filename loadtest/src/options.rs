@@ -9,6 +9,55 @@ pub const MOST_CONNECTIONS: usize = 4096;
 /// The largest share of cheats, in thousandths of the people.
 pub const MOST_CHEATS_PER_MILLE: u32 = 50;
 
+/// Who comes, and how: the part of the options that every program which plays a rush takes alike.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Crowd {
+    /// How many people come.
+    #[arg(long, default_value_t = 50_000)]
+    pub people: u32,
+    /// The same seed gives the same people and first tries.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The round.
+    #[arg(long, default_value_t = 1)]
+    pub round: u8,
+    /// Connections that the people share, at most 4,096.
+    #[arg(long, default_value_t = 2_048)]
+    pub connections: usize,
+    /// Requests offered per second at most.
+    #[arg(long, default_value_t = 10_000)]
+    pub peak: u32,
+    /// Seconds from the opening to the last first try.
+    #[arg(long, default_value_t = 60)]
+    pub span: u32,
+    /// Everybody comes within one second, whatever the peak.
+    #[arg(long)]
+    pub herd: bool,
+    /// Cheats per thousand people, at most 50.
+    #[arg(long, default_value_t = 30)]
+    pub cheats: u32,
+}
+
+impl Crowd {
+    /// This crowd against the server at `url`.
+    pub fn at(&self, url: String, keys: PathBuf, campaign: String) -> Options {
+        Options {
+            url,
+            keys,
+            campaign,
+            round: self.round,
+            people: self.people,
+            seed: self.seed,
+            connections: self.connections,
+            peak_per_s: self.peak,
+            span_s: self.span,
+            herd: self.herd,
+            cheats_per_mille: self.cheats,
+            ..Options::default()
+        }
+    }
+}
+
 /// What a run is told.
 #[derive(Clone, Debug)]
 pub struct Options {

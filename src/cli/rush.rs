@@ -1,6 +1,7 @@
 //! `quan rush`.
 
 use super::runtime;
+use loadtest::Crowd;
 use quan::rush::{Options, rush, summary};
 use std::{
     fs,
@@ -17,30 +18,8 @@ pub(crate) struct Rush {
     /// The configuration file.
     #[arg(long, default_value = "config/quan.toml")]
     config: PathBuf,
-    /// How many people come.
-    #[arg(long, default_value_t = 50_000)]
-    people: u32,
-    /// The same seed gives the same people and first tries.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// The round.
-    #[arg(long, default_value_t = 1)]
-    round: u8,
-    /// Connections that the people share, at most 4,096.
-    #[arg(long, default_value_t = 2_048)]
-    connections: usize,
-    /// Requests offered per second at most.
-    #[arg(long, default_value_t = 10_000)]
-    peak: u32,
-    /// Seconds from the opening to the last first try.
-    #[arg(long, default_value_t = 60)]
-    span: u32,
-    /// Everybody comes within one second, whatever the peak.
-    #[arg(long)]
-    herd: bool,
-    /// Cheats per thousand people, at most 50.
-    #[arg(long, default_value_t = 30)]
-    cheats: u32,
+    #[command(flatten)]
+    crowd: Crowd,
     /// Write the report to this file, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -66,14 +45,7 @@ impl Rush {
         let options = Options {
             program: std::env::current_exe()?,
             config: self.config,
-            people: self.people,
-            seed: self.seed,
-            round: self.round,
-            connections: self.connections,
-            peak_per_s: self.peak,
-            span_s: self.span,
-            herd: self.herd,
-            cheats_per_mille: self.cheats,
+            crowd: self.crowd,
             keep: self.keep,
             server: self.url.zip(self.keys).map(|(url, keys)| (url, keys, self.data)),
         };

@@ -14,7 +14,7 @@ use crate::pass::write_fresh;
 use crate::plan::Plan;
 use crate::store;
 use anyhow::{Context, Result};
-use loadtest::{MOST_SLIP_MS_P99, progress, report, report::Report};
+use loadtest::{Crowd, MOST_SLIP_MS_P99, progress, report, report::Report};
 use server::{Server, Start};
 use std::path::{Path, PathBuf};
 
@@ -32,22 +32,8 @@ pub struct Options {
     pub program: PathBuf,
     /// The server's configuration; of its campaigns the first is played.
     pub config: PathBuf,
-    /// How many people come.
-    pub people: u32,
-    /// The same seed gives the same people and first tries.
-    pub seed: u64,
-    /// The round.
-    pub round: u8,
-    /// Connections that the people share.
-    pub connections: usize,
-    /// Requests offered per second at most; a herd ignores it.
-    pub peak_per_s: u32,
-    /// Seconds from the opening to the last first try.
-    pub span_s: u32,
-    /// Whether everybody comes within one second.
-    pub herd: bool,
-    /// Cheats per thousand people.
-    pub cheats_per_mille: u32,
+    /// Who comes.
+    pub crowd: Crowd,
     /// Whether server and data stay.
     pub keep: bool,
     /// A server that runs already: its URL, its keys, and its data to audit.
@@ -85,7 +71,7 @@ async fn on_own_server(
     plan: &Plan,
     folder: tempfile::TempDir,
 ) -> Result<Report> {
-    let round = round(plan, options.round)?;
+    let round = round(plan, options.crowd.round)?;
     let (data, keys) = (folder.path().join("data"), folder.path().join("keys"));
     let record = folder.path().join("record.jsonl");
     write_fresh(&keys, &mut rand::rng())?;
@@ -138,21 +124,8 @@ async fn played(
     record: &Path,
     server: Option<&Server>,
 ) -> Result<Report> {
-    let people = loadtest::Options {
-        url: url.to_owned(),
-        keys: keys.to_owned(),
-        campaign: plan.id.clone(),
-        round: options.round,
-        people: options.people,
-        seed: options.seed,
-        connections: options.connections,
-        peak_per_s: options.peak_per_s,
-        span_s: options.span_s,
-        herd: options.herd,
-        cheats_per_mille: options.cheats_per_mille,
-        record: Some(record.to_owned()),
-        ..loadtest::Options::default()
-    };
+    let people = options.crowd.at(url.to_owned(), keys.to_owned(), plan.id.clone());
+    let people = loadtest::Options { record: Some(record.to_owned()), ..people };
     let prepared = loadtest::prepare(people, progress::on_stderr()).await?;
     let cpu_us = || server.and_then(Server::cpu_us);
     let before = cpu_us();
