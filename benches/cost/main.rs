@@ -2,7 +2,8 @@
 //! loop and runtime that takes the same bytes and gives the same bytes.
 //!
 //! `cargo bench --bench cost` prints medians of interleaved pairs: sold out, and durable grants,
-//! at 64 and 256 connections. `-- --pairs 3 --requests 2000` makes it shorter.
+//! at 64 and 256 connections. The ratio is of the whole process while it answers; since the store
+//! waits for a rush to pass, the last column says what it takes for each request in all. `-- --pairs 3 --requests 2000` makes it shorter.
 
 #![expect(
     clippy::float_arithmetic,
@@ -50,8 +51,17 @@ fn main() -> anyhow::Result<()> {
         size.pairs, size.requests
     );
     println!(
-        "{:<10} {:>5} {:>7} {:>7} {:>7} {:>7} {:>7} {:>15} {:>9}",
-        "answer", "conns", "floor", "quan", "=http", "+ledger", "ratio", "(least, most)", "beside"
+        "{:<10} {:>5} {:>7} {:>7} {:>7} {:>7} {:>7} {:>15} {:>8} {:>8}",
+        "answer",
+        "conns",
+        "floor",
+        "quan",
+        "=http",
+        "+ledger",
+        "ratio",
+        "(least, most)",
+        "beside",
+        "in all"
     );
     for connections in CONNECTIONS {
         let wanted = |answer| size.only.as_deref().is_none_or(|only| only == answer);
@@ -80,6 +90,7 @@ async fn measure(
     let (bare_cpu, quan_cpu) = (floor.watch(), scene.server.watch());
     let mut bare = Client::connect(floor.address, connections).await?;
     let mut pairs = Vec::new();
+    let before = quan_cpu.cpu()?;
     for pair in 0..=size.pairs {
         let bare = cost(&bare_cpu, &mut bare, status, size, |out| scene.again(out)).await?;
         let full = cost(&quan_cpu, &mut quan, status, size, |out| scene.next(out)).await?;
@@ -88,12 +99,16 @@ async fn measure(
             pairs.push(Pair { bare, full });
         }
     }
+    // What the store takes is counted whole, whenever it takes it.
+    scene.server.settle()?;
+    let all = (size.pairs + 1) * size.requests;
+    let store = quan_cpu.cpu()?.since(before).beside as f64 / 1_000.0 / all as f64;
     let us = |ns: u64| ns as f64 / 1_000.0 / size.requests as f64;
     let middle = |of: &dyn Fn(&Pair) -> f64| sorted(&pairs, of)[pairs.len() / 2];
-    let answered = |pair: &Pair| us(pair.full.http + pair.full.ledger);
+    let answered = |pair: &Pair| us(pair.full.http + pair.full.ledger + pair.full.beside);
     let ratios = sorted(&pairs, &|pair| answered(pair) / us(pair.bare.http));
     println!(
-        "{name:<10} {connections:>5} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>15} {:>9.2}",
+        "{name:<10} {connections:>5} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>15} {:>8.2} {:>8.2}",
         middle(&|pair| us(pair.bare.http)),
         middle(&answered),
         middle(&|pair| us(pair.full.http)),
@@ -101,6 +116,7 @@ async fn measure(
         ratios[ratios.len() / 2],
         format!("({:.2}, {:.2})", ratios[0], ratios[ratios.len() - 1]),
         middle(&|pair| us(pair.full.beside)),
+        store,
     );
     Ok(())
 }

@@ -59,6 +59,11 @@ impl Status {
         self.oldest_at_ms.store(oldest.map_or(NONE, |at| at.0), Relaxed);
     }
 
+    /// The log is this far; what waits stays as it was told last.
+    pub(super) fn ahead(&self, end: u64) {
+        self.end.store(end, Relaxed);
+    }
+
     pub(super) fn moved(&self, seq: u64, oldest: Option<At>) {
         self.seq.store(seq, Relaxed);
         self.oldest_at_ms.store(oldest.map_or(NONE, |at| at.0), Relaxed);
