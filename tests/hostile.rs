@@ -429,6 +429,24 @@ async fn connections_leave_the_server_the_descriptors_that_it_needs_itself() {
 }
 
 #[tokio::test]
+async fn r_claim_1_a_holder_is_told_again_whatever_stands_against_a_new_claim() {
+    let server = Server::start(QUICK);
+    let host = Host::with_keys(&server.keys());
+    let (person, pass) = person::pass(&host, server.public, 0).await;
+    let mut wire = Wire::open(server.public).await;
+    let mut placeless = person.claim(&pass);
+    placeless.as_object_mut().expect("a claim is an object").remove("fix");
+    let placeless = post(CLAIMS, "", &placeless.to_string());
+    let refused = wire.ask(&placeless).await;
+    assert_eq!(refused.json()["code"], "position_missing");
+    let claim = post(CLAIMS, "", &person.claim(&pass).to_string());
+    let granted = wire.ask(&claim).await;
+    let again = wire.ask(&placeless).await;
+    assert_eq!((granted.status, again.status), (201, 200));
+    assert_eq!(again.json()["coupon"]["number"], granted.json()["coupon"]["number"]);
+}
+
+#[tokio::test]
 async fn what_is_in_flight_when_told_to_stop_is_answered_and_nothing_is_lost() {
     const PEOPLE: usize = 40;
     let mut server =

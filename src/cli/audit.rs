@@ -1,8 +1,7 @@
 //! `quan audit DATA`.
 
 use super::runtime;
-use quan::audit::{audit_folder, exit_code};
-use quan::data::DataFolder;
+use quan::audit::exit_code;
 use quan::store;
 use std::{
     io::{self, Write},
@@ -25,11 +24,7 @@ pub(crate) struct Audit {
 
 impl Audit {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let mut audit = audit_folder(&self.data, self.record.as_deref())?;
-        let stored = runtime()?.block_on(store::check(&DataFolder::at(&self.data)))?;
-        if let Some(check) = stored {
-            audit.add(check);
-        }
+        let audit = runtime()?.block_on(store::audit(&self.data, self.record.as_deref()))?;
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(out, "{}", serde_json::to_string_pretty(&audit)?)?;

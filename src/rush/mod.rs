@@ -6,9 +6,8 @@ mod summary;
 
 pub use summary::summary;
 
-use crate::audit::{Audit, audit_folder};
+use crate::audit::Audit;
 use crate::config::Config;
-use crate::data::DataFolder;
 use crate::domain::{At, calendar::Round};
 use crate::pass::write_fresh;
 use crate::plan::Plan;
@@ -51,7 +50,7 @@ pub async fn rush(options: &Options) -> Result<Report> {
     let record = folder.path().join("record.jsonl");
     let mut report = played(options, &plan, url, keys, &record, None).await?;
     if let Some(data) = data {
-        report.audit = Some(told(audited(data, &record).await?));
+        report.audit = Some(told(store::audit(data, Some(&record)).await?));
     }
     Ok(report)
 }
@@ -93,7 +92,7 @@ async fn on_own_server(
     } else {
         server.stop().await?;
     }
-    report.audit = Some(told(audited(&data, &record).await?));
+    report.audit = Some(told(store::audit(&data, Some(&record)).await?));
     Ok(report)
 }
 
@@ -138,15 +137,6 @@ async fn played(
 #[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a figure for people")]
 fn per(us: u64, requests: u64) -> f64 {
     us as f64 / requests.max(1) as f64
-}
-
-/// Audits a data folder and the store in it.
-async fn audited(data: &Path, record: &Path) -> Result<Audit> {
-    let mut audit = audit_folder(data, Some(record))?;
-    if let Some(check) = store::check(&DataFolder::at(data)).await? {
-        audit.add(check);
-    }
-    Ok(audit)
 }
 
 /// The audit in the words of the report.

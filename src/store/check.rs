@@ -1,8 +1,9 @@
 //! The store's part of an audit (I8): it equals one that is made again from the journal.
 
 use super::{Error, ReplayError, compare, replay};
-use crate::audit::Check;
+use crate::audit::{Audit, AuditError, Check, audit_folder};
 use crate::data::DataFolder;
+use std::path::Path;
 
 /// Why there is no check.
 #[derive(Debug, thiserror::Error)]
@@ -13,9 +14,21 @@ pub enum CheckError {
     /// One of the stores can't be read.
     #[error(transparent)]
     Store(#[from] Error),
+    /// The journal can't be audited.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// There is no room for the other store.
     #[error("a temporary folder: {0}")]
     Folder(#[from] std::io::Error),
+}
+
+/// Audits the data folder `data`, at rest, with the store in it, and a client's record, if there is one.
+pub async fn audit(data: &Path, record: Option<&Path>) -> Result<Audit, CheckError> {
+    let mut audit = audit_folder(data, record)?;
+    if let Some(check) = check(&DataFolder::at(data)).await? {
+        audit.add(check);
+    }
+    Ok(audit)
 }
 
 /// Compares the store in `data`, at rest, with a new one made from the journal; `None` if there is

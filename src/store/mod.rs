@@ -21,7 +21,7 @@ pub mod rows;
 mod tests;
 mod write;
 
-pub use check::check;
+pub use check::{audit, check};
 pub use compare::{Compared, Difference, compare};
 pub use cursor::Cursor;
 pub use replay::{ReplayError, replay};
