@@ -12,6 +12,17 @@ use utoipa::{
     },
 };
 
+/// What a position may be refused for.
+const POSITION: [Refusal; 7] = [
+    Refusal::PositionMissing,
+    Refusal::PositionUnsigned,
+    Refusal::PositionStale,
+    Refusal::PositionCoarse,
+    Refusal::PositionMock,
+    Refusal::PositionUncertain,
+    Refusal::PositionOutside,
+];
+
 /// Everything that can be answered but a yes.
 fn problems(operation: &str) -> Vec<Problem> {
     use Refusal as R;
@@ -41,13 +52,6 @@ fn problems(operation: &str) -> Vec<Problem> {
             R::OneKindPerPass,
             R::Closed,
             R::PassWrongDevice,
-            R::PositionMissing,
-            R::PositionUnsigned,
-            R::PositionStale,
-            R::PositionCoarse,
-            R::PositionMock,
-            R::PositionUncertain,
-            R::PositionOutside,
             R::SliderInvalid,
             R::ImageInvalid,
             R::ProofExpired,
@@ -72,13 +76,6 @@ fn problems(operation: &str) -> Vec<Problem> {
             R::PassExpired,
             R::KindNotInPass,
             R::PassSpent,
-            R::PositionMissing,
-            R::PositionUnsigned,
-            R::PositionStale,
-            R::PositionCoarse,
-            R::PositionMock,
-            R::PositionUncertain,
-            R::PositionOutside,
             R::Busy { retry_after_ms: 0 },
             R::SoldOut,
         ],
@@ -92,6 +89,7 @@ fn problems(operation: &str) -> Vec<Problem> {
         problems.push(Problem::NOT_FOUND);
     }
     if matches!(operation, "pass" | "claim") {
+        problems.extend(POSITION.map(Problem::from));
         problems.extend([
             Problem::BAD_REQUEST,
             Problem::REQUEST_TIMEOUT,
