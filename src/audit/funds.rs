@@ -56,7 +56,12 @@ impl Look for Funds {
                 What::Armed(armed) => due.extend(reserves(campaign, armed, book)),
                 What::Granted(granted) => due.extend(self.freezes(campaign, granted, book)),
                 What::Expired(expired) => due.extend(self.returns(campaign, expired.round, book)),
-                What::Posted(_) | What::Bound(_) | What::Interlock(_) => {}
+                What::Posted(_)
+                | What::Bound(_)
+                | What::Interlock(_)
+                | What::Passed(_)
+                | What::Sent(_)
+                | What::Received(_) => {}
             }
         }
         due.retain(|(_, posting)| posting.fen > Fen::ZERO);

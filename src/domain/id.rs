@@ -11,6 +11,38 @@ pub struct CampaignNo(pub u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RoundNo(pub u8);
 
+/// Which share of a campaign's people and stock a log is about.
+///
+/// A person belongs to one shard; each shard has a log of its own, in which everything about that person stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Shard {
+    /// Its number, from 0.
+    pub no: u8,
+    /// How many there are, at least 1.
+    pub of: u8,
+}
+
+impl Shard {
+    /// The only one.
+    pub const ALONE: Shard = Shard { no: 0, of: 1 };
+
+    /// The ordinal of the `nth` coupon (from 1) that this shard grants of a round and kind: shards
+    /// take turns, so no two give the same and none has to ask another.
+    pub const fn ordinal(self, nth: u32) -> u32 {
+        nth.saturating_sub(1).saturating_mul(self.of as u32).saturating_add(self.no as u32 + 1)
+    }
+
+    /// Which of this shard's coupons has that ordinal; `None` if another shard's has.
+    pub const fn nth(self, ordinal: u32) -> Option<u32> {
+        let of = self.of as u32;
+        let Some(before) = ordinal.checked_sub(self.no as u32 + 1) else { return None };
+        match (before.checked_rem(of), before.checked_div(of)) {
+            (Some(0), Some(turns)) => turns.checked_add(1),
+            _ => None,
+        }
+    }
+}
+
 /// A coupon kind's place in its campaign's list of kinds, from 0 (at most 32 kinds).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct KindNo(pub u8);
@@ -95,7 +127,8 @@ pub enum IdentifierKind {
 
 /// One coupon: the `ordinal`-th (from 1) of its round and kind.
 ///
-/// Ordinals are given in log order without gaps, so `ordinal <= stock` is I1 on one coupon.
+/// A ledger of one log gives ordinals in log order without gaps, so `ordinal <= stock` is I1 on one
+/// coupon. With shards each has its own (see [`Shard::ordinal`]): an ordinal is then a name, and I1 a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CouponId {
     /// The round it was granted in.
@@ -223,5 +256,22 @@ mod tests {
     #[test]
     fn a_person_in_a_log_line_is_four_digits() {
         assert_eq!(format!("{:?}", PersonId([0xab; 16])), "PersonId(abab..)");
+    }
+
+    #[test]
+    fn i1_shards_take_turns_and_no_ordinal_is_two_shards() {
+        assert_eq!((1..=3).map(|nth| Shard::ALONE.ordinal(nth)).collect::<Vec<_>>(), [1, 2, 3]);
+        let shards = [0, 1, 2].map(|no| Shard { no, of: 3 });
+        let mut all: Vec<u32> =
+            shards.iter().flat_map(|shard| (1..=4).map(|nth| shard.ordinal(nth))).collect();
+        for shard in shards {
+            for ordinal in 0..=12 {
+                let nth = shard.nth(ordinal);
+                assert_eq!(nth.is_some(), ordinal > 0 && (ordinal - 1) % 3 == u32::from(shard.no));
+                assert!(nth.is_none_or(|nth| shard.ordinal(nth) == ordinal));
+            }
+        }
+        all.sort_unstable();
+        assert_eq!(all, (1..=12).collect::<Vec<u32>>());
     }
 }

@@ -10,7 +10,7 @@ pub mod time;
 
 pub use id::{
     CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId, PoolNo,
-    ProofId, RoundNo,
+    ProofId, RoundNo, Shard,
 };
 pub use money::Fen;
 pub use refusal::Refusal;

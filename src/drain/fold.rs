@@ -65,6 +65,7 @@ fn add_event(rows: &mut Rows, seq: i64, line: u8, at: At, event: &Event) -> Resu
             rows.coupons.push((campaign, at, *granted));
             rows.count(campaign, granted.coupon).ok_or(Misfit::NotNext)
         }
+        What::Passed(_) | What::Sent(_) | What::Received(_) => Err(Misfit::Foreign),
         What::Interlock(change) => {
             rows.interlock.push((seq, line, campaign, *change, at));
             Ok(())

@@ -3,7 +3,8 @@
 use super::tokens::{Identity, Pass};
 use super::{Lie, now};
 use quan::domain::{
-    At, CampaignNo, CouponId, Fen, KindNo, KindSet, PersonId, PoolNo, ProofId, RoundNo, Window,
+    At, CampaignNo, CouponId, Fen, KindNo, KindSet, PersonId, PoolNo, ProofId, RoundNo, Shard,
+    Window,
 };
 use quan::funds::{Account, Posting};
 use quan::ledger::event::{Armed, Bound, Event, Granted, KindTerms, Opened, What, codec};
@@ -143,6 +144,7 @@ impl Desk {
             name: self.plan.id.clone(),
             pools: self.plan.pools.iter().map(|pool| pool.name.clone()).collect(),
             kinds: self.plan.kinds.iter().map(terms).collect(),
+            shard: Shard::ALONE,
         })];
         for (no, pool) in (0..).map(PoolNo).zip(&self.plan.pools) {
             whats.push(posted(no, Account::Treasury, Account::Available, pool.budget));

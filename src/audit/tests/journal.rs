@@ -48,7 +48,7 @@ fn an_event_before_its_campaign_and_a_campaign_opened_twice_are_found() {
     log.append(20, &[Event { campaign: CampaignNo(1), what }]);
     log.breaks(&["journal"], "seq 6: campaign 1 was not opened before");
     let mut log = Log::armed([1, 0]);
-    let again = Opened { name: "again".into(), pools: vec![], kinds: vec![] };
+    let again = Opened { name: "again".into(), pools: vec![], kinds: vec![], shard: Shard::ALONE };
     log.push(20, vec![What::Opened(again)]);
     log.breaks(&["journal"], "seq 6: campaign 0 was opened twice or out of order");
 }

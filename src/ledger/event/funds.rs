@@ -1,4 +1,4 @@
-use crate::domain::{Fen, PoolNo};
+use crate::domain::{Fen, PoolNo, Shard};
 use serde::{Deserialize, Serialize};
 
 /// A campaign was opened. Its kinds and pools keep these numbers for good.
@@ -10,6 +10,8 @@ pub struct Opened {
     pub pools: Vec<String>,
     /// Its kinds, in the order of their numbers.
     pub kinds: Vec<KindTerms>,
+    /// Whose log this is: each shard's begins with the same opening, and the budget stands in the first's.
+    pub shard: Shard,
 }
 
 /// What the ledger has to know of a kind.

@@ -9,12 +9,14 @@ mod coupon;
 mod funds;
 mod interlock;
 mod stock;
+mod transfer;
 
-pub use binding::Bound;
+pub use binding::{Bound, Passed};
 pub use coupon::Granted;
 pub use funds::{KindTerms, Opened};
 pub use interlock::Interlock;
 pub use stock::{Armed, Expired};
+pub use transfer::{Load, Transfer};
 
 use crate::domain::CampaignNo;
 use crate::funds::Posting;
@@ -46,4 +48,10 @@ pub enum What {
     Granted(Granted),
     /// Issuing was stopped or went on.
     Interlock(Interlock),
+    /// A pass came to its person's shard.
+    Passed(Passed),
+    /// Stock or money left for another shard.
+    Sent(Transfer),
+    /// Stock or money came from another shard.
+    Received(Transfer),
 }

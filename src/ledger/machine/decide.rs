@@ -2,7 +2,7 @@ use super::command::pool_no;
 use super::state::{ArmedRound, Campaign, Machine, Round};
 use super::{Answer, Command, Decision, Grant, Held, No};
 use crate::domain::{
-    At, CampaignNo, CouponId, Fen, IdentifierKind, KindNo, KindSet, PoolNo, Refusal, RoundNo,
+    At, CampaignNo, CouponId, Fen, IdentifierKind, KindNo, KindSet, PoolNo, Refusal, RoundNo, Shard,
 };
 use crate::funds::{Account, Funds, Posting};
 use crate::ledger::event::{
@@ -51,7 +51,12 @@ impl Machine {
             };
         }
         let names = pools.iter().map(|(name, _)| name.clone()).collect();
-        let opened = Opened { name: name.to_owned(), pools: names, kinds: kinds.to_vec() };
+        let opened = Opened {
+            name: name.to_owned(),
+            pools: names,
+            kinds: kinds.to_vec(),
+            shard: Shard::ALONE,
+        };
         let mut events = vec![Event { campaign: no, what: What::Opened(opened) }];
         for (index, (_, fen)) in pools.iter().enumerate() {
             let pool = pool_no(index)?;
@@ -134,9 +139,9 @@ impl Campaign {
         let empty = Round::default();
         let round = self.rounds.get(&bound.round).unwrap_or(&empty);
         if let Some(pass) = round.passes.get(&bound.pass) {
-            let same = pass.bound.person == bound.person && pass.bound.kinds == bound.kinds;
+            let same = pass.passed.person == bound.person && pass.passed.kinds == bound.kinds;
             return if same {
-                Ok(Decision { events: vec![], answer: Answer::Bound(pass.bound.expires_at) })
+                Ok(Decision { events: vec![], answer: Answer::Bound(pass.passed.expires_at) })
             } else {
                 Err(Refusal::ProofSpent.into())
             };
@@ -170,19 +175,20 @@ impl Campaign {
         let armed = round.armed.as_ref().ok_or(Refusal::RoundUnknown)?;
         self.open_for(round, armed, now)?;
         let pass = round.passes.get(&grant.pass).ok_or(Refusal::PassInvalid)?;
-        if pass.bound.person != grant.person {
+        if pass.passed.person != grant.person {
             return Err(Refusal::PassInvalid.into());
         }
-        if now >= pass.bound.expires_at {
+        if now >= pass.passed.expires_at {
             return Err(Refusal::PassExpired.into());
         }
-        if !pass.bound.kinds.has(grant.kind) {
+        if !pass.passed.kinds.has(grant.kind) {
             return Err(Refusal::KindNotInPass.into());
         }
         if pass.spent.has(grant.kind) {
             return Err(Refusal::PassSpent.into());
         }
-        let ordinal = armed.next(grant.kind).ok_or(Refusal::SoldOut)?;
+        let nth = armed.next(grant.kind).ok_or(Refusal::SoldOut)?;
+        let ordinal = self.shard.ordinal(nth);
         let coupon = CouponId { round: grant.round, kind: grant.kind, ordinal };
         let ends_at = armed.window.until;
         let granted = Granted { coupon, person: grant.person, pass: grant.pass, ends_at };
@@ -219,7 +225,7 @@ impl Campaign {
 }
 
 impl ArmedRound {
-    /// The ordinal of the next grant of `kind`; `None` when none is left.
+    /// The number of the next grant of `kind`; `None` when none is left.
     fn next(&self, kind: KindNo) -> Option<u32> {
         let stock = self.stock.get(usize::from(kind.0))?;
         (stock.granted < stock.quantity).then(|| stock.granted.saturating_add(1))

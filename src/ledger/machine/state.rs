@@ -3,10 +3,12 @@ use super::summary::Level;
 use crate::domain::keyed::KeyedMap;
 use crate::domain::{
     At, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId,
-    ProofId, RoundNo, Window,
+    ProofId, RoundNo, Shard, Window,
 };
 use crate::funds::Funds;
-use crate::ledger::event::{Bound, Event, Granted, Interlock, KindTerms, What};
+use crate::ledger::event::{
+    Bound, Event, Granted, Interlock, KindTerms, Load, Passed, Transfer, What,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -33,6 +35,7 @@ impl Default for At0 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Campaign {
     pub(super) name: String,
+    pub(super) shard: Shard,
     pub(super) pools: Vec<String>,
     pub(super) kinds: Vec<KindTerms>,
     pub(super) funds: Funds,
@@ -60,7 +63,7 @@ pub(super) struct ArmedRound {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Pass {
-    pub(super) bound: Bound,
+    pub(super) passed: Passed,
     pub(super) spent: KindSet,
 }
 
@@ -94,6 +97,7 @@ impl Machine {
             );
             self.campaigns.push(Campaign {
                 name: opened.name.clone(),
+                shard: opened.shard,
                 pools: opened.pools.clone(),
                 kinds: opened.kinds.clone(),
                 funds: Funds::new(opened.pools.len()),
@@ -131,14 +135,45 @@ impl Campaign {
             }
             What::Bound(bound) => self.rounds.entry(bound.round).or_default().bind(bound),
             What::Granted(granted) => {
-                self.rounds.entry(granted.coupon.round).or_default().grant(granted, at);
+                self.rounds.entry(granted.coupon.round).or_default().grant(self.shard, granted, at);
             }
             What::Interlock(interlock) => self.tripped = *interlock == Interlock::Tripped,
+            What::Passed(passed) => self.rounds.entry(passed.round).or_default().pass(*passed),
+            What::Sent(transfer) => self.send(transfer),
+            What::Received(transfer) => self.receive(transfer),
+        }
+    }
+
+    /// The money of a transfer is a posting of its own.
+    fn send(&mut self, transfer: &Transfer) {
+        if let Load::Stock { round, kind, units, .. } = transfer.load {
+            let stock = self
+                .rounds
+                .get_mut(&round)
+                .and_then(|round| round.armed.as_mut())
+                .and_then(|armed| armed.stock.get_mut(usize::from(kind.0)))
+                .expect("what is sent was there");
+            assert!(units <= stock.left(), "no more is sent than is left (I1)");
+            stock.quantity -= units;
+        }
+    }
+
+    fn receive(&mut self, transfer: &Transfer) {
+        if let Load::Stock { round, window, kind, units } = transfer.load {
+            let none = vec![Level { quantity: 0, granted: 0 }; self.kinds.len()];
+            let armed = &mut self.rounds.entry(round).or_default().armed;
+            let armed = armed.get_or_insert(ArmedRound { window, stock: none });
+            let stock = armed.stock.get_mut(usize::from(kind.0)).expect("its kind was opened");
+            stock.quantity = stock.quantity.checked_add(units).expect("stock is below 2^24");
         }
     }
 }
 
 impl Round {
+    fn pass(&mut self, passed: Passed) {
+        self.passes.insert(passed.pass, Pass { passed, spent: KindSet::default() });
+    }
+
     fn bind(&mut self, bound: &Bound) {
         for proof in bound.proofs {
             self.proofs.insert(proof, bound.pass);
@@ -146,19 +181,19 @@ impl Round {
         for identifier in bound.identifiers {
             self.bindings.insert(identifier, bound.person);
         }
-        self.passes.insert(bound.pass, Pass { bound: bound.clone(), spent: KindSet::default() });
+        self.pass(Passed::from(bound));
     }
 
-    fn grant(&mut self, granted: &Granted, at: At) {
+    fn grant(&mut self, shard: Shard, granted: &Granted, at: At) {
         let CouponId { kind, ordinal, .. } = granted.coupon;
         let stock = self
             .armed
             .as_mut()
             .and_then(|armed| armed.stock.get_mut(usize::from(kind.0)))
             .expect("a grant comes after its round's arming");
-        assert_eq!(ordinal, stock.granted + 1, "ordinals have no gaps");
-        assert!(ordinal <= stock.quantity, "never more grants than stock (I1)");
-        stock.granted = ordinal;
+        assert_eq!(ordinal, shard.ordinal(stock.granted + 1), "ordinals have no gaps");
+        stock.granted += 1;
+        assert!(stock.granted <= stock.quantity, "never more grants than stock (I1)");
         let before = self.holders.insert((granted.person, kind), Held::of(granted, at));
         assert!(before.is_none(), "one coupon per person, kind and round (I2)");
         let pass = self.passes.get_mut(&granted.pass).expect("a grant comes after its pass (I7)");
