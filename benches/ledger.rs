@@ -14,7 +14,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group};
 use quan::ledger::embedded::{Embedded, Outcome};
 use quan::ledger::journal::{DiskFile, Folder, Journal, Options};
 use quan::ledger::machine::{Answer, Machine, Summary};
-use quan::ledger::service::{BatchStats, Ledger, Watcher};
+use quan::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
 use std::{
     fs::{self, File},
     io::Write,
@@ -94,7 +94,7 @@ impl Watcher for Nobody {
 }
 
 /// Grants everybody a coupon, `in_flight` at a time; rate a second and latencies in order.
-async fn grants(ledger: &Ledger, people: u32, in_flight: usize) -> (f64, Vec<Duration>) {
+async fn grants(ledger: &LocalLedger, people: u32, in_flight: usize) -> (f64, Vec<Duration>) {
     let next = AtomicU32::new(0);
     let start = Instant::now();
     let asking = (0..in_flight).map(|_| async {
@@ -105,7 +105,7 @@ async fn grants(ledger: &Ledger, people: u32, in_flight: usize) -> (f64, Vec<Dur
                 return took;
             }
             let asked = Instant::now();
-            let outcome = ledger.told(grant(who)).await.expect("room in the queue");
+            let outcome = told(ledger, grant(who)).await.expect("room in the queue");
             assert!(matches!(outcome, Outcome::Yes(Answer::Granted(_))), "{outcome:?}");
             took.push(asked.elapsed());
         }
@@ -128,7 +128,7 @@ fn in_process() {
             let batch = embedded.decide_all(some.iter(), NOW);
             embedded.commit(batch);
         }
-        let ledger = Ledger::start(embedded, || NOW, Box::new(Nobody)).expect("starts");
+        let ledger = LocalLedger::start(embedded, || NOW, Box::new(Nobody)).expect("starts");
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let (rate, took) = runtime.block_on(grants(&ledger, people, in_flight));

@@ -11,7 +11,7 @@ use crate::http::body::{BodyLimits, HasBodyLimits};
 use crate::ledger::embedded::{Embedded, Outcome};
 use crate::ledger::journal::{Folder, Options};
 use crate::ledger::machine::{Answer, Summary};
-use crate::ledger::service::{BatchStats, Ledger, Watcher};
+use crate::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
 use crate::ledger::snapshot::{self, thread::SnapshotThread};
 use crate::metrics::Metrics;
 use crate::pass::{Desk, Keyring};
@@ -29,7 +29,7 @@ pub struct App {
     /// The clock.
     pub clock: Arc<Clock>,
     /// The ledger.
-    pub ledger: Ledger,
+    pub ledger: Box<dyn Ledger>,
     /// The keys.
     pub keys: Arc<Keyring>,
     /// How far the store is.
@@ -121,7 +121,7 @@ impl App {
         let (board, time) = (Arc::clone(&campaigns), Arc::clone(&clock));
         let watcher = Board { campaigns: board, metrics: Arc::clone(&metrics), clock: time };
         let time = Arc::clone(&clock);
-        let ledger = Ledger::start(embedded, move || time.now(), Box::new(watcher))?;
+        let ledger = Box::new(LocalLedger::start(embedded, move || time.now(), Box::new(watcher))?);
         let patience = Duration::from_millis(config.public.request_ms);
         let body = BodyLimits { bytes: config.public.body_bytes, patience };
         let drain =
@@ -148,7 +148,7 @@ impl App {
             let Some(summary) = self.ledger.view().campaign(campaign.no) else { continue };
             for command in steward::due(campaign.no, &campaign.plan, &summary, self.clock.now()) {
                 let what = format!("{command:?}");
-                match self.ledger.told(command).await {
+                match told(&*self.ledger, command).await {
                     Ok(Outcome::Yes(_)) => tracing::info!(command = what, "the calendar was kept"),
                     other => undone.push(format!("{what}: {other:?}")),
                 }

@@ -51,7 +51,7 @@ pub async fn claim(
     let stock = campaign.stock(round, kind).ok_or(Refusal::Busy { retry_after_ms: BUSY_MS })?;
     let hold = stock.take().map_err(shortage)?;
     let start = quanta::Instant::now();
-    let became = ask(&app.ledger, grant, hold).await?;
+    let became = ask(&*app.ledger, grant, hold).await?;
     app.metrics.ledger_wait.record(start.elapsed());
     told(became)
 }
@@ -75,7 +75,7 @@ fn repeated(
 }
 
 /// Hands the grant and its hold to the ledger and waits for what became of it.
-async fn ask(ledger: &Ledger, grant: Grant, hold: Hold) -> Result<Outcome, Problem> {
+async fn ask(ledger: &dyn Ledger, grant: Grant, hold: Hold) -> Result<Outcome, Problem> {
     let (sender, receiver) = oneshot::channel();
     ledger.ask(Command::Grant(grant), Box::new(Claimer { hold, sender })).map_err(not_taken)?;
     Ok(outcome(receiver).await)

@@ -8,6 +8,7 @@ use crate::domain::{KindSet, Refusal, RoundNo};
 use crate::http::{Json, Peer, Problem, bearer};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::machine::{Answer, Command, No};
+use crate::ledger::service::told;
 use axum::{Extension, extract::State, http::HeaderMap, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use std::{net::IpAddr, sync::Arc};
@@ -105,7 +106,7 @@ async fn made(
     };
     let bound = desk.make(campaign.round(round)?, &who, &shown, now)?;
     let command = Command::Bind(campaign.no, bound.clone());
-    let expires_at = match app.ledger.told(command).await.map_err(not_taken)? {
+    let expires_at = match told(&*app.ledger, command).await.map_err(not_taken)? {
         Outcome::Yes(Answer::Bound(expires_at)) => expires_at,
         Outcome::No(No::Refused(refusal)) => return Err(refusal.into()),
         Outcome::Unknown => return Err(Problem::OUTCOME_UNKNOWN),

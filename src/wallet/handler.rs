@@ -34,7 +34,8 @@ pub async fn coupons(
     campaign.gate.rates.address(peer.address, now)?;
     let who = app.desk(&campaign).identify(bearer(&headers), now)?;
     let person = who.identity(&app.keys.hasher).person;
-    let mut held = app.ledger.view().coupons(campaign.no, person);
+    let held = app.ledger.coupons(campaign.no, person).await;
+    let mut held = held.ok_or(Problem::UNAVAILABLE)?;
     held.sort_unstable_by_key(|held| held.coupon);
     let coupons = held.iter().filter_map(|held| coupon(&campaign, held, now));
     Ok(Json(Coupons { coupons: coupons.collect() }))

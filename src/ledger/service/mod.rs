@@ -12,29 +12,21 @@
 //!
 //! Who may ask, and how many are let through: the gate and the inventory.
 
+mod local;
 #[cfg(test)]
 mod tests;
 mod view;
 mod writer;
 
+pub use local::LocalLedger;
 pub use view::View;
 
-use super::embedded::{Embedded, Outcome};
-use super::journal::Disk;
-use super::machine::{Command, Summary};
-use crate::domain::{At, CampaignNo};
-use crate::metrics::Peak;
-use std::{
-    io,
-    sync::{
-        Arc, Mutex,
-        mpsc::{SyncSender, TrySendError, sync_channel},
-    },
-    thread::{self, JoinHandle},
-    time::Duration,
-};
+use super::embedded::Outcome;
+use super::machine::{Command, Held, Summary};
+use crate::domain::{CampaignNo, PersonId};
+use futures_util::future::BoxFuture;
+use std::time::Duration;
 use tokio::{sync::oneshot, time::timeout};
-use writer::Writer;
 
 /// Commands that may wait for the writer; one more is told to come back. 16 batches.
 pub const QUEUE: u32 = 65_536;
@@ -83,124 +75,41 @@ pub enum NotTaken {
     Stopped,
 }
 
-/// What travels to the writer.
-enum Message {
-    Ask(Command, Box<dyn Waiting>),
-    Close,
-}
-
 /// What became of the command whose answer comes through `receiver`; unknown if none comes, as when
 /// the writer has died or the disk hangs.
 pub async fn outcome(receiver: oneshot::Receiver<Outcome>) -> Outcome {
     timeout(PATIENCE, receiver).await.ok().and_then(Result::ok).unwrap_or(Outcome::Unknown)
 }
 
-/// The ledger of this server.
-pub struct Ledger {
-    queue: SyncSender<Message>,
-    shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// What the writer and the askers both see.
-struct Shared {
-    view: View,
-    queued: Peak,
-    fault: Mutex<Option<String>>,
-}
-
-impl Shared {
-    fn stop(&self, why: String) {
-        let mut fault = self.fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        fault.get_or_insert(why);
-    }
-}
-
-impl Ledger {
-    /// Starts the writer on `embedded`. `watcher` first sees every campaign as it stands.
-    pub fn start<D>(
-        embedded: Embedded<D>,
-        clock: impl Fn() -> At + Send + 'static,
-        watcher: Box<dyn Watcher>,
-    ) -> io::Result<Ledger>
-    where
-        D: Disk + Send + 'static,
-        D::File: Send,
-        D::Lock: Send,
-    {
-        let (queue, inbox) = sync_channel(QUEUE as usize);
-        let shared = Arc::new(Shared {
-            view: View::of(embedded.machine(), embedded.durable()),
-            queued: Peak::default(),
-            fault: Mutex::new(None),
-        });
-        let mut writer = Writer::new(embedded, clock, watcher, Arc::clone(&shared));
-        writer.show_all();
-        let thread = thread::Builder::new().name("ledger".into());
-        let writer = Mutex::new(Some(thread.spawn(move || writer.run(&inbox))?));
-        Ok(Ledger { queue, shared, writer })
-    }
-
+/// The authority, wherever its state is: what the rest of the server asks.
+pub trait Ledger: Send + Sync {
     /// Hands `command` over; `waiting` hears what became of it.
-    pub fn ask(&self, command: Command, waiting: Box<dyn Waiting>) -> Result<(), NotTaken> {
-        if self.fault().is_some() {
-            return Err(NotTaken::Stopped);
-        }
-        self.shared.queued.rise();
-        self.queue.try_send(Message::Ask(command, waiting)).map_err(|error| {
-            self.shared.queued.fall(1);
-            match error {
-                TrySendError::Full(_) => NotTaken::Full,
-                TrySendError::Disconnected(_) => NotTaken::Stopped,
-            }
-        })
-    }
+    fn ask(&self, command: Command, waiting: Box<dyn Waiting>) -> Result<(), NotTaken>;
 
-    /// Hands `command` over and waits for what became of it.
-    pub async fn told(&self, command: Command) -> Result<Outcome, NotTaken> {
-        let (sender, receiver) = oneshot::channel();
-        self.ask(command, Box::new(Asker(sender)))?;
-        Ok(outcome(receiver).await)
-    }
+    /// What is durable, for readers that don't wait.
+    fn view(&self) -> &View;
 
-    /// What is durable.
-    pub fn view(&self) -> &View {
-        &self.shared.view
-    }
+    /// The coupons of a person as they are now; `None` if that can't be known just now.
+    fn coupons(&self, campaign: CampaignNo, person: PersonId) -> BoxFuture<'_, Option<Vec<Held>>>;
 
     /// Commands that wait now.
-    pub fn queued(&self) -> u32 {
-        self.shared.queued.now()
-    }
+    fn queued(&self) -> u32;
 
     /// The most that waited since the last time this was asked.
-    pub fn most_queued(&self) -> u32 {
-        self.shared.queued.take()
-    }
+    fn most_queued(&self) -> u32;
 
     /// Why nothing is written any more, if so.
-    pub fn fault(&self) -> Option<String> {
-        if !self.shared.view.stopped() {
-            return None;
-        }
-        self.shared.fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
+    fn fault(&self) -> Option<String>;
 
-    /// Answers what waits, seals, and ends the writer. Whoever asks later is told [`NotTaken::Stopped`].
-    pub fn close(&self) {
-        let thread = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            // An error means that the writer is gone already.
-            let _ = self.queue.send(Message::Close);
-            let _ = thread.join();
-        }
-    }
+    /// Answers what waits and ends. Whoever asks later is told [`NotTaken::Stopped`].
+    fn close(&self);
 }
 
-impl Drop for Ledger {
-    fn drop(&mut self) {
-        self.close();
-    }
+/// Hands `command` over and waits for what became of it.
+pub async fn told(ledger: &dyn Ledger, command: Command) -> Result<Outcome, NotTaken> {
+    let (sender, receiver) = oneshot::channel();
+    ledger.ask(command, Box::new(Asker(sender)))?;
+    Ok(outcome(receiver).await)
 }
 
 struct Asker(oneshot::Sender<Outcome>);

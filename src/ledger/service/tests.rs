@@ -1,5 +1,6 @@
 use super::*;
-use crate::domain::{KindNo, PersonId, Refusal, RoundNo};
+use crate::domain::{At, KindNo, PersonId, Refusal, RoundNo};
+use crate::ledger::embedded::Embedded;
 use crate::ledger::journal::Options;
 use crate::ledger::journal::disk::fake::{FakeDisk, Fault};
 use crate::ledger::machine::tests::{arm, bind, grant, open as opening};
@@ -35,28 +36,28 @@ impl Waiting for Diary {
     }
 }
 
-fn started(disk: &FakeDisk) -> (Ledger, Receiver<(String, usize)>) {
+fn started(disk: &FakeDisk) -> (LocalLedger, Receiver<(String, usize)>) {
     let options = Options { segment_bytes: 1 << 16, at_least: 0, journal: 7 };
     let embedded = Embedded::open(disk.clone(), options, NOW).unwrap();
     let (sender, diary) = channel();
     let watcher = Box::new(Diary(sender, disk.clone()));
-    (Ledger::start(embedded, || NOW, watcher).unwrap(), diary)
+    (LocalLedger::start(embedded, || NOW, watcher).unwrap(), diary)
 }
 
 /// A ledger with two coupons of kind 0 and passes for four people.
-async fn rush(disk: &FakeDisk) -> (Ledger, Receiver<(String, usize)>) {
+async fn rush(disk: &FakeDisk) -> (LocalLedger, Receiver<(String, usize)>) {
     let (ledger, diary) = started(disk);
     let passes = (1..=4).map(|who| bind(who, who));
     for command in [opening(), arm(&[2, 0])].into_iter().chain(passes) {
-        let told = ledger.told(command).await.unwrap();
-        assert!(matches!(told, Outcome::Yes(_)), "{told:?}");
+        let outcome = told(&ledger, command).await.unwrap();
+        assert!(matches!(outcome, Outcome::Yes(_)), "{outcome:?}");
     }
     while diary.try_recv().is_ok() {}
     (ledger, diary)
 }
 
-async fn claim(ledger: &Ledger, who: u8) -> Outcome {
-    ledger.told(grant(who, 0)).await.unwrap()
+async fn claim(ledger: &LocalLedger, who: u8) -> Outcome {
+    told(ledger, grant(who, 0)).await.unwrap()
 }
 
 #[tokio::test]
@@ -77,7 +78,7 @@ async fn r_claim_2_the_view_shows_a_grant_before_its_asker_hears_of_it_and_after
 }
 
 /// Units left of kind 0.
-fn left(ledger: &Ledger) -> u32 {
+fn left(ledger: &LocalLedger) -> u32 {
     ledger.view().campaign(C).unwrap().round(RoundNo(1)).unwrap().stock[0].left()
 }
 
@@ -98,7 +99,7 @@ async fn after_the_disk_failed_nothing_is_known_and_nothing_is_taken() {
     disk.state().fault = Fault::Sync(5);
     let told = claim(&ledger, 1).await;
     assert_eq!(told, Outcome::Unknown);
-    assert_eq!(ledger.told(grant(2, 0)).await, Err(NotTaken::Stopped));
+    assert_eq!(told(&ledger, grant(2, 0)).await, Err(NotTaken::Stopped));
     let fault = ledger.fault().unwrap();
     assert!(fault.contains("restart needed"), "{fault}");
     assert!(ledger.view().coupons(C, PersonId([1; 16])).is_empty(), "the view is ahead");
@@ -119,7 +120,7 @@ async fn closing_answers_what_waits_and_a_restart_shows_the_same() {
     ledger.close();
     drop(sender);
     assert_eq!(answers.iter().count(), 4);
-    assert_eq!(ledger.told(grant(1, 0)).await, Err(NotTaken::Stopped));
+    assert_eq!(told(&ledger, grant(1, 0)).await, Err(NotTaken::Stopped));
     let shown = ledger.view().campaign(C).unwrap();
     drop(ledger);
     let (again, _diary) = started(&disk);
@@ -130,7 +131,7 @@ async fn closing_answers_what_waits_and_a_restart_shows_the_same() {
 #[tokio::test]
 async fn an_asker_that_hangs_up_leaves_its_grant_behind() {
     let (ledger, _diary) = rush(&FakeDisk::default()).await;
-    let asked = ledger.told(grant(1, 0));
+    let asked = told(&ledger, grant(1, 0));
     // Dropped while it waits: the command is with the writer already.
     let _ = tokio::time::timeout(std::time::Duration::ZERO, asked).await;
     let told = claim(&ledger, 1).await;

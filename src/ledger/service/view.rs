@@ -99,6 +99,10 @@ impl View {
     }
 
     fn hold(&self, campaign: CampaignNo, person: PersonId, held: Held) {
-        self.holders.entry((campaign, person)).or_default().push(held);
+        let mut coupons = self.holders.entry((campaign, person)).or_default();
+        // With several nodes a grant is seen when it is answered and again in the log.
+        if !coupons.iter().any(|it| it.coupon == held.coupon) {
+            coupons.push(held);
+        }
     }
 }

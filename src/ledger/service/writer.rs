@@ -1,4 +1,5 @@
-use super::{BatchStats, Message, Shared, Waiting, Watcher};
+use super::local::{Message, Shared};
+use super::{BatchStats, Waiting, Watcher};
 use crate::domain::{At, CampaignNo};
 use crate::ledger::embedded::Embedded;
 use crate::ledger::event::Event;
