@@ -97,16 +97,16 @@ async fn after_the_disk_failed_nothing_is_known_and_nothing_is_taken() {
     let disk = FakeDisk::default();
     let (ledger, _diary) = rush(&disk).await;
     disk.state().fault = Fault::Sync(5);
-    let told = claim(&ledger, 1).await;
-    assert_eq!(told, Outcome::Unknown);
+    let claimed = claim(&ledger, 1).await;
+    assert_eq!(claimed, Outcome::Unknown);
     assert_eq!(told(&ledger, grant(2, 0)).await, Err(NotTaken::Stopped));
     let fault = ledger.fault().unwrap();
     assert!(fault.contains("restart needed"), "{fault}");
     assert!(ledger.view().coupons(C, PersonId([1; 16])).is_empty(), "the view is ahead");
     drop(ledger);
     let (ledger, _diary) = started(&disk.power_cut(0));
-    let told = claim(&ledger, 2).await;
-    assert!(matches!(told, Outcome::Yes(Answer::Granted(_))), "{told:?}");
+    let claimed = claim(&ledger, 2).await;
+    assert!(matches!(claimed, Outcome::Yes(Answer::Granted(_))), "{claimed:?}");
 }
 
 #[tokio::test]
@@ -134,8 +134,8 @@ async fn an_asker_that_hangs_up_leaves_its_grant_behind() {
     let asked = told(&ledger, grant(1, 0));
     // Dropped while it waits: the command is with the writer already.
     let _ = tokio::time::timeout(std::time::Duration::ZERO, asked).await;
-    let told = claim(&ledger, 1).await;
-    assert!(matches!(told, Outcome::Yes(Answer::AlreadyHeld(_) | Answer::Granted(_))), "{told:?}");
+    let claimed = claim(&ledger, 1).await;
+    assert!(matches!(claimed, Outcome::Yes(Answer::AlreadyHeld(_) | Answer::Granted(_))), "{claimed:?}");
     claim(&ledger, 2).await;
     assert_eq!(left(&ledger), 0);
 }
