@@ -82,6 +82,17 @@ impl Balances {
         held == Some(self.budget)
     }
 
+    fn plus(&self, other: &Balances) -> Balances {
+        // Sums of one budget, which fits.
+        let sum = |a: Fen, b: Fen| a.checked_add(b).unwrap_or(a);
+        Balances {
+            budget: sum(self.budget, other.budget),
+            available: sum(self.available, other.available),
+            reserved: sum(self.reserved, other.reserved),
+            frozen: sum(self.frozen, other.frozen),
+        }
+    }
+
     fn account(&mut self, account: Account) -> &mut Fen {
         match account {
             Account::Treasury => &mut self.budget,
@@ -107,6 +118,22 @@ impl Funds {
     /// The balances of `pool`.
     pub fn pool(&self, pool: PoolNo) -> Option<&Balances> {
         self.pools.get(usize::from(pool.0))
+    }
+
+    /// Both together, pool by pool.
+    #[must_use]
+    pub fn plus(&self, other: &Funds) -> Funds {
+        let none = Balances::default();
+        let pools = (0..self.pools.len().max(other.pools.len())).map(|pool| {
+            let (a, b) = (self.pools.get(pool).unwrap_or(&none), other.pools.get(pool).unwrap_or(&none));
+            a.plus(b)
+        });
+        Funds { pools: pools.collect() }
+    }
+
+    /// Funds that stand so.
+    pub fn of(pools: Vec<Balances>) -> Funds {
+        Funds { pools }
     }
 
     /// Makes `posting`, or refuses it and changes nothing.

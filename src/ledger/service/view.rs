@@ -4,6 +4,7 @@ use crate::ledger::event::{Event, What};
 use crate::ledger::machine::{Held, Machine, Summary};
 use dashmap::DashMap;
 use parking_lot::RwLock;
+use std::collections::BTreeMap;
 use std::sync::{
     Arc,
     atomic::{
@@ -17,21 +18,27 @@ pub struct View {
     durable: Arc<AtomicU64>,
     stopped: AtomicBool,
     holders: DashMap<(CampaignNo, PersonId), Vec<Held>, KeyedState>,
-    campaigns: RwLock<Vec<Arc<Summary>>>,
+    campaigns: RwLock<BTreeMap<CampaignNo, Arc<Summary>>>,
 }
 
 impl View {
     pub(super) fn of(machine: &Machine, durable: u64) -> View {
-        let view = View {
-            durable: Arc::new(AtomicU64::new(durable)),
-            stopped: AtomicBool::new(false),
-            holders: DashMap::default(),
-            campaigns: RwLock::new(Vec::new()),
-        };
+        let view = View::empty();
+        view.advance(durable);
         for (campaign, person, held) in machine.holders() {
             view.hold(campaign, person, held);
         }
         view
+    }
+
+    /// Nothing is known yet.
+    pub(in crate::ledger) fn empty() -> View {
+        View {
+            durable: Arc::default(),
+            stopped: AtomicBool::new(false),
+            holders: DashMap::default(),
+            campaigns: RwLock::default(),
+        }
     }
 
     /// The coupons of a person, in the order they were granted in (after a restart: in any order).
@@ -57,7 +64,7 @@ impl View {
 
     /// A campaign as it stands; `None` if it was never opened.
     pub fn campaign(&self, no: CampaignNo) -> Option<Arc<Summary>> {
-        self.campaigns.read().get(usize::from(no.0)).cloned()
+        self.campaigns.read().get(&no).cloned()
     }
 
     /// The highest durable seq.
@@ -75,30 +82,25 @@ impl View {
         self.stopped.load(Acquire)
     }
 
-    pub(super) fn stop(&self) {
+    pub(in crate::ledger) fn stop(&self) {
         self.stopped.store(true, Release);
     }
 
-    pub(super) fn advance(&self, durable: u64) {
+    pub(in crate::ledger) fn advance(&self, durable: u64) {
         self.durable.store(durable, Release);
     }
 
-    pub(super) fn event(&self, event: &Event, at: At) {
+    pub(in crate::ledger) fn event(&self, event: &Event, at: At) {
         if let What::Granted(granted) = &event.what {
             self.hold(event.campaign, granted.person, Held::of(granted, at));
         }
     }
 
-    pub(super) fn show(&self, no: CampaignNo, summary: &Arc<Summary>) {
-        let mut campaigns = self.campaigns.write();
-        match campaigns.get_mut(usize::from(no.0)) {
-            Some(shown) => *shown = Arc::clone(summary),
-            // Numbers are given in order, so a new one is the next.
-            None => campaigns.push(Arc::clone(summary)),
-        }
+    pub(in crate::ledger) fn show(&self, no: CampaignNo, summary: &Arc<Summary>) {
+        self.campaigns.write().insert(no, Arc::clone(summary));
     }
 
-    fn hold(&self, campaign: CampaignNo, person: PersonId, held: Held) {
+    pub(in crate::ledger) fn hold(&self, campaign: CampaignNo, person: PersonId, held: Held) {
         let mut coupons = self.holders.entry((campaign, person)).or_default();
         // With several nodes a grant is seen when it is answered and again in the log.
         if !coupons.iter().any(|it| it.coupon == held.coupon) {

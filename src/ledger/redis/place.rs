@@ -1,0 +1,132 @@
+//! One place of a campaign (a shard, or its identities) as this node knows it.
+
+use super::keys::Place;
+use super::link::{Item, Told};
+use super::standing::Standing;
+use crate::domain::{KindNo, RoundNo};
+use crate::ledger::machine::Grant;
+use crate::ledger::service::{NotTaken, QUEUE, Waiting};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::VecDeque, time::Duration};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::Instant,
+};
+
+/// So long after the last good look nothing is known of a place any more.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What travels to the one task that writes at a place.
+pub(super) enum Ask {
+    /// A claim.
+    Grant(Grant, Box<dyn Waiting>),
+    /// Anything else, answered with what was told of the items, and of the touch after them.
+    Items(Vec<Item>, oneshot::Sender<(Vec<Told>, Told)>),
+}
+
+/// A place, shared by those who ask, the task that writes and the one that reads on.
+pub(super) struct Cell {
+    pub(super) place: Place,
+    sender: mpsc::Sender<Ask>,
+    seen: Mutex<Seen>,
+    /// Wakes the reader.
+    pub(super) kick: Notify,
+}
+
+/// What is known of it.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// As its log says, up to where it was read.
+    pub(super) standing: Standing,
+    /// The epoch it is in.
+    pub(super) epoch: u64,
+    /// Whether it decides: its master is the one it was reconciled under.
+    pub(super) open: bool,
+    /// The last epoch of which this node tells nothing any more.
+    pub(super) closed: u64,
+    /// The highest seq that an answer was about.
+    pub(super) replied: u64,
+    /// What this node granted and has not read in the log: seq, round, kind.
+    granted: VecDeque<(u64, RoundNo, KindNo)>,
+    looked: Option<Instant>,
+}
+
+impl Seen {
+    /// Whether claims can be decided, as far as is known.
+    pub(super) fn decides(&self) -> bool {
+        self.open && self.epoch > self.closed
+    }
+
+    /// Whether it decides, and that was seen a moment ago.
+    pub(super) fn healthy(&self) -> bool {
+        self.decides() && self.looked.is_some_and(|at| at.elapsed() < FRESH)
+    }
+
+    /// It was looked at: it is in `epoch`, and decides or not.
+    pub(super) fn look(&mut self, epoch: u64, open: bool) {
+        (self.epoch, self.open, self.looked) = (epoch, open, Some(Instant::now()));
+    }
+
+    /// A script said that it is in another epoch, or under another master.
+    pub(super) fn fenced(&mut self, epoch: u64) {
+        // A later epoch was opened by somebody; the same one is to be reconciled.
+        self.open = epoch > self.epoch;
+        self.epoch = self.epoch.max(epoch);
+    }
+
+    /// This node granted a coupon at `seq`.
+    pub(super) fn grant(&mut self, seq: u64, round: RoundNo, kind: KindNo) {
+        if seq > self.standing.seq {
+            self.granted.push_back((seq, round, kind));
+        }
+        self.replied = self.replied.max(seq);
+    }
+
+    /// The log was read on: what stands in it counts once.
+    pub(super) fn read_on(&mut self) {
+        let seq = self.standing.seq;
+        self.granted.retain(|(at, ..)| *at > seq);
+    }
+
+    /// Whether everything that answers were about has been read in the log.
+    pub(super) fn caught_up(&self) -> bool {
+        self.standing.seq >= self.replied
+    }
+
+    /// Grants of a kind in a round that are known and not in the standing.
+    pub(super) fn beyond(&self, round: RoundNo, kind: KindNo) -> u32 {
+        let these = self.granted.iter().filter(|(_, of, what)| (*of, *what) == (round, kind));
+        u32::try_from(these.count()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Cell {
+    /// A place of which nothing is known, and what its writer is to serve.
+    pub(super) fn new(place: Place) -> (Cell, mpsc::Receiver<Ask>) {
+        let (sender, inbox) = mpsc::channel(QUEUE as usize);
+        (Cell { place, sender, seen: Mutex::default(), kick: Notify::new() }, inbox)
+    }
+
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock()
+    }
+
+    /// Hands something to the writer.
+    pub(super) fn ask(&self, ask: Ask) -> Result<(), NotTaken> {
+        self.sender.try_send(ask).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => NotTaken::Full,
+            mpsc::error::TrySendError::Closed(_) => NotTaken::Stopped,
+        })
+    }
+
+    /// Has the writer send items; what is told of them, and of a touch after them.
+    pub(super) async fn items(&self, items: Vec<Item>) -> (Vec<Told>, Told) {
+        let count = items.len();
+        let (told, answer) = oneshot::channel();
+        let not_done = || Told::NotDone("the ledger is full or stopping".to_owned());
+        if self.ask(Ask::Items(items, told)).is_err() {
+            return (vec![not_done(); count], not_done());
+        }
+        answer.await.unwrap_or_else(|_| (vec![Told::Unknown; count], Told::Unknown))
+    }
+}

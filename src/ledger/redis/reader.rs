@@ -1,0 +1,308 @@
+//! Reading a place's log on, and knowing how it stands: ten looks a second.
+//!
+//! A look writes, so that what is read with it is known to be durable; it tells whether the place decides, and
+//! what time it is there.
+
+use super::keys::{Key, Place};
+use super::link::{Item, Link, Told};
+use super::place::Cell;
+use super::scripts::{LookReply, look};
+use super::shared::Shared;
+use super::standing::Standing;
+use super::{effects, entry};
+use crate::domain::{At, CouponId, Fen, KindNo, PersonId, PoolNo, RoundNo, Window};
+use crate::funds::{Account, Balances, Funds};
+use crate::ledger::event::{What, codec};
+use crate::ledger::machine::{Held, Level, RoundSummary};
+use redis::{Value, cmd};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::time::timeout;
+
+/// How often a place is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// Entries that are read at once.
+const MOST: usize = 1_000;
+/// Holders that are read at once.
+const HOLDERS: usize = 1_000;
+
+/// Why a place can't be read just now.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// It can't be reached, or is closed.
+    #[error("{0}")]
+    Unavailable(String),
+    /// What is there is not what the scripts write.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+/// The task of a place that reads.
+pub(super) struct Reader {
+    shared: Arc<Shared>,
+    cell: Arc<Cell>,
+    link: Link,
+    loaded: bool,
+}
+
+impl Reader {
+    pub(super) fn new(shared: Arc<Shared>, cell: Arc<Cell>) -> Reader {
+        let place = cell.place;
+        let touch = Item::script(look(place));
+        let link = Link::to(Arc::clone(&shared.topology), place.slot(), shared.replicas, touch);
+        Reader { shared, cell, link, loaded: false }
+    }
+
+    /// Looks and reads on until the ledger ends.
+    pub(super) async fn run(mut self) {
+        let mut failed = false;
+        loop {
+            match self.step().await {
+                Ok(()) => failed = false,
+                Err(error) if failed => tracing::debug!(place = ?self.cell.place, %error, "still"),
+                Err(error) => {
+                    failed = true;
+                    tracing::warn!(place = ?self.cell.place, %error, "a place can't be read");
+                }
+            }
+            // Whoever is told to come sooner comes sooner.
+            let _ = timeout(LOOK, self.cell.kick.notified()).await;
+        }
+    }
+
+    /// One look, and what there is to be read since the last.
+    pub(super) async fn step(&mut self) -> Result<(), Fault> {
+        let (_, told) = self.link.read(&[]).await;
+        let (open, epoch, seq) = match self.looked(told)? {
+            LookReply::Seen { open, epoch, seq, now, .. } => {
+                self.shared.ahead(now.ms_since(wall()));
+                (open, epoch, seq)
+            }
+            LookReply::Absent { .. } => return Ok(()),
+        };
+        self.cell.seen().look(epoch, open);
+        if !open {
+            return Err(Fault::Unavailable("fenced: to be recovered".to_owned()));
+        }
+        if !self.loaded {
+            self.load().await?;
+        }
+        self.read_on(seq).await
+    }
+
+    fn looked(&self, told: Told) -> Result<LookReply, Fault> {
+        match told {
+            Told::Done(value) => LookReply::read(value).map_err(|error| Fault::Damaged(error.to_string())),
+            Told::NotDone(why) => Err(Fault::Unavailable(why)),
+            Told::Unknown => Err(Fault::Unavailable("no answer".to_owned())),
+        }
+    }
+
+    /// Reads the log up to `seq`, which is durable.
+    async fn read_on(&mut self, seq: u64) -> Result<(), Fault> {
+        let place = self.cell.place;
+        let mut news = false;
+        loop {
+            let next = self.cell.seen().standing.seq.saturating_add(1);
+            if next > seq {
+                break;
+            }
+            let value = self.ask(entry::range(place, next, MOST)).await?;
+            let entries = match entry::read(place, next, value) {
+                Ok(entries) => entries,
+                // Older ones are in the store and were trimmed here: what stands in the keys is the same.
+                Err(entry::Damage::Gap { .. }) => return self.load().await,
+                Err(error) => return Err(Fault::Damaged(error.to_string())),
+            };
+            if entries.is_empty() {
+                return self.load().await;
+            }
+            for logged in entries.into_iter().filter(|it| it.entry.seq <= seq) {
+                let entry = logged.entry;
+                let events = codec::decode(&entry.body)
+                    .ok_or_else(|| Fault::Damaged(format!("entry {} is not in words known here", entry.seq)))?;
+                events.iter().for_each(|event| self.shared.view.event(event, entry.at));
+                self.cell.seen().standing.take(entry.seq, entry.at, &events);
+                news = true;
+            }
+        }
+        if news {
+            self.cell.seen().read_on();
+            self.shared.publish(place.campaign);
+        }
+        Ok(())
+    }
+
+    /// Reads how the place stands from its keys: at a start, and when the log was trimmed beyond what was read.
+    async fn load(&mut self) -> Result<(), Fault> {
+        let standing = loop {
+            if let Some(standing) = self.standing().await? {
+                break standing;
+            }
+        };
+        let place = self.cell.place;
+        for round in standing.rounds.keys() {
+            self.holders(place, *round).await?;
+        }
+        {
+            let mut seen = self.cell.seen();
+            if standing.seq >= seen.standing.seq {
+                seen.standing = standing;
+            }
+            seen.read_on();
+        }
+        self.loaded = true;
+        self.shared.publish(place.campaign);
+        Ok(())
+    }
+
+    /// How the place stands; `None` if that changed while it was read.
+    async fn standing(&mut self) -> Result<Option<Standing>, Fault> {
+        let place = self.cell.place;
+        let key = |key| Item::plain(cmd("HGETALL").arg(place.key(key)).to_owned());
+        let meta = self.fields(key(Key::Meta)).await?;
+        let rounds: Vec<RoundNo> =
+            meta.keys().filter_map(|name| name.strip_prefix("round:")?.parse().ok().map(RoundNo)).collect();
+        let mut items = vec![key(Key::Meta), key(Key::Funds)];
+        items.extend(rounds.iter().map(|round| key(Key::Round(*round))));
+        items.push(key(Key::Meta));
+        let (told, _) = self.link.read(&items).await;
+        let mut hashes = Vec::new();
+        for told in told {
+            hashes.push(hash(done(told)?)?);
+        }
+        let (Some(meta), Some(after)) = (hashes.first(), hashes.last()) else { return Ok(None) };
+        let known = meta.keys().filter(|name| name.starts_with("round:")).count();
+        if meta.get("seq") != after.get("seq") || known != rounds.len() {
+            return Ok(None);
+        }
+        let standing = standing(meta, hashes.get(1), rounds.iter().zip(hashes.iter().skip(2)));
+        standing.map(Some).ok_or_else(|| Fault::Damaged("its keys are not what scripts write".to_owned()))
+    }
+
+    /// Reads who holds what in a round into the view.
+    async fn holders(&mut self, place: Place, round: RoundNo) -> Result<(), Fault> {
+        let mut cursor = "0".to_owned();
+        loop {
+            let scan = cmd("HSCAN").arg(place.key(Key::Holders(round))).arg(&cursor).arg("COUNT").arg(HOLDERS).to_owned();
+            let not = || Fault::Damaged("HSCAN is answered otherwise".to_owned());
+            let Value::Array(answer) = self.ask(scan).await? else { return Err(not()) };
+            let [Value::BulkString(next), Value::Array(fields)] = answer.as_slice() else { return Err(not()) };
+            for pair in fields.chunks_exact(2) {
+                let [Value::BulkString(field), Value::BulkString(record)] = pair else { return Err(not()) };
+                let (person, held) = holder(round, field, record).ok_or_else(not)?;
+                self.shared.view.hold(place.campaign, person, held);
+            }
+            cursor = String::from_utf8_lossy(next).into_owned();
+            if cursor == "0" {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn fields(&mut self, item: Item) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
+        let (mut told, _) = self.link.read(&[item]).await;
+        hash(done(told.pop().unwrap_or(Told::Unknown))?)
+    }
+
+    async fn ask(&mut self, command: redis::Cmd) -> Result<Value, Fault> {
+        let (mut told, _) = self.link.read(&[Item::plain(command)]).await;
+        done(told.pop().unwrap_or(Told::Unknown))
+    }
+}
+
+fn wall() -> At {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    At(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn done(told: Told) -> Result<Value, Fault> {
+    match told {
+        Told::Done(value) => Ok(value),
+        Told::NotDone(why) => Err(Fault::Unavailable(why)),
+        Told::Unknown => Err(Fault::Unavailable("no answer".to_owned())),
+    }
+}
+
+fn hash(value: Value) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
+    let not = || Fault::Damaged("not a hash".to_owned());
+    let Value::Array(items) = value else { return Err(not()) };
+    let pairs = items.chunks_exact(2).map(|pair| match pair {
+        [Value::BulkString(name), Value::BulkString(value)] => {
+            Ok((String::from_utf8(name.clone()).map_err(|_| not())?, value.clone()))
+        }
+        _ => Err(not()),
+    });
+    pairs.collect()
+}
+
+fn number<T: std::str::FromStr>(hash: &BTreeMap<String, Vec<u8>>, name: &str) -> Option<T> {
+    std::str::from_utf8(hash.get(name)?).ok()?.parse().ok()
+}
+
+/// A place as its hashes say; `None` if they are not what scripts write.
+fn standing<'a>(
+    meta: &BTreeMap<String, Vec<u8>>,
+    funds: Option<&BTreeMap<String, Vec<u8>>>,
+    rounds: impl Iterator<Item = (&'a RoundNo, &'a BTreeMap<String, Vec<u8>>)>,
+) -> Option<Standing> {
+    let terms = codec::decode(meta.get("terms")?)?.into_iter().next()?;
+    let What::Opened(opened) = terms.what else { return None };
+    let funds = funds?;
+    let account = |pool, which| {
+        let field = String::from_utf8(effects::account(which, PoolNo(pool))).ok()?;
+        Some(Fen::new(number(funds, &field).unwrap_or(0)))
+    };
+    let pools = (0..u8::try_from(opened.pools.len()).ok()?).map(|pool| {
+        Some(Balances {
+            budget: account(pool, Account::Treasury)?,
+            available: account(pool, Account::Available)?,
+            reserved: account(pool, Account::Reserved)?,
+            frozen: account(pool, Account::Frozen)?,
+        })
+    });
+    let mut standing = Standing {
+        seq: number(meta, "seq")?,
+        at: number(meta, "at").map(At),
+        funds: Funds::of(pools.collect::<Option<_>>()?),
+        tripped: number::<u8>(meta, "tripped")? == 1,
+        ..Standing::default()
+    };
+    for (name, value) in meta {
+        let count = || std::str::from_utf8(value).ok()?.parse().ok();
+        if let Some(peer) = name.strip_prefix("sent:") {
+            standing.sent.insert(peer.parse().ok()?, count()?);
+        } else if let Some(peer) = name.strip_prefix("received:") {
+            standing.received.insert(peer.parse().ok()?, count()?);
+        }
+    }
+    for (round, hash) in rounds {
+        let kinds = 0..opened.kinds.len();
+        let of = |what: &str, kind: usize| number::<u32>(hash, &format!("{what}:{kind}"));
+        let stock = kinds.clone().map(|kind| {
+            let granted = of("granted", kind).unwrap_or(0);
+            Level { quantity: of("left", kind).unwrap_or(0).saturating_add(granted), granted }
+        });
+        let window = Window { from: At(number(hash, "from")?), until: At(number(hash, "until")?) };
+        let expired = number::<u8>(hash, "expired").unwrap_or(0) == 1;
+        let summary = RoundSummary { round: *round, window, expired, stock: stock.collect() };
+        standing.rounds.insert(*round, summary);
+        let armed: Option<Vec<u32>> = kinds.map(|kind| of("armed", kind)).collect();
+        if let Some(armed) = armed {
+            standing.armed.insert(*round, armed);
+        }
+    }
+    standing.opened = Some(opened);
+    Some(standing)
+}
+
+/// A field of `holders`, and what it says.
+fn holder(round: RoundNo, field: &[u8], record: &[u8]) -> Option<(PersonId, Held)> {
+    let (person, kind) = field.split_first_chunk::<16>()?;
+    let [kind] = kind else { return None };
+    let (ordinal, rest) = record.split_first_chunk()?;
+    let (starts, rest) = rest.split_first_chunk()?;
+    let (ends, _) = rest.split_first_chunk()?;
+    let coupon = CouponId { round, kind: KindNo(*kind), ordinal: u32::from_le_bytes(*ordinal) };
+    let (starts_at, ends_at) = (At(i64::from_le_bytes(*starts)), At(i64::from_le_bytes(*ends)));
+    Some((PersonId(*person), Held { coupon, starts_at, ends_at }))
+}

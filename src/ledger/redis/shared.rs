@@ -1,0 +1,168 @@
+//! What the tasks of this ledger share, and how a campaign stands over all its shards.
+
+use super::acks::Acks;
+use super::keys::Part;
+use super::place::Cell;
+use super::topology::Topology;
+use crate::domain::{At, CampaignNo, KindNo, RoundNo};
+use crate::funds::Funds;
+use crate::ledger::machine::{Level, RoundSummary, Summary};
+use crate::ledger::service::{BatchStats, View, Watcher};
+use crate::metrics::Peak;
+use parking_lot::{Mutex, RwLock};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+};
+use tokio::sync::Notify;
+
+/// The places of a campaign: its shards in order, and the identities.
+#[derive(Clone)]
+pub(super) struct Places {
+    pub(super) shards: Vec<Arc<Cell>>,
+    pub(super) identities: Arc<Cell>,
+}
+
+impl Places {
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Cell>> {
+        self.shards.iter().chain([&self.identities])
+    }
+}
+
+/// What the tasks share.
+pub(super) struct Shared {
+    pub(super) topology: Arc<Topology>,
+    /// Replicas that must have received what is told.
+    pub(super) replicas: u32,
+    pub(super) view: View,
+    pub(super) acks: Acks,
+    pub(super) queued: Peak,
+    /// Wakes whoever moves stock between shards.
+    pub(super) dry: Notify,
+    clock: Box<dyn Fn() -> At + Send + Sync>,
+    watcher: Mutex<Box<dyn Watcher>>,
+    campaigns: RwLock<BTreeMap<CampaignNo, Places>>,
+    /// How far a master's clock is ahead of this node's, in milliseconds, as last seen.
+    pub(super) ahead_ms: AtomicI64,
+}
+
+impl Shared {
+    pub(super) fn new(
+        topology: Arc<Topology>,
+        replicas: u32,
+        acks: Acks,
+        clock: Box<dyn Fn() -> At + Send + Sync>,
+        watcher: Box<dyn Watcher>,
+    ) -> Shared {
+        Shared {
+            topology,
+            replicas,
+            view: View::empty(),
+            acks,
+            queued: Peak::default(),
+            dry: Notify::new(),
+            clock,
+            watcher: Mutex::new(watcher),
+            campaigns: RwLock::default(),
+            ahead_ms: AtomicI64::new(0),
+        }
+    }
+
+    pub(super) fn now(&self) -> At {
+        (self.clock)()
+    }
+
+    pub(super) fn add(&self, campaign: CampaignNo, places: Places) {
+        self.campaigns.write().insert(campaign, places);
+    }
+
+    pub(super) fn places(&self, campaign: CampaignNo) -> Option<Places> {
+        self.campaigns.read().get(&campaign).cloned()
+    }
+
+    pub(super) fn campaigns(&self) -> Vec<(CampaignNo, Places)> {
+        self.campaigns.read().iter().map(|(no, places)| (*no, places.clone())).collect()
+    }
+
+    pub(super) fn batch(&self, stats: &BatchStats) {
+        self.watcher.lock().batch(stats);
+    }
+
+    /// Notes how far a master's clock is ahead.
+    pub(super) fn ahead(&self, ms: i64) {
+        self.ahead_ms.store(ms, Relaxed);
+    }
+
+    /// Shows how a campaign stands now, as far as this node knows.
+    pub(super) fn publish(&self, campaign: CampaignNo) {
+        let Some(places) = self.places(campaign) else { return };
+        let (version, summary) = summary(&places);
+        let summary = Arc::new(summary);
+        // Under the lock, so that of two that publish the later shows the later state.
+        let mut watcher = self.watcher.lock();
+        self.view.show(campaign, &summary);
+        watcher.campaign(version, campaign, &summary);
+    }
+
+    /// Whether, as far as is known, other shards have units of a kind that this one lacks. Wakes whoever brings them.
+    pub(super) fn left_elsewhere(&self, cell: &Cell, round: RoundNo, kind: KindNo) -> bool {
+        let Some(places) = self.places(cell.place.campaign) else { return false };
+        if places.shards.len() < 2 {
+            return false;
+        }
+        let (_, summary) = summary(&places);
+        let level = summary.round(round).and_then(|it| it.stock.get(usize::from(kind.0)).copied());
+        let left = level.is_some_and(|level| level.left() > 0);
+        if left {
+            self.dry.notify_one();
+        }
+        left
+    }
+}
+
+/// How a campaign stands over all its shards, and a number that grows with what is known.
+///
+/// Stock counts as armed less what is granted, so units that are between two shards are not missed. Nobody is
+/// shown a zero before everything that answers were about was read in the logs: those who hold a coupon by then
+/// are known to hold it.
+fn summary(places: &Places) -> (u64, Summary) {
+    let mut sum = Summary { tripped: false, funds: Funds::default(), rounds: Vec::new() };
+    let (mut seqs, mut caught_up) = (0_u64, true);
+    let mut granted: BTreeMap<(RoundNo, KindNo), u32> = BTreeMap::new();
+    for cell in &places.shards {
+        let seen = cell.seen();
+        let standing = &seen.standing;
+        seqs = seqs.saturating_add(standing.seq.max(seen.replied));
+        caught_up &= seen.caught_up();
+        sum.tripped |= standing.tripped;
+        sum.funds = sum.funds.plus(&standing.funds);
+        for (no, round) in &standing.rounds {
+            for (kind, level) in (0..).map(KindNo).zip(&round.stock) {
+                let all = granted.entry((*no, kind)).or_default();
+                *all = all.saturating_add(level.granted).saturating_add(seen.beyond(*no, kind));
+            }
+            // The first shard's log has the arming.
+            if let Some(armed) = standing.armed.get(no) {
+                let stock = armed.iter().map(|quantity| Level { quantity: *quantity, granted: 0 });
+                sum.rounds.push(RoundSummary { stock: stock.collect(), ..round.clone() });
+            }
+        }
+    }
+    for round in &mut sum.rounds {
+        for (kind, level) in (0..).map(KindNo).zip(&mut round.stock) {
+            level.granted = granted.get(&(round.round, kind)).copied().unwrap_or(0);
+            if !caught_up && level.granted >= level.quantity {
+                level.granted = level.quantity.saturating_sub(1);
+            }
+        }
+        let others = places.shards.iter().all(|cell| {
+            cell.seen().standing.rounds.get(&round.round).is_none_or(|it| it.expired)
+        });
+        round.expired = others;
+    }
+    (seqs.saturating_mul(2).saturating_add(u64::from(caught_up)), sum)
+}

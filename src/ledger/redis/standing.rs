@@ -1,0 +1,102 @@
+//! How a shard stands, folded from its log: terms, money and levels, without persons.
+
+use crate::domain::{At, KindNo, RoundNo, Window};
+use crate::funds::Funds;
+use crate::ledger::event::{Event, Interlock, KindTerms, Load, Opened, Transfer, What};
+use crate::ledger::machine::{Level, RoundSummary};
+use std::collections::BTreeMap;
+
+/// How a shard stands at a seq.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) seq: u64,
+    pub(super) at: Option<At>,
+    pub(super) opened: Option<Opened>,
+    pub(super) funds: Funds,
+    pub(super) tripped: bool,
+    pub(super) rounds: BTreeMap<RoundNo, RoundSummary>,
+    /// By kind, what a round was armed with, over all shards; only the first shard knows.
+    pub(super) armed: BTreeMap<RoundNo, Vec<u32>>,
+    /// The last transfer to and from each other shard.
+    pub(super) sent: BTreeMap<u8, u32>,
+    pub(super) received: BTreeMap<u8, u32>,
+}
+
+impl Standing {
+    pub(super) fn kind(&self, kind: KindNo) -> Option<&KindTerms> {
+        self.opened.as_ref()?.kinds.get(usize::from(kind.0))
+    }
+
+    pub(super) fn level(&self, round: RoundNo, kind: KindNo) -> Option<Level> {
+        self.rounds.get(&round)?.stock.get(usize::from(kind.0)).copied()
+    }
+
+    /// Takes the next entry in.
+    pub(super) fn take(&mut self, seq: u64, at: At, events: &[Event]) {
+        (self.seq, self.at) = (seq, Some(at));
+        events.iter().for_each(|event| self.event(&event.what));
+    }
+
+    fn event(&mut self, what: &What) {
+        match what {
+            What::Opened(opened) => {
+                self.funds = Funds::new(opened.pools.len());
+                self.opened = Some(opened.clone());
+            }
+            // The script has checked it against the balances; what it says of them is looked at by the audit.
+            What::Posted(posting) => drop(self.funds.post(posting)),
+            What::Armed(armed) => {
+                self.armed.insert(armed.round, armed.quantities.clone());
+                let round = self.round(armed.round, armed.window);
+                for (level, quantity) in round.stock.iter_mut().zip(&armed.quantities) {
+                    level.quantity = level.quantity.saturating_add(*quantity);
+                }
+            }
+            What::Expired(expired) => {
+                if let Some(round) = self.rounds.get_mut(&expired.round) {
+                    round.expired = true;
+                }
+            }
+            What::Granted(granted) => {
+                if let Some(level) = self.stock(granted.coupon.round, granted.coupon.kind) {
+                    level.granted = level.granted.saturating_add(1);
+                }
+            }
+            What::Interlock(interlock) => self.tripped = *interlock == Interlock::Tripped,
+            What::Sent(transfer) => {
+                self.sent.insert(transfer.peer, transfer.number);
+                if let Load::Stock { round, kind, units, .. } = transfer.load
+                    && let Some(level) = self.stock(round, kind)
+                {
+                    level.quantity = level.quantity.saturating_sub(units);
+                }
+            }
+            What::Received(transfer) => self.receive(transfer),
+            What::Bound(_) | What::Passed(_) => {}
+        }
+    }
+
+    fn receive(&mut self, transfer: &Transfer) {
+        self.received.insert(transfer.peer, transfer.number);
+        if let Load::Stock { round, window, kind, units } = transfer.load {
+            self.round(round, window);
+            if let Some(level) = self.stock(round, kind) {
+                level.quantity = level.quantity.saturating_add(units);
+            }
+        }
+    }
+
+    fn stock(&mut self, round: RoundNo, kind: KindNo) -> Option<&mut Level> {
+        self.rounds.get_mut(&round)?.stock.get_mut(usize::from(kind.0))
+    }
+
+    fn round(&mut self, round: RoundNo, window: Window) -> &mut RoundSummary {
+        let kinds = self.opened.as_ref().map_or(0, |opened| opened.kinds.len());
+        self.rounds.entry(round).or_insert_with(|| RoundSummary {
+            round,
+            window,
+            expired: false,
+            stock: vec![Level { quantity: 0, granted: 0 }; kinds],
+        })
+    }
+}

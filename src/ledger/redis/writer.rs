@@ -1,0 +1,295 @@
+//! The one task of this node that writes at a place: it sends what waits, all at once, and answers.
+//!
+//! # What always holds
+//!
+//! - A claim is asked again, with the same words, until what became of it is known: the ledger
+//!   remembers grants, so asking again changes nothing. Only after [`PATIENCE`] is it told as unknown.
+//! - Nobody is told anything before it is durable (see [`Link`]), written down by this node, and of an
+//!   epoch that this node has not closed.
+
+use super::acks::Ack;
+use super::link::{Item, Link, Told};
+use super::place::{Ask, Cell};
+use super::scripts::{self, ClaimArgs, ClaimReply, Outcome as Decided};
+use super::shared::Shared;
+use crate::domain::{At, Refusal, RoundNo};
+use crate::funds::{Account, Posting};
+use crate::ledger::embedded::Outcome;
+use crate::ledger::event::{Event, Granted, What, codec};
+use crate::ledger::machine::{Answer, Grant, No};
+use crate::ledger::service::{BatchStats, Waiting};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+
+/// Claims of a batch at most, over all rounds.
+const MOST: usize = 512;
+/// Claims that one script decides.
+const CLAIMS: usize = 64;
+/// How long a claim is asked again before its outcome is told as unknown.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a claim waits for stock that another shard sends.
+const MOVING: Duration = Duration::from_secs(1);
+/// How long somebody waits who came while stock was on its way.
+const BUSY_MS: u32 = 200;
+/// How long it takes until what could not be decided is tried again.
+const BACK_OFF: Duration = Duration::from_millis(20);
+
+/// A claim that waits.
+struct Asked {
+    grant: Grant,
+    waiting: Box<dyn Waiting>,
+    since: Instant,
+    /// Whether it may have been decided already.
+    sent: bool,
+}
+
+/// The task of a place.
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    cell: Arc<Cell>,
+    link: Link,
+    waiting: Vec<Asked>,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, cell: Arc<Cell>, link: Link) -> Writer {
+        Writer { shared, cell, link, waiting: Vec::new() }
+    }
+
+    /// Serves until nobody asks any more.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Ask>) {
+        let mut asks = Vec::with_capacity(MOST);
+        loop {
+            let room = MOST.saturating_sub(self.waiting.len()).max(1);
+            if self.waiting.is_empty() {
+                if inbox.recv_many(&mut asks, room).await == 0 {
+                    return;
+                }
+            } else {
+                sleep(BACK_OFF).await;
+                while asks.len() < room && let Ok(ask) = inbox.try_recv() {
+                    asks.push(ask);
+                }
+            }
+            for ask in asks.drain(..) {
+                match ask {
+                    Ask::Grant(grant, waiting) => {
+                        self.waiting.push(Asked { grant, waiting, since: Instant::now(), sent: false });
+                    }
+                    Ask::Items(items, told) => drop(told.send(self.link.read(&items).await)),
+                }
+            }
+            self.batch().await;
+        }
+    }
+
+    /// Decides what waits, as far as that can be had now.
+    async fn batch(&mut self) {
+        self.turn_away();
+        if self.waiting.is_empty() {
+            return;
+        }
+        let (epoch, now) = (self.cell.seen().epoch, self.shared.now());
+        let mut rounds: BTreeMap<RoundNo, Vec<Asked>> = BTreeMap::new();
+        for asked in self.waiting.drain(..) {
+            rounds.entry(asked.grant.round).or_default().push(asked);
+        }
+        let mut groups = Vec::new();
+        for (round, mut claims) in rounds {
+            while !claims.is_empty() {
+                let rest = claims.split_off(claims.len().min(CLAIMS));
+                groups.push((round, std::mem::replace(&mut claims, rest)));
+            }
+        }
+        let start = std::time::Instant::now();
+        let mut items = Vec::with_capacity(groups.len());
+        let mut sent = Vec::with_capacity(groups.len());
+        for (round, claims) in groups {
+            match self.call(round, epoch, now, &claims) {
+                Some((args, item)) => {
+                    items.push(item);
+                    sent.push((args, claims));
+                }
+                None => claims.into_iter().for_each(|asked| self.answer(asked, no(Refusal::KindUnknown))),
+            }
+        }
+        let told = self.link.run(&items).await;
+        let mut decided = Vec::new();
+        for ((args, claims), told) in sent.into_iter().zip(told) {
+            let value = match told {
+                Told::Done(value) => value,
+                Told::NotDone(_) => {
+                    self.waiting.extend(claims);
+                    continue;
+                }
+                Told::Unknown => {
+                    self.again(claims);
+                    continue;
+                }
+            };
+            match ClaimReply::read(value, &args) {
+                Ok(ClaimReply::Decided { seq, at, outcomes, .. }) => {
+                    decided.push(Group { claims, args, seq, at, outcomes });
+                }
+                Ok(ClaimReply::Fenced { epoch, .. }) => {
+                    self.cell.seen().fenced(epoch);
+                    self.cell.kick.notify_one();
+                    self.waiting.extend(claims);
+                }
+                Ok(ClaimReply::Absent) => {
+                    claims.into_iter().for_each(|asked| self.answer(asked, no(Refusal::CampaignUnknown)));
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a claim's outcome can't be read");
+                    self.again(claims);
+                }
+            }
+        }
+        self.tell(epoch, decided, start).await;
+    }
+
+    /// What they asked may have been done.
+    fn again(&mut self, claims: Vec<Asked>) {
+        self.waiting.extend(claims.into_iter().map(|asked| Asked { sent: true, ..asked }));
+    }
+
+    /// Answers those whose time is up; while the place decides nothing, also those of whom nothing was sent.
+    fn turn_away(&mut self) {
+        let closed = !self.cell.seen().decides();
+        let (up, waiting): (Vec<Asked>, Vec<Asked>) = self
+            .waiting
+            .drain(..)
+            .partition(|asked| asked.since.elapsed() > PATIENCE || (closed && !asked.sent));
+        self.waiting = waiting;
+        for asked in up {
+            let outcome = if asked.sent { Outcome::Unknown } else { no(Refusal::RiskControlDegraded) };
+            self.answer(asked, outcome);
+        }
+    }
+
+    fn answer(&self, asked: Asked, outcome: Outcome) {
+        self.shared.queued.fall(1);
+        asked.waiting.answer(outcome);
+    }
+
+    /// The call that decides `claims`; `None` if one is of a kind that is not known here.
+    fn call(&self, round: RoundNo, epoch: u64, now: At, claims: &[Asked]) -> Option<(Vec<ClaimArgs>, Item)> {
+        let args = {
+            let seen = self.cell.seen();
+            let args = claims.iter().map(|asked| {
+                let terms = seen.standing.kind(asked.grant.kind)?;
+                Some(ClaimArgs { grant: asked.grant, pool: terms.pool, face: terms.face })
+            });
+            args.collect::<Option<Vec<ClaimArgs>>>()?
+        };
+        let call = scripts::claim(self.cell.place, round, epoch, now, &args).ok()?;
+        Some((args, Item::script(call)))
+    }
+
+    /// Writes down what was decided, shows it and tells it.
+    async fn tell(&mut self, epoch: u64, decided: Vec<Group>, start: std::time::Instant) {
+        if decided.is_empty() {
+            return;
+        }
+        let (log, replied) = (self.cell.place.log(), self.cell.seen().replied);
+        let mut acks: Vec<Ack> = decided.iter().flat_map(Group::entries).map(|(seq, at, body)| Ack {
+            log, epoch, seq, entry: Some((at, body)),
+        }).collect();
+        let entries = acks.len();
+        let last = decided.iter().map(|group| group.seq).max().unwrap_or(0);
+        if last > replied.max(acks.last().map_or(0, |ack| ack.seq)) {
+            acks.push(Ack { log, epoch, seq: last, entry: None });
+        }
+        let written = acks.is_empty() || self.shared.acks.write(acks).await;
+        if !written || self.cell.seen().closed >= epoch {
+            for group in decided {
+                self.again(group.claims);
+            }
+            return;
+        }
+        {
+            let mut seen = self.cell.seen();
+            for (grant, seq) in decided.iter().flat_map(Group::grants) {
+                seen.grant(seq, grant.round, grant.kind);
+            }
+            seen.replied = seen.replied.max(last);
+        }
+        for (args, outcome) in decided.iter().flat_map(|group| group.args.iter().zip(&group.outcomes)) {
+            if let Ok(Answer::Granted(held) | Answer::AlreadyHeld(held)) = outcome.told {
+                self.shared.view.hold(args.grant.campaign, args.grant.person, held);
+            }
+        }
+        self.shared.publish(self.cell.place.campaign);
+        self.shared.batch(&BatchStats {
+            commands: decided.iter().map(|group| group.claims.len()).sum(),
+            events: entries * 2,
+            entries: entries as u64,
+            bytes: self.shared.acks.bytes(),
+            sync: start.elapsed(),
+            durable: last,
+        });
+        for group in decided {
+            for (asked, outcome) in group.claims.into_iter().zip(group.outcomes) {
+                self.tell_one(asked, outcome);
+            }
+        }
+    }
+
+    fn tell_one(&mut self, asked: Asked, outcome: Decided) {
+        let outcome = match outcome.told {
+            Ok(answer) => Outcome::Yes(answer),
+            Err(No::Refused(Refusal::SoldOut)) => {
+                // What this shard lacks another may have; and the shield hears of it only from the log.
+                self.cell.kick.notify_one();
+                let elsewhere = self.shared.left_elsewhere(&self.cell, asked.grant.round, asked.grant.kind);
+                match elsewhere {
+                    true if asked.since.elapsed() < MOVING => {
+                        self.waiting.push(asked);
+                        return;
+                    }
+                    true => no(Refusal::Busy { retry_after_ms: BUSY_MS }),
+                    false => no(Refusal::SoldOut),
+                }
+            }
+            Err(refused) => Outcome::No(refused),
+        };
+        self.answer(asked, outcome);
+    }
+}
+
+/// Claims that one script decided.
+struct Group {
+    claims: Vec<Asked>,
+    args: Vec<ClaimArgs>,
+    seq: u64,
+    at: At,
+    outcomes: Vec<Decided>,
+}
+
+impl Group {
+    /// What was granted, and in which entries.
+    fn grants(&self) -> impl Iterator<Item = (&Grant, u64)> {
+        let both = self.args.iter().zip(&self.outcomes);
+        both.filter_map(|(args, outcome)| Some((&args.grant, outcome.seq?)))
+    }
+
+    /// The entries that the script wrote: seq, instant, body.
+    fn entries(&self) -> impl Iterator<Item = (u64, At, Vec<u8>)> {
+        self.args.iter().zip(&self.outcomes).filter_map(|(args, outcome)| {
+            let Ok(Answer::Granted(held)) = outcome.told else { return None };
+            let Grant { campaign, person, pass, .. } = args.grant;
+            let granted = Granted { coupon: held.coupon, person, pass, ends_at: held.ends_at };
+            let (from, to) = (Account::Reserved, Account::Frozen);
+            let posted = Posting { pool: args.pool, from, to, fen: args.face };
+            let events = [What::Granted(granted), What::Posted(posted)].map(|what| Event { campaign, what });
+            Some((outcome.seq?, self.at, codec::encode(&events)?))
+        })
+    }
+}
+
+fn no(refusal: Refusal) -> Outcome {
+    Outcome::No(No::Refused(refusal))
+}
