@@ -1,0 +1,260 @@
+//! What an event does to the keys: said here and nowhere else, but for grants and passes, which their
+//! scripts make. A restored log has the bytes that were there.
+
+use super::keys::{Key, Part, Place};
+use super::{NotSent, count, fen, ms, whole};
+use crate::domain::{
+    At, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, PersonId, PoolNo, Shard,
+};
+use crate::funds::{Account, Posting};
+use crate::ledger::event::{
+    Armed, Bound, Event, Granted, Interlock, Load, Opened, Passed, Transfer, What, codec,
+};
+
+/// One field that becomes another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// The hash it is in.
+    pub(crate) key: Key,
+    /// Its name.
+    pub(crate) field: Vec<u8>,
+    /// What it becomes.
+    pub(crate) op: Op,
+}
+
+/// What a field becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Op {
+    /// This, whatever it was.
+    Set(Vec<u8>),
+    /// So much more, or less; it must not leave 0 to 2^53.
+    Add(i64),
+    /// A pass's record that is also spent for these kinds.
+    Spend(KindSet),
+    /// Nothing.
+    Delete,
+}
+
+/// What a field must be for a change to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Compare {
+    /// The hash it is in.
+    pub(crate) key: Key,
+    /// Its name.
+    pub(crate) field: Vec<u8>,
+    /// What it was; `None` if it was not there. No field is empty.
+    pub(crate) was: Option<Vec<u8>>,
+}
+
+/// What the events of one entry, written at `at`, do to the keys of `place`. Each field is there once.
+///
+/// `shard` says how the place's ordinals are counted; the identities count none.
+pub(crate) fn changes(
+    place: Place,
+    shard: Shard,
+    at: At,
+    events: &[Event],
+) -> Result<Vec<Change>, NotSent> {
+    let mut list = List { place, shard, at, events, changes: vec![] };
+    for event in events {
+        if event.campaign != place.campaign {
+            return Err(NotSent::Misplaced);
+        }
+        list.event(event)?;
+    }
+    Ok(list.changes)
+}
+
+/// A person's coupon of a kind in `holders`.
+pub(crate) fn holder(person: PersonId, kind: KindNo) -> Vec<u8> {
+    let mut field = person.0.to_vec();
+    field.push(kind.0);
+    field
+}
+
+/// An identifier in `bindings`.
+pub(crate) fn binding((kind, hash): (IdentifierKind, KeyedHash)) -> Vec<u8> {
+    let mut field = vec![kind as u8];
+    field.extend(hash.0);
+    field
+}
+
+/// A pool's account in `funds`; the treasury's is the budget that came from it.
+pub(crate) fn account(account: Account, pool: PoolNo) -> Vec<u8> {
+    let name = match account {
+        Account::Treasury => "budget",
+        Account::Available => "available",
+        Account::Reserved => "reserved",
+        Account::Frozen => "frozen",
+    };
+    format!("{name}:{}", pool.0).into_bytes()
+}
+
+/// A kind's number in `round`, as `quantity`.
+pub(crate) fn of_kind(name: &str, kind: usize) -> Vec<u8> {
+    format!("{name}:{kind}").into_bytes()
+}
+
+struct List<'a> {
+    place: Place,
+    shard: Shard,
+    at: At,
+    events: &'a [Event],
+    changes: Vec<Change>,
+}
+
+impl List<'_> {
+    fn event(&mut self, event: &Event) -> Result<(), NotSent> {
+        let identities = self.place.part == Part::Identities;
+        match &event.what {
+            What::Opened(opened) => self.opened(opened, event),
+            What::Bound(bound) if identities => self.bound(bound),
+            What::Interlock(it) if !identities => {
+                let tripped = if *it == Interlock::Tripped { "1" } else { "0" };
+                self.set(Key::Meta, "tripped", tripped)
+            }
+            What::Posted(posting) if !identities => self.posted(posting),
+            What::Armed(armed) if !identities => self.armed(armed),
+            What::Expired(expired) if !identities => {
+                self.set(Key::Round(expired.round), "expired", "1")
+            }
+            What::Granted(granted) if !identities => self.granted(granted),
+            What::Passed(passed) if !identities => self.passed(passed),
+            What::Sent(transfer) if !identities => self.sent(transfer),
+            What::Received(transfer) if !identities => self.received(transfer),
+            _ => Err(NotSent::Misplaced),
+        }
+    }
+
+    fn opened(&mut self, opened: &Opened, event: &Event) -> Result<(), NotSent> {
+        let terms = codec::encode(std::slice::from_ref(event)).ok_or(NotSent::Body)?;
+        self.set(Key::Meta, "name", opened.name.as_str())?;
+        match self.place.part {
+            Part::Shard(no) if no == opened.shard.no => {
+                self.set(Key::Meta, "shard", no.to_string())?;
+            }
+            Part::Shard(_) => return Err(NotSent::Misplaced),
+            Part::Identities => self.set(Key::Meta, "shard", "i")?,
+        }
+        self.set(Key::Meta, "of", opened.shard.of.to_string())?;
+        self.set(Key::Meta, "terms", terms)?;
+        self.set(Key::Meta, "tripped", "0")
+    }
+
+    fn posted(&mut self, posting: &Posting) -> Result<(), NotSent> {
+        let fen = fen(posting.fen)?;
+        // The budget is what the treasury put in: it grows by what leaves the treasury.
+        let (less, more) = match (posting.from, posting.to) {
+            (Account::Treasury, _) => (fen, fen),
+            (_, Account::Treasury) => (-fen, -fen),
+            _ => (-fen, fen),
+        };
+        self.push(Key::Funds, account(posting.from, posting.pool), Op::Add(less))?;
+        self.push(Key::Funds, account(posting.to, posting.pool), Op::Add(more))
+    }
+
+    fn armed(&mut self, armed: &Armed) -> Result<(), NotSent> {
+        let key = Key::Round(armed.round);
+        self.set(Key::Meta, format!("round:{}", armed.round.0), "1")?;
+        self.set(key, "from", ms(armed.window.from)?.to_string())?;
+        self.set(key, "until", ms(armed.window.until)?.to_string())?;
+        self.set(key, "expired", "0")?;
+        for (kind, quantity) in armed.quantities.iter().enumerate() {
+            self.set(key, of_kind("quantity", kind), quantity.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn bound(&mut self, bound: &Bound) -> Result<(), NotSent> {
+        self.passed(&Passed::from(bound))?;
+        for proof in bound.proofs {
+            self.set(Key::Proofs(bound.round), proof.0, bound.pass.0)?;
+        }
+        for identifier in bound.identifiers {
+            self.set(Key::Bindings(bound.round), binding(identifier), bound.person.0)?;
+        }
+        Ok(())
+    }
+
+    fn passed(&mut self, passed: &Passed) -> Result<(), NotSent> {
+        let mut record = passed.person.0.to_vec();
+        record.extend(passed.kinds.0.to_le_bytes());
+        record.extend(ms(passed.expires_at)?.to_le_bytes());
+        record.extend(KindSet::default().0.to_le_bytes());
+        self.set(Key::Passes(passed.round), passed.pass.0, record)
+    }
+
+    fn granted(&mut self, granted: &Granted) -> Result<(), NotSent> {
+        let CouponId { round, kind, ordinal } = granted.coupon;
+        let turn = self.shard.nth(ordinal).ok_or(NotSent::Misplaced)?;
+        let mut record = ordinal.to_le_bytes().to_vec();
+        record.extend(ms(self.at)?.to_le_bytes());
+        record.extend(ms(granted.ends_at)?.to_le_bytes());
+        record.extend(granted.pass.0);
+        self.set(Key::Holders(round), holder(granted.person, kind), record)?;
+        let spend = Op::Spend(KindSet::of(kind));
+        self.push(Key::Passes(round), granted.pass.0.to_vec(), spend)?;
+        let kind = usize::from(kind.0);
+        self.push(Key::Round(round), of_kind("granted", kind), Op::Add(1))?;
+        self.set(Key::Round(round), of_kind("last", kind), turn.to_string())
+    }
+
+    /// What is sent is kept with its money, as the entry says it, until it is known to be received.
+    fn sent(&mut self, transfer: &Transfer) -> Result<(), NotSent> {
+        let body = codec::encode(self.events).ok_or(NotSent::Body)?;
+        let Transfer { peer, number, .. } = transfer;
+        self.set(Key::Meta, format!("sent:{peer}"), number.to_string())?;
+        self.set(Key::Transit, format!("{peer}:{number}"), body)?;
+        if let Load::Stock { round, kind, units, .. } = transfer.load {
+            let field = of_kind("quantity", usize::from(kind.0));
+            self.push(Key::Round(round), field, Op::Add(-i64::from(units)))?;
+        }
+        Ok(())
+    }
+
+    fn received(&mut self, transfer: &Transfer) -> Result<(), NotSent> {
+        let Transfer { peer, number, .. } = transfer;
+        self.set(Key::Meta, format!("received:{peer}"), number.to_string())?;
+        if let Load::Stock { round, window, kind, units } = transfer.load {
+            let key = Key::Round(round);
+            self.set(Key::Meta, format!("round:{}", round.0), "1")?;
+            self.set(key, "from", ms(window.from)?.to_string())?;
+            self.set(key, "until", ms(window.until)?.to_string())?;
+            let field = of_kind("quantity", usize::from(kind.0));
+            self.push(key, field, Op::Add(i64::from(units)))?;
+        }
+        Ok(())
+    }
+
+    fn set(
+        &mut self,
+        key: Key,
+        field: impl Into<Vec<u8>>,
+        value: impl Into<Vec<u8>>,
+    ) -> Result<(), NotSent> {
+        self.push(key, field.into(), Op::Set(value.into()))
+    }
+
+    /// A script looks at a field once, so what an entry does to it is one change.
+    fn push(&mut self, key: Key, field: Vec<u8>, op: Op) -> Result<(), NotSent> {
+        let before = self.changes.iter_mut().find(|it| it.key == key && it.field == field);
+        let Some(before) = before else {
+            self.changes.push(Change { key, field, op });
+            return Ok(());
+        };
+        before.op = match (&before.op, op) {
+            (Op::Add(one), Op::Add(more)) => Op::Add(whole(one.saturating_add(more))?),
+            (Op::Spend(one), Op::Spend(more)) => Op::Spend(KindSet(one.0 | more.0)),
+            (_, op @ (Op::Set(_) | Op::Delete)) => op,
+            (Op::Set(_) | Op::Delete | Op::Add(_) | Op::Spend(_), _) => {
+                return Err(NotSent::Misplaced);
+            }
+        };
+        Ok(())
+    }
+}
+
+/// A field that is a number, as it is compared.
+pub(crate) fn number(number: u64) -> Result<Vec<u8>, NotSent> {
+    Ok(count(number)?.to_string().into_bytes())
+}

@@ -1,0 +1,62 @@
+//! The ledger's state in Redis: where it stands, what an event does to it, and the scripts that decide.
+//!
+//! # What always holds
+//!
+//! - A grant and a pass are decided inside a script, by the machine's rules in the machine's order.
+//! - Everything else is decided by the machine, and made by a script that first compares what it saw.
+//! - What an event changes is said once, in [`effects`]: a log that is restored gives the same bytes.
+//!
+//! # Not here
+//!
+//! Connections, retries, and when something counts as durable.
+#![cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "the ledger of several nodes is built on this")
+)]
+
+pub(crate) mod effects;
+pub(crate) mod entry;
+pub(crate) mod keys;
+pub(crate) mod scripts;
+
+use crate::domain::{At, Fen};
+
+/// Why a request is not made: Redis would do something else than what was meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotSent {
+    /// Scripts count in doubles.
+    #[error("a number is beyond 2^53")]
+    Number,
+    /// A script holds everybody else up while it runs.
+    #[error("{0} claims at once; 1 to 64 go")]
+    Batch(usize),
+    /// An event of another log, or one that comes otherwise.
+    #[error("an event does not belong here")]
+    Misplaced,
+    /// One request is about one round.
+    #[error("changes of more than one round")]
+    Rounds,
+    /// A text or a list is too long for the format.
+    #[error("an entry's body can't be written")]
+    Body,
+}
+
+/// The largest number that doubles count to without a gap.
+const MOST: i64 = (1 << 53) - 1;
+
+/// A number that a script may see.
+fn whole(number: i64) -> Result<i64, NotSent> {
+    if (-MOST..=MOST).contains(&number) { Ok(number) } else { Err(NotSent::Number) }
+}
+
+fn ms(at: At) -> Result<i64, NotSent> {
+    whole(at.0)
+}
+
+fn fen(fen: Fen) -> Result<i64, NotSent> {
+    count(fen.get())
+}
+
+fn count(number: u64) -> Result<i64, NotSent> {
+    i64::try_from(number).map_err(|_| NotSent::Number).and_then(whole)
+}
