@@ -27,7 +27,7 @@
   Output:
     { 'decided', epoch, seq, at, outcome }   seq is the last there is now
 
-    { 'bound', expires }     of now, or of before if it is the same pass again
+    { 'bound', expires, new }   new is 1 if this wrote an entry, 0 if the same pass was there
     { 'proof_spent' }
     { 'kind_unknown' }
     { 'proof_expired' }
@@ -57,7 +57,7 @@ local bindings = redis.call('HMGET', bindings_key, ARGV[12], ARGV[13], ARGV[14],
 local function refusal()
   if known then
     local whose, may, ends = struct.unpack('<c16I4i8', known)
-    if whose == person and may == kinds then return { 'bound', ends } end
+    if whose == person and may == kinds then return { 'bound', ends, 0 } end
     return { 'proof_spent' }
   end
   if ARGV[4] ~= '1' then return { 'kind_unknown' } end
@@ -85,4 +85,4 @@ redis.call('HSET', passes_key, nonce, person .. struct.pack('<I4i8I4', kinds, ex
 redis.call('HSET', proofs_key, slider, nonce, image, nonce)
 redis.call('HSET', bindings_key, ARGV[12], person, ARGV[13], person, ARGV[14], person, ARGV[15], person)
 redis.call('HSET', meta_key, 'seq', seq, 'at', at, 'evaluated', evaluated + 1)
-return { 'decided', tonumber(epoch), seq, at, { 'bound', expires } }
+return { 'decided', tonumber(epoch), seq, at, { 'bound', expires, 1 } }

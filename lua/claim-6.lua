@@ -4,7 +4,7 @@
   Input:
     KEYS[1]  meta          hash: lineage, epoch, seq, at, evaluated, tripped, shard, of
     KEYS[2]  funds         hash: reserved:<pool>, frozen:<pool>
-    KEYS[3]  round:<R>     hash: from, until, expired, quantity:<kind>, granted:<kind>, last:<kind>
+    KEYS[3]  round:<R>     hash: from, until, expired, left:<kind>, granted:<kind>, last:<kind>
     KEYS[4]  holders:<R>   hash, person and kind -> ordinal, starts, ends, pass
     KEYS[5]  passes:<R>    hash, pass -> person, kinds, expires, kinds it was spent for
     KEYS[6]  log           stream
@@ -60,10 +60,11 @@ for i = 1, tonumber(ARGV[4]) do
     face = tonumber(ARGV[i * 5 + 2]),
     head = ARGV[i * 5 + 3],
     tail = ARGV[i * 5 + 4],
+    left_field = 'left:' .. number,
     granted_field = 'granted:' .. number,
     last_field = 'last:' .. number,
   }
-  stock_fields[i * 3 - 2] = 'quantity:' .. number
+  stock_fields[i * 3 - 2] = kinds[i].left_field
   stock_fields[i * 3 - 1] = kinds[i].granted_field
   stock_fields[i * 3] = kinds[i].last_field
   funds_fields[i * 2 - 1] = 'reserved:' .. pool
@@ -74,7 +75,7 @@ local funds = redis.call('HMGET', funds_key, unpack(funds_fields))
 local pools = {}
 for i = 1, #kinds do
   local kind = kinds[i]
-  kind.quantity = tonumber(round[i * 3 + 1]) or 0
+  kind.left = tonumber(round[i * 3 + 1]) or 0
   kind.granted = tonumber(round[i * 3 + 2]) or 0
   kind.last = tonumber(round[i * 3 + 3]) or 0
   pools[kind.pool] = pools[kind.pool]
@@ -110,7 +111,7 @@ end
 
 local bodies, now_held, now_spent = {}, {}, {}
 local function decide(person, kind, nonce, holder)
-  local left = kind.quantity - kind.granted
+  local left = kind.left
   local mine = held[holder]
   if mine then return { 'already_held', left, mine.ordinal, mine.starts, mine.ends } end
   if not armed then return { 'round_unknown', left } end
@@ -128,7 +129,7 @@ local function decide(person, kind, nonce, holder)
 
   left = left - 1
   local ordinal = kind.last * of + shard + 1
-  kind.granted, kind.last, kind.changed = kind.granted + 1, kind.last + 1, true
+  kind.left, kind.granted, kind.last, kind.changed = left, kind.granted + 1, kind.last + 1, true
   money.reserved, money.frozen, money.changed = money.reserved - kind.face, money.frozen + kind.face, true
   pass.spent = bit.bor(pass.spent, kind.bit)
   held[holder] = { ordinal = ordinal, starts = at, ends = ends }
@@ -163,8 +164,9 @@ end
 for i = 1, #kinds do
   local kind, n = kinds[i], #now_stock
   if kind.changed then
-    now_stock[n + 1], now_stock[n + 2] = kind.granted_field, kind.granted
-    now_stock[n + 3], now_stock[n + 4] = kind.last_field, kind.last
+    now_stock[n + 1], now_stock[n + 2] = kind.left_field, kind.left
+    now_stock[n + 3], now_stock[n + 4] = kind.granted_field, kind.granted
+    now_stock[n + 5], now_stock[n + 6] = kind.last_field, kind.last
   end
 end
 for pool, money in pairs(pools) do

@@ -2,7 +2,7 @@
 
 use crate::campaign::Campaign;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::data::DataFolder;
 use crate::domain::{At, CampaignNo};
 use crate::drain::{DrainThread, Progress};
@@ -10,7 +10,8 @@ use crate::gate::{Gate, Reason};
 use crate::http::body::{BodyLimits, HasBodyLimits};
 use crate::ledger::embedded::{Embedded, Outcome};
 use crate::ledger::journal::{Folder, Options};
-use crate::ledger::machine::{Answer, Summary};
+use crate::ledger::machine::{Answer, Command, Summary};
+use crate::ledger::redis::{self, Opening, RedisLedger};
 use crate::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
 use crate::ledger::snapshot::{self, thread::SnapshotThread};
 use crate::metrics::Metrics;
@@ -107,28 +108,39 @@ impl App {
         let keys = Keyring::load(keys).context("no usable keys; `quan keys FOLDER` makes a set")?;
         let keys = Arc::new(keys);
         let data = DataFolder::at(&config.data.folder);
-        let mut embedded = open_ledger(config, &data, at_least, clock.now())?;
-        not_ahead(embedded.machine().last_at(), clock.now())?;
+        let mut home = match &config.ledger {
+            None => Home::Here(Box::new(here(config, &data, at_least, clock.now())?)),
+            Some(ledger) => Home::Redis(Box::new(elsewhere(ledger, &data, clock.now())?)),
+        };
         let mut campaigns = BTreeMap::new();
         for plan in plans {
-            let no = open_campaign(&mut embedded, &plan, clock.now())?;
+            let no = home.open_campaign(&plan, clock.now())?;
             let (id, gate) = (plan.id.clone(), Gate::new(no, &plan, Arc::clone(&keys)));
             let before = campaigns.insert(id.clone(), Arc::new(Campaign::new(no, plan, gate)));
             ensure!(before.is_none(), "two plans have the campaign id {id}");
         }
         let campaigns = Arc::new(Campaigns(campaigns));
-        metrics.recovered(embedded.recovered());
         let (board, time) = (Arc::clone(&campaigns), Arc::clone(&clock));
         let watcher = Board { campaigns: board, metrics: Arc::clone(&metrics), clock: time };
         let time = Arc::clone(&clock);
-        let ledger = Box::new(LocalLedger::start(embedded, move || time.now(), Box::new(watcher))?);
+        let (ledger, beside): (Box<dyn Ledger>, _) = match home {
+            Home::Here(embedded) => {
+                metrics.recovered(embedded.recovered());
+                let ledger = LocalLedger::start(*embedded, move || time.now(), Box::new(watcher))?;
+                let watermark = ledger.view().watermark();
+                let drain = DrainThread::start(data.clone(), watermark, metrics.db_write())?;
+                (Box::new(ledger), Some((drain, SnapshotThread::start(&data)?)))
+            }
+            Home::Redis(opening) => {
+                let ledger = RedisLedger::start(*opening, move || time.now(), Box::new(watcher))?;
+                (Box::new(ledger), None)
+            }
+        };
         let patience = Duration::from_millis(config.public.request_ms);
         let body = BodyLimits { bytes: config.public.body_bytes, patience };
-        let drain =
-            DrainThread::start(data.clone(), ledger.view().watermark(), metrics.db_write())?;
-        let progress = drain.progress();
-        let beside = Mutex::new(Some((drain, SnapshotThread::start(&data)?)));
-        Ok(App { clock, ledger, keys, drain: progress, metrics, data, campaigns, body, beside })
+        let drain = beside.as_ref().map_or_else(Progress::default, |(drain, _)| drain.progress());
+        let beside = Mutex::new(beside);
+        Ok(App { clock, ledger, keys, drain, metrics, data, campaigns, body, beside })
     }
 
     /// All campaigns, by their ids.
@@ -175,6 +187,8 @@ impl App {
         for campaign in self.campaigns() {
             campaign.gate.interlock.set(Reason::Clock, !self.clock.healthy());
             campaign.gate.interlock.set(Reason::Disk, ledger_stopped);
+            let unreachable = !ledger_stopped && !self.ledger.issues(campaign.no);
+            campaign.gate.interlock.set(Reason::Unreachable, unreachable);
         }
     }
 }
@@ -230,13 +244,47 @@ fn not_ahead(last: At, now: At) -> Result<()> {
     Ok(())
 }
 
-/// Opens the campaign in the ledger, or finds it opened before on the same terms.
-fn open_campaign(embedded: &mut Embedded<Folder>, plan: &Plan, now: At) -> Result<CampaignNo> {
-    let batch = embedded.decide_all([steward::opening(plan)].iter(), now);
-    match embedded.commit(batch).outcomes.as_slice() {
-        [Outcome::Yes(Answer::Opened(no))] => Ok(*no),
-        other => bail!("campaign {} does not open in the ledger: {other:?}", plan.id),
+/// Where the ledger is, campaigns being opened.
+enum Home {
+    Here(Box<Embedded<Folder>>),
+    Redis(Box<Opening>),
+}
+
+impl Home {
+    /// Opens the campaign in the ledger, or finds it opened before on the same terms.
+    fn open_campaign(&mut self, plan: &Plan, now: At) -> Result<CampaignNo> {
+        let Command::Open { name, pools, kinds } = steward::opening(plan) else {
+            bail!("the steward opens campaigns otherwise")
+        };
+        match self {
+            Home::Here(embedded) => {
+                let opening = Command::Open { name, pools, kinds };
+                let batch = embedded.decide_all([opening].iter(), now);
+                match embedded.commit(batch).outcomes.as_slice() {
+                    [Outcome::Yes(Answer::Opened(no))] => Ok(*no),
+                    other => bail!("campaign {} does not open in the ledger: {other:?}", plan.id),
+                }
+            }
+            Home::Redis(opening) => Ok(waiting()?.block_on(opening.open(&name, &pools, &kinds, now))?),
+        }
     }
+}
+
+fn here(config: &Config, data: &DataFolder, at_least: u64, now: At) -> Result<Embedded<Folder>> {
+    let embedded = open_ledger(config, data, at_least, now)?;
+    not_ahead(embedded.machine().last_at(), now)?;
+    Ok(embedded)
+}
+
+fn elsewhere(ledger: &config::Ledger, data: &DataFolder, now: At) -> Result<Opening> {
+    let config::Ledger { url, shards, replicas } = ledger.clone();
+    let options = redis::Options { url, shards, replicas, acks: data.acks() };
+    Ok(waiting()?.block_on(Opening::connect(options, now))?)
+}
+
+/// For what a start has to wait for.
+fn waiting() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 /// Passes on what becomes durable to the shields, the interlocks and the metrics.

@@ -1,6 +1,7 @@
 //! What a server is told on start: addresses, folders, limits, plans. Secrets are files in the
 //! keys folder, never values here.
 
+use crate::ledger::redis::RedisUrl;
 use serde::Deserialize;
 use std::{
     fs,
@@ -20,6 +21,9 @@ pub struct Config {
     pub data: Data,
     /// Where the key files are.
     pub keys: Keys,
+    /// Where the ledger is, if not in the data folder.
+    #[serde(default)]
+    pub ledger: Option<Ledger>,
     /// The campaigns, at least one.
     pub campaign: Vec<Campaign>,
 }
@@ -66,6 +70,33 @@ pub struct Data {
     pub folder: PathBuf,
     /// The size of a journal segment in MiB.
     pub segment_mib: usize,
+}
+
+/// A ledger that several nodes share.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// `redis://[user:password@]host:port[,host:port ..]`: one server, or some of a cluster's.
+    #[serde(deserialize_with = "from_text")]
+    pub url: RedisUrl,
+    /// Shards of a campaign that is opened for the first time, 1 to 128; 1 on a single server.
+    #[serde(default = "one")]
+    pub shards: u8,
+    /// Replicas that must have received what is told; in a cluster at least 1.
+    #[serde(default)]
+    pub replicas: u32,
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
 /// The keys folder.
@@ -156,6 +187,7 @@ impl Config {
             ("public.body_bytes", number(public.body_bytes), 1_024, 1 << 20),
             ("public.grace_ms", public.grace_ms, 0, 600_000),
             // 0 makes a segment of each batch, which tests are after.
+            ("ledger.shards", self.ledger.as_ref().map_or(1, |ledger| u64::from(ledger.shards)), 1, 128),
             ("data.segment_mib", number(data.segment_mib), 0, 4_096),
         ] {
             if !(least..=most).contains(&value) {

@@ -24,6 +24,11 @@ impl DataFolder {
         self.0.join("journal")
     }
 
+    /// What this node told, if the ledger is elsewhere.
+    pub fn acks(&self) -> PathBuf {
+        self.0.join("acks")
+    }
+
     /// The machine's state, now and then.
     pub fn snapshots(&self) -> PathBuf {
         self.0.join("snapshot")

@@ -39,7 +39,10 @@ pub fn serve(
 ) -> Result<()> {
     let clock = Arc::new(Clock::start(start));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let at_least = runtime.block_on(stored(&config.data.folder));
+    let at_least = match config.ledger {
+        None => runtime.block_on(stored(&config.data.folder)),
+        Some(_) => 0,
+    };
     let app = Arc::new(App::open(config, at_least, clock)?);
     runtime.block_on(async {
         app.keep_watch();

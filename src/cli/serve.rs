@@ -1,7 +1,12 @@
 //! `quan serve`.
 
 use super::clock_time;
-use quan::{config::Config, domain::At, serve::serve};
+use quan::{
+    config::{self, Config},
+    domain::At,
+    ledger::redis::RedisUrl,
+    serve::serve,
+};
 use std::{
     io::{self, Read, Write},
     net::SocketAddr,
@@ -37,6 +42,12 @@ pub(crate) struct Serve {
     /// Never on the real data: what is granted stays granted.
     #[arg(long, value_parser = clock_time, requires = "data")]
     clock: Option<At>,
+    /// The ledger that several nodes share, as redis://host:port[,host:port ..], instead of the configuration's.
+    #[arg(long)]
+    ledger: Option<RedisUrl>,
+    /// Shards of a campaign that is opened for the first time.
+    #[arg(long, default_value_t = 1, requires = "ledger", value_parser = clap::value_parser!(u8).range(1..=128))]
+    shards: u8,
     /// Stop when standard input ends, as it does when the program that started this one is gone.
     #[arg(long)]
     until_stdin_ends: bool,
@@ -50,6 +61,10 @@ impl Serve {
         config.keys.folder = self.keys.unwrap_or(config.keys.folder);
         config.public.listen = self.listen.unwrap_or(config.public.listen);
         config.ops.listen = self.ops.unwrap_or(config.ops.listen);
+        if let Some(url) = self.ledger {
+            let replicas = config.ledger.map_or(0, |ledger| ledger.replicas);
+            config.ledger = Some(config::Ledger { url, shards: self.shards, replicas });
+        }
         let stop = if self.until_stdin_ends { Some(stdin_ends()?) } else { None };
         serve(&config, self.clock, stop, |served| {
             let line = serde_json::to_string(served)?;

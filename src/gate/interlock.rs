@@ -16,11 +16,14 @@ pub enum Reason {
     Clock = 2,
     /// The journal can't be written.
     Disk = 4,
+    /// The ledger is elsewhere and can't be reached, or does not decide.
+    Unreachable = 8,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Reason; 3] = [Reason::Ledger, Reason::Clock, Reason::Disk];
+    pub const ALL: [Reason; 4] =
+        [Reason::Ledger, Reason::Clock, Reason::Disk, Reason::Unreachable];
 
     /// Its name in `/ready` and metrics.
     pub const fn name(self) -> &'static str {
@@ -28,6 +31,7 @@ impl Reason {
             Reason::Ledger => "ledger",
             Reason::Clock => "clock",
             Reason::Disk => "disk",
+            Reason::Unreachable => "unreachable",
         }
     }
 }

@@ -8,6 +8,6 @@ pub mod embedded;
 pub mod event;
 pub mod journal;
 pub mod machine;
-mod redis;
+pub mod redis;
 pub mod service;
 pub mod snapshot;

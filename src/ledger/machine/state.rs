@@ -1,5 +1,5 @@
 use super::Held;
-use super::summary::Level;
+use super::summary::{Level, RoundSummary};
 use crate::domain::keyed::KeyedMap;
 use crate::domain::{
     At, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId,
@@ -7,7 +7,7 @@ use crate::domain::{
 };
 use crate::funds::Funds;
 use crate::ledger::event::{
-    Bound, Event, Granted, Interlock, KindTerms, Load, Passed, Transfer, What,
+    Bound, Event, Granted, Interlock, KindTerms, Load, Opened, Passed, Transfer, What,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -71,6 +71,31 @@ impl Machine {
     /// The instant of the last event.
     pub fn last_at(&self) -> At {
         self.last_at.0
+    }
+
+    /// A machine that knows one campaign, number 0, as it stands in a shard, and no person: enough to decide what
+    /// concerns rounds and money.
+    pub(in crate::ledger) fn sketch(
+        opened: &Opened,
+        funds: Funds,
+        tripped: bool,
+        rounds: impl Iterator<Item = RoundSummary>,
+        last_at: At,
+    ) -> Machine {
+        let rounds = rounds.map(|it| {
+            let armed = Some(ArmedRound { window: it.window, stock: it.stock });
+            (it.round, Round { armed, expired: it.expired, ..Round::default() })
+        });
+        let campaign = Campaign {
+            name: opened.name.clone(),
+            shard: opened.shard,
+            pools: opened.pools.clone(),
+            kinds: opened.kinds.clone(),
+            funds,
+            tripped,
+            rounds: rounds.collect(),
+        };
+        Machine { campaigns: vec![campaign], last_at: At0(last_at) }
     }
 
     /// The funds of a campaign.

@@ -23,7 +23,11 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, Sender, channel},
+    },
     thread::{self, JoinHandle},
 };
 use tokio::sync::oneshot;
@@ -37,7 +41,7 @@ const MOST: usize = 1_024;
 
 /// An answer was given that rests on a log as it stood at `seq`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ack {
+pub(super) struct Ack {
     /// The log's number.
     pub log: u32,
     /// The epoch it was in.
@@ -114,6 +118,7 @@ enum Message {
 
 /// The acknowledgements of this node, written by a thread of their own.
 pub(super) struct Acks {
+    bytes: Arc<AtomicU64>,
     sender: Option<Sender<Message>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -123,15 +128,21 @@ impl Acks {
     pub(super) fn open(folder: &Path, now: At) -> Result<Acks, Error> {
         let mut book = Book::open(folder, now)?;
         let (sender, inbox) = channel();
+        let bytes = Arc::clone(&book.bytes);
         let thread = thread::Builder::new().name("acks".into());
         let thread = thread.spawn(move || book.serve(&inbox)).map_err(|source| fault(folder, source))?;
-        Ok(Acks { sender: Some(sender), thread: Some(thread) })
+        Ok(Acks { bytes, sender: Some(sender), thread: Some(thread) })
     }
 
     /// Writes `acks` down; `true` once they are durable, `false` if they can't be.
     pub(super) async fn write(&self, acks: Vec<Ack>) -> bool {
         let (told, durable) = oneshot::channel();
         self.send(Message::Write(acks, told)) && durable.await.unwrap_or(false)
+    }
+
+    /// Bytes written since the start.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
     }
 
     /// What was told of `log` beyond `after`, in the order of being told.
@@ -166,6 +177,9 @@ struct Book {
     folder: PathBuf,
     generation: u64,
     journal: Journal<Folder>,
+    /// Bytes of this generation and of those before it since the start.
+    bytes: Arc<AtomicU64>,
+    closed: u64,
     now: At,
 }
 
@@ -174,7 +188,7 @@ impl Book {
         Folder::open(folder).map_err(|source| fault(folder, source))?;
         let generation = generations(folder)?.last().map_or(1, |last| last + 1);
         let journal = begin(folder, generation, now)?;
-        Ok(Book { folder: folder.to_owned(), generation, journal, now })
+        Ok(Book { folder: folder.to_owned(), generation, journal, bytes: Arc::default(), closed: 0, now })
     }
 
     fn serve(&mut self, inbox: &Receiver<Message>) {
@@ -207,13 +221,17 @@ impl Book {
         if let Err(error) = &durable {
             tracing::error!(%error, "what is told can't be written down: nothing is told");
         }
+        self.bytes.store(self.closed.saturating_add(self.journal.bytes()), Relaxed);
         for told in told {
             // Who asked may have gone.
             let _ = told.send(durable.is_ok());
         }
         if self.journal.bytes() > GENERATION_BYTES {
             match begin(&self.folder, self.generation + 1, self.now) {
-                Ok(journal) => (self.generation, self.journal) = (self.generation + 1, journal),
+                Ok(journal) => {
+                    self.closed = self.closed.saturating_add(self.journal.bytes());
+                    (self.generation, self.journal) = (self.generation + 1, journal);
+                }
                 Err(error) => tracing::warn!(%error, "the acknowledgements go on in the same generation"),
             }
         }

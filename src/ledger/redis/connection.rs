@@ -100,7 +100,7 @@ impl Connection {
     /// Sends one command and expects a text.
     pub(super) async fn text(&mut self, words: &[&str]) -> Result<String, Error> {
         let mut command = Cmd::new();
-        words.iter().for_each(|word| drop(command.arg(*word)));
+        command.arg(words);
         match self.all(&[command]).await?.into_iter().next() {
             Some(Said::Value(value)) => text(&value).ok_or_else(|| Error::text(&self.server, "not a text")),
             Some(Said::Error(code, rest)) => Err(Error::text(&self.server, format!("{code} {rest}"))),

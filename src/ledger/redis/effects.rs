@@ -90,7 +90,7 @@ pub(crate) fn account(account: Account, pool: PoolNo) -> Vec<u8> {
     format!("{name}:{}", pool.0).into_bytes()
 }
 
-/// A kind's number in `round`, as `quantity`.
+/// A kind's number in `round`, as `left`.
 pub(crate) fn of_kind(name: &str, kind: usize) -> Vec<u8> {
     format!("{name}:{kind}").into_bytes()
 }
@@ -160,7 +160,8 @@ impl List<'_> {
         self.set(key, "until", ms(armed.window.until)?.to_string())?;
         self.set(key, "expired", "0")?;
         for (kind, quantity) in armed.quantities.iter().enumerate() {
-            self.set(key, of_kind("quantity", kind), quantity.to_string())?;
+            self.set(key, of_kind("left", kind), quantity.to_string())?;
+            self.set(key, of_kind("armed", kind), quantity.to_string())?;
         }
         Ok(())
     }
@@ -195,6 +196,7 @@ impl List<'_> {
         let spend = Op::Spend(KindSet::of(kind));
         self.push(Key::Passes(round), granted.pass.0.to_vec(), spend)?;
         let kind = usize::from(kind.0);
+        self.push(Key::Round(round), of_kind("left", kind), Op::Add(-1))?;
         self.push(Key::Round(round), of_kind("granted", kind), Op::Add(1))?;
         self.set(Key::Round(round), of_kind("last", kind), turn.to_string())
     }
@@ -206,7 +208,7 @@ impl List<'_> {
         self.set(Key::Meta, format!("sent:{peer}"), number.to_string())?;
         self.set(Key::Transit, format!("{peer}:{number}"), body)?;
         if let Load::Stock { round, kind, units, .. } = transfer.load {
-            let field = of_kind("quantity", usize::from(kind.0));
+            let field = of_kind("left", usize::from(kind.0));
             self.push(Key::Round(round), field, Op::Add(-i64::from(units)))?;
         }
         Ok(())
@@ -220,7 +222,7 @@ impl List<'_> {
             self.set(Key::Meta, format!("round:{}", round.0), "1")?;
             self.set(key, "from", ms(window.from)?.to_string())?;
             self.set(key, "until", ms(window.until)?.to_string())?;
-            let field = of_kind("quantity", usize::from(kind.0));
+            let field = of_kind("left", usize::from(kind.0));
             self.push(key, field, Op::Add(i64::from(units)))?;
         }
         Ok(())

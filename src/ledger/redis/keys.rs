@@ -5,11 +5,14 @@ use crate::domain::{CampaignNo, PersonId, RoundNo};
 /// Name -> number of every campaign, numbers given in order.
 pub(crate) const DIRECTORY: &str = "quan:{directory}:campaigns";
 
+/// What of it is hashed to a slot.
+pub(crate) const DIRECTORY_TAG: &str = "directory";
+
 /// The number of the identities' log among a campaign's.
 const IDENTITIES: u8 = 255;
 
 /// Slots of a Redis Cluster.
-const SLOTS: u16 = 16_384;
+pub(crate) const SLOTS: u16 = 16_384;
 
 /// One log and all that it is about, in one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -14,10 +14,27 @@
     expect(dead_code, unused_imports, reason = "the ledger of several nodes is built on this")
 )]
 
+mod acks;
+mod connection;
 pub(crate) mod effects;
 pub(crate) mod entry;
 pub(crate) mod keys;
+mod ledger;
+mod link;
+mod office;
+mod opening;
+mod place;
+mod preflight;
+mod reader;
 pub(crate) mod scripts;
+mod shared;
+mod standing;
+mod topology;
+mod writer;
+
+pub use ledger::{Options, RedisLedger};
+pub use opening::{OpenError, Opening};
+pub use topology::{RedisUrl, UrlError};
 
 use crate::domain::{At, Fen};
 

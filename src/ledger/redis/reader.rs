@@ -296,7 +296,7 @@ fn standing<'a>(
 }
 
 /// A field of `holders`, and what it says.
-fn holder(round: RoundNo, field: &[u8], record: &[u8]) -> Option<(PersonId, Held)> {
+pub(super) fn holder(round: RoundNo, field: &[u8], record: &[u8]) -> Option<(PersonId, Held)> {
     let (person, kind) = field.split_first_chunk::<16>()?;
     let [kind] = kind else { return None };
     let (ordinal, rest) = record.split_first_chunk()?;

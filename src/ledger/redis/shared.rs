@@ -88,6 +88,11 @@ impl Shared {
         self.campaigns.read().iter().map(|(no, places)| (*no, places.clone())).collect()
     }
 
+    /// Whether every place was read once.
+    pub(super) fn loaded(&self) -> bool {
+        self.campaigns().iter().flat_map(|(_, places)| places.all()).all(|cell| cell.seen().standing.opened.is_some())
+    }
+
     pub(super) fn batch(&self, stats: &BatchStats) {
         self.watcher.lock().batch(stats);
     }

@@ -95,6 +95,10 @@ impl Ledger for LocalLedger {
         std::future::ready(Some(held)).boxed()
     }
 
+    fn issues(&self, _campaign: CampaignNo) -> bool {
+        !self.view().stopped()
+    }
+
     fn queued(&self) -> u32 {
         self.shared.queued.now()
     }

@@ -92,6 +92,9 @@ pub trait Ledger: Send + Sync {
     /// The coupons of a person as they are now; `None` if that can't be known just now.
     fn coupons(&self, campaign: CampaignNo, person: PersonId) -> BoxFuture<'_, Option<Vec<Held>>>;
 
+    /// Whether claims of the campaign can be decided, as of a moment ago.
+    fn issues(&self, campaign: CampaignNo) -> bool;
+
     /// Commands that wait now.
     fn queued(&self) -> u32;
 

@@ -55,6 +55,8 @@ pub(crate) enum BindReply {
         at: At,
         /// The machine's answer: the end of the pass, or why there is none.
         told: Result<Answer, No>,
+        /// Whether an entry was written, which is then the last.
+        new: bool,
     },
     /// No such log there.
     Absent,
@@ -74,20 +76,22 @@ impl BindReply {
         Ok(match parts.text()?.as_str() {
             "absent" => BindReply::Absent,
             "fenced" => BindReply::Fenced { epoch: parts.number()?, seq: parts.number()? },
-            "decided" => BindReply::Decided {
-                epoch: parts.number()?,
-                seq: parts.number()?,
-                at: At(parts.number()?),
-                told: told(parts.list()?)?,
-            },
+            "decided" => {
+                let (epoch, seq, at) = (parts.number()?, parts.number()?, At(parts.number()?));
+                let (told, new) = told(parts.list()?)?;
+                BindReply::Decided { epoch, seq, at, told, new }
+            }
             _ => return Err(parts.bad()),
         })
     }
 }
 
-fn told(mut parts: Parts) -> Result<Result<Answer, No>, BadReply> {
+fn told(mut parts: Parts) -> Result<(Result<Answer, No>, bool), BadReply> {
     let refusal = match parts.text()?.as_str() {
-        "bound" => return Ok(Ok(Answer::Bound(At(parts.number()?)))),
+        "bound" => {
+            let ends = At(parts.number()?);
+            return Ok((Ok(Answer::Bound(ends)), parts.number::<u8>()? == 1));
+        }
         "proof_spent" => Refusal::ProofSpent,
         "kind_unknown" => Refusal::KindUnknown,
         "proof_expired" => Refusal::ProofExpired,
@@ -97,5 +101,5 @@ fn told(mut parts: Parts) -> Result<Result<Answer, No>, BadReply> {
         "device_in_use" => Refusal::DeviceInUse,
         _ => return Err(parts.bad()),
     };
-    Ok(Err(refusal.into()))
+    Ok((Err(refusal.into()), false))
 }

@@ -15,7 +15,7 @@ pub(crate) use shard::{LookReply, ReopenReply, RestoreReply, look, reopen, resto
 use super::NotSent;
 use super::effects::{Change, Op};
 use super::keys::{Key, Place};
-use crate::domain::RoundNo;
+use crate::domain::{CampaignNo, RoundNo};
 use ::redis::Cmd;
 use sha1::{Digest, Sha1};
 use std::fmt::Write as _;
@@ -53,6 +53,19 @@ scripts! {
     LOOK = "look-1";
     RESTORE = "restore-9";
     REOPEN = "reopen-1";
+    NUMBER = "number-1";
+}
+
+/// Asks for the number of the campaign of that name, which gets the next one if it has none.
+pub(crate) fn number(name: &str) -> Call {
+    let keys = vec![super::keys::DIRECTORY.to_owned()];
+    Call { script: &NUMBER, keys, args: vec![name.into()] }
+}
+
+/// The number in the answer to [`number`].
+pub(crate) fn read_number(value: ::redis::Value) -> Result<CampaignNo, BadReply> {
+    let mut parts = reply::Parts::of(NUMBER.name, value)?;
+    if parts.text()? == "number" { Ok(CampaignNo(parts.number()?)) } else { Err(parts.bad()) }
 }
 
 impl Script {

@@ -1,0 +1,234 @@
+//! The ledger in Redis, as the rest of the server sees it.
+
+use super::keys::{Key, Place, shard_of};
+use super::link::{Item, Link, Told};
+use super::office::Office;
+use super::opening::Opening;
+use super::place::{Ask, Cell};
+use super::reader::{Reader, holder};
+use super::scripts::look;
+use super::shared::{Places, Shared};
+use super::topology::RedisUrl;
+use super::writer::Writer;
+use crate::domain::{At, CampaignNo, PersonId, RoundNo};
+use crate::ledger::machine::{Command, Held};
+use crate::ledger::service::{Ledger, NotTaken, QUEUE, View, Waiting, Watcher};
+use futures_util::future::{BoxFuture, FutureExt};
+use parking_lot::Mutex;
+use redis::{Value, cmd};
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, mpsc::sync_channel},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+
+/// How long a start waits until every place was read.
+const LOADED: Duration = Duration::from_secs(20);
+/// How long an end waits for those who wait.
+const DRAINED: Duration = Duration::from_secs(5);
+
+/// How the ledger is reached and kept.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The servers.
+    pub url: RedisUrl,
+    /// Shards of a campaign that is opened; an open one keeps its own. 1 to 128.
+    pub shards: u8,
+    /// Replicas that must have received what is told; in a cluster at least 1.
+    pub replicas: u32,
+    /// The folder for what this node told.
+    pub acks: PathBuf,
+}
+
+impl Options {
+    pub(super) fn replicas(&self, clustered: bool) -> u32 {
+        if clustered { self.replicas.max(1) } else { self.replicas }
+    }
+}
+
+/// The ledger in Redis.
+#[must_use = "a ledger that is dropped is closed"]
+pub struct RedisLedger {
+    shared: Arc<Shared>,
+    office: Office,
+    runtime: Handle,
+    stop: watch::Sender<bool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl RedisLedger {
+    /// Starts what serves `opening`. `watcher` first sees every campaign as it stands.
+    pub fn start(
+        opening: Opening,
+        clock: impl Fn() -> At + Send + Sync + 'static,
+        watcher: Box<dyn Watcher>,
+    ) -> io::Result<RedisLedger> {
+        let Opening { topology, options, acks, campaigns } = opening;
+        let replicas = options.replicas(topology.clustered());
+        let shared = Arc::new(Shared::new(topology, replicas, acks, Box::new(clock), watcher));
+        let office = Office { shared: Arc::clone(&shared) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = watch::channel(false);
+        let (loaded, start) = sync_channel(1);
+        let work = (Arc::clone(&shared), office.clone());
+        let thread = thread::Builder::new().name("ledger".into()).spawn(move || {
+            runtime.block_on(async move {
+                let (shared, office) = work;
+                for (no, of) in campaigns {
+                    serve(&shared, no, of);
+                }
+                let until = Instant::now();
+                while until.elapsed() < LOADED && !shared.loaded() {
+                    sleep(Duration::from_millis(5)).await;
+                }
+                // Whoever started it may have given up.
+                let _ = loaded.send(());
+                let _ = tokio::spawn(move_stock(office));
+                let mut stopped = stopped;
+                let _ = stopped.wait_for(|stop| *stop).await;
+                let _ = timeout(DRAINED, async {
+                    while shared.queued.now() > 0 {
+                        sleep(Duration::from_millis(5)).await;
+                    }
+                })
+                .await;
+                shared.view.stop();
+            });
+        })?;
+        // An error means that the thread has ended, which the view tells.
+        let _ = start.recv();
+        Ok(RedisLedger { shared, office, runtime: handle, stop, thread: Mutex::new(Some(thread)) })
+    }
+}
+
+/// Starts the tasks of a campaign's places.
+fn serve(shared: &Arc<Shared>, no: CampaignNo, of: u8) {
+    let cell = |place: Place| {
+        let (cell, inbox) = Cell::new(place);
+        let cell = Arc::new(cell);
+        let touch = Item::script(look(place));
+        let link = Link::to(Arc::clone(&shared.topology), place.slot(), shared.replicas, touch);
+        tokio::spawn(Writer::new(Arc::clone(shared), Arc::clone(&cell), link).run(inbox));
+        tokio::spawn(Reader::new(Arc::clone(shared), Arc::clone(&cell)).run());
+        cell
+    };
+    let shards = (0..of).map(|shard| cell(Place::shard(no, shard))).collect();
+    shared.add(no, Places { shards, identities: cell(Place::identities(no)) });
+}
+
+/// Brings stock to shards that ran dry, and finishes what was interrupted.
+async fn move_stock(office: Office) {
+    loop {
+        let _ = timeout(Duration::from_secs(1), office.shared.dry.notified()).await;
+        for (_, places) in office.shared.campaigns() {
+            if places.shards.len() > 1
+                && let Err(error) = office.balance(&places).await
+            {
+                tracing::warn!(%error, "stock could not be moved between shards");
+            }
+        }
+    }
+}
+
+impl Ledger for RedisLedger {
+    fn ask(&self, command: Command, waiting: Box<dyn Waiting>) -> Result<(), NotTaken> {
+        if self.shared.view.stopped() {
+            return Err(NotTaken::Stopped);
+        }
+        if self.shared.queued.now() >= QUEUE {
+            return Err(NotTaken::Full);
+        }
+        let Command::Grant(grant) = command else {
+            let office = self.office.clone();
+            self.shared.queued.rise();
+            self.runtime.spawn(async move {
+                let outcome = office.outcome(command).await;
+                office.shared.queued.fall(1);
+                waiting.answer(outcome);
+            });
+            return Ok(());
+        };
+        let cell = self.cell(grant.campaign, grant.person).ok_or(NotTaken::Stopped)?;
+        self.shared.queued.rise();
+        cell.ask(Ask::Grant(grant, waiting)).inspect_err(|_| self.shared.queued.fall(1))
+    }
+
+    fn view(&self) -> &View {
+        &self.shared.view
+    }
+
+    fn coupons(&self, campaign: CampaignNo, person: PersonId) -> BoxFuture<'_, Option<Vec<Held>>> {
+        async move {
+            let cell = self.cell(campaign, person)?;
+            let (rounds, kinds) = {
+                let seen = cell.seen();
+                let kinds = seen.standing.opened.as_ref().map_or(0, |opened| opened.kinds.len());
+                (seen.standing.rounds.keys().copied().collect::<Vec<RoundNo>>(), u8::try_from(kinds).ok()?)
+            };
+            let fields: Vec<Vec<u8>> = (0..kinds).map(|kind| [&person.0[..], &[kind]].concat()).collect();
+            let items = rounds.iter().map(|round| {
+                Item::plain(cmd("HMGET").arg(cell.place.key(Key::Holders(*round))).arg(&fields).to_owned())
+            });
+            let (told, touch) = cell.items(items.collect()).await;
+            matches!(touch, Told::Done(_)).then_some(())?;
+            let mut coupons = Vec::new();
+            for (round, told) in rounds.iter().zip(told) {
+                let Told::Done(Value::Array(records)) = told else { return None };
+                for (field, record) in fields.iter().zip(records) {
+                    if let Value::BulkString(record) = record {
+                        coupons.push(holder(*round, field, &record)?.1);
+                    }
+                }
+            }
+            Some(coupons)
+        }
+        .boxed()
+    }
+
+    fn issues(&self, campaign: CampaignNo) -> bool {
+        let places = self.shared.places(campaign);
+        places.is_some_and(|places| places.all().all(|cell| cell.seen().healthy()))
+    }
+
+    fn queued(&self) -> u32 {
+        self.shared.queued.now()
+    }
+
+    fn most_queued(&self) -> u32 {
+        self.shared.queued.take()
+    }
+
+    fn fault(&self) -> Option<String> {
+        self.shared.view.stopped().then(|| "the server is shutting down".to_owned())
+    }
+
+    fn close(&self) {
+        if let Some(thread) = self.thread.lock().take() {
+            self.stop.send_replace(true);
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl RedisLedger {
+    fn cell(&self, campaign: CampaignNo, person: PersonId) -> Option<Arc<Cell>> {
+        let places = self.shared.places(campaign)?;
+        let of = u8::try_from(places.shards.len()).ok()?;
+        places.shards.get(usize::from(shard_of(person, of))).cloned()
+    }
+}
+
+impl Drop for RedisLedger {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

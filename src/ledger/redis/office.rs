@@ -1,0 +1,456 @@
+//! Everything that is not a claim: campaigns, rounds, passes, the interlock, and stock between shards.
+//!
+//! The machine decides on what is known of a shard; the script makes it only if that is still so. If not, more is
+//! read and it is decided anew.
+
+use super::acks::Ack;
+use super::effects::{Change, Compare, Op, changes, number};
+use super::keys::{Key, shard_of};
+use super::link::{Item, Told};
+use super::place::Cell;
+use super::scripts::{BindReply, MoveReply, bind, mv};
+use super::shared::{Places, Shared};
+use super::standing::Standing;
+use super::NotSent;
+use crate::domain::{At, CampaignNo, Fen, KindNo, PoolNo, Refusal, RoundNo, Shard, Window};
+use crate::funds::{Account, Posting};
+use crate::ledger::embedded::Outcome;
+use crate::ledger::event::{Armed, Bound, Event, Load, Passed, Transfer, What, codec};
+use crate::ledger::machine::{Answer, Command, Level, Machine, No};
+use redis::{Value, cmd};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// How long something is tried.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// How long it takes until it is tried again.
+const AGAIN: Duration = Duration::from_millis(30);
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// The ledger says no.
+    #[error("{0:?}")]
+    No(No),
+    /// Whether it was done is not known.
+    #[error("what became of it is not known")]
+    Unknown,
+    /// What is there can't be, or can't be written.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+impl From<No> for Fault {
+    fn from(no: No) -> Fault {
+        Fault::No(no)
+    }
+}
+
+impl From<NotSent> for Fault {
+    fn from(error: NotSent) -> Fault {
+        Fault::Wrong(error.to_string())
+    }
+}
+
+/// Whoever does it.
+#[derive(Clone)]
+pub(super) struct Office {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Office {
+    /// Does what is not a claim.
+    pub(super) async fn outcome(&self, command: Command) -> Outcome {
+        let done = match command {
+            Command::Bind(no, bound) => self.bind(no, &bound).await,
+            Command::Arm(no, armed) => self.arm(no, armed).await,
+            Command::Expire(no, round) => self.expire(no, round).await,
+            Command::Trip(no) => self.interlock(no, &Command::Trip(CampaignNo(0))).await,
+            Command::Resume(no) => self.interlock(no, &Command::Resume(CampaignNo(0))).await,
+            Command::Open { .. } | Command::Grant(_) => {
+                Err(Fault::No(No::Conflict("campaigns are opened at the start, claims are decided elsewhere")))
+            }
+        };
+        match done {
+            Ok(answer) => Outcome::Yes(answer),
+            Err(Fault::No(no)) => Outcome::No(no),
+            Err(error) => {
+                tracing::warn!(%error, "a command of the office");
+                Outcome::Unknown
+            }
+        }
+    }
+
+    fn places(&self, no: CampaignNo) -> Result<Places, Fault> {
+        self.shared.places(no).ok_or(Fault::No(Refusal::CampaignUnknown.into()))
+    }
+
+    /// Makes a pass: first in the identities' log, then in its person's shard. Both may be done again.
+    async fn bind(&self, no: CampaignNo, bound: &Bound) -> Result<Answer, Fault> {
+        let places = self.places(no)?;
+        let cell = &places.identities;
+        let start = Instant::now();
+        let until = loop {
+            let (epoch, kinds) = {
+                let seen = cell.seen();
+                (seen.epoch, seen.standing.opened.as_ref().map_or(0, |opened| opened.kinds.len()))
+            };
+            let call = bind(no, kinds, epoch, self.shared.now(), bound)?;
+            match self.one(cell, Item::script(call)).await.map(BindReply::read) {
+                Some(Ok(BindReply::Decided { epoch, seq, at, told, new })) => {
+                    let event = Event { campaign: no, what: What::Bound(bound.clone()) };
+                    if self.written(cell, epoch, seq, new.then_some((at, &[event]))).await {
+                        match told? {
+                            Answer::Bound(until) => break until,
+                            other => return Ok(other),
+                        }
+                    }
+                }
+                Some(Ok(BindReply::Fenced { epoch, .. })) => self.fenced(cell, epoch),
+                Some(Ok(BindReply::Absent)) => return Err(No::from(Refusal::CampaignUnknown).into()),
+                Some(Err(error)) => return Err(Fault::Wrong(error.to_string())),
+                None => {}
+            }
+            self.patience(start).await?;
+        };
+        let shard = places.shards.get(usize::from(shard_of(bound.person, of(&places)))).cloned();
+        let shard = shard.ok_or_else(|| Fault::Wrong("a shard that is not there".to_owned()))?;
+        let passed = Passed { expires_at: until, ..Passed::from(bound) };
+        let events = [Event { campaign: no, what: What::Passed(passed) }];
+        let absent = Compare { key: Key::Passes(bound.round), field: bound.pass.0.to_vec(), was: None };
+        // If the field is there, the same pass came here before.
+        self.make(&shard, &events, &[absent]).await?;
+        Ok(Answer::Bound(until))
+    }
+
+    async fn arm(&self, no: CampaignNo, armed: Armed) -> Result<Answer, Fault> {
+        let places = self.places(no)?;
+        let first = places.shards.first().ok_or_else(|| Fault::Wrong("no shard".to_owned()))?.clone();
+        let start = Instant::now();
+        loop {
+            let before = first.seen().standing.clone();
+            if let (Some(round), Some(quantities)) = (before.rounds.get(&armed.round), before.armed.get(&armed.round)) {
+                if round.window == armed.window && *quantities == armed.quantities {
+                    return Ok(Answer::Done);
+                }
+            }
+            let command = Command::Arm(CampaignNo(0), armed.clone());
+            let events = self.decided(no, &before, &command)?;
+            let unarmed = Compare { key: Key::Round(armed.round), field: b"from".to_vec(), was: None };
+            if self.make(&first, &events, &[unarmed]).await? {
+                break;
+            }
+            self.patience(start).await?;
+        }
+        self.deal(&places, &armed).await;
+        Ok(Answer::Done)
+    }
+
+    /// Gives the other shards their share of a round. What is interrupted is made up for when a shard runs dry.
+    async fn deal(&self, places: &Places, armed: &Armed) {
+        let shards = u32::from(of(places));
+        for peer in 1..of(places) {
+            for (kind, quantity) in (0..).map(KindNo).zip(&armed.quantities) {
+                let more = u32::from(u32::from(peer) < quantity.checked_rem(shards).unwrap_or(0));
+                let units = quantity.checked_div(shards).unwrap_or(0).saturating_add(more);
+                let load = Load::Stock { round: armed.round, window: armed.window, kind, units };
+                if units > 0
+                    && let Err(error) = self.transfer(places, 0, peer, load).await
+                {
+                    tracing::warn!(%error, peer, "a shard has to ask for its share later");
+                }
+            }
+        }
+    }
+
+    async fn expire(&self, no: CampaignNo, round: RoundNo) -> Result<Answer, Fault> {
+        let places = self.places(no)?;
+        for cell in &places.shards {
+            let start = Instant::now();
+            loop {
+                let before = cell.seen().standing.clone();
+                if before.rounds.get(&round).is_none_or(|it| it.expired) {
+                    break;
+                }
+                let events = self.decided(no, &before, &Command::Expire(CampaignNo(0), round))?;
+                let same = Compare { key: Key::Meta, field: b"seq".to_vec(), was: Some(number(before.seq)?) };
+                if self.make(cell, &events, &[same]).await? {
+                    break;
+                }
+                self.patience(start).await?;
+            }
+        }
+        self.bring_back(&places).await;
+        Ok(Answer::Done)
+    }
+
+    /// Sends the first shard the money that others have and nobody is promised: rounds are armed there.
+    async fn bring_back(&self, places: &Places) {
+        for from in 1..of(places) {
+            let Some(cell) = places.shards.get(usize::from(from)) else { continue };
+            let pools = cell.seen().standing.opened.as_ref().map_or(0, |opened| opened.pools.len());
+            for pool in (0..pools).filter_map(|pool| u8::try_from(pool).ok().map(PoolNo)) {
+                let available = cell.seen().standing.funds.pool(pool).map_or(Fen::ZERO, |it| it.available);
+                if available > Fen::ZERO
+                    && let Err(error) = self.transfer(places, from, 0, Load::Funds { pool }).await
+                {
+                    tracing::warn!(%error, from, "money stays in a shard for now");
+                }
+            }
+        }
+    }
+
+    async fn interlock(&self, no: CampaignNo, command: &Command) -> Result<Answer, Fault> {
+        for cell in &self.places(no)?.shards {
+            let start = Instant::now();
+            loop {
+                let before = cell.seen().standing.clone();
+                let events = self.decided(no, &before, command)?;
+                let was = if before.tripped { "1" } else { "0" };
+                let same = Compare { key: Key::Meta, field: b"tripped".to_vec(), was: Some(was.into()) };
+                if events.is_empty() || self.make(cell, &events, &[same]).await? {
+                    break;
+                }
+                self.patience(start).await?;
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    /// What the machine decides on `command`, which names campaign 0, as the shard stands.
+    fn decided(&self, no: CampaignNo, standing: &Standing, command: &Command) -> Result<Vec<Event>, Fault> {
+        let opened = standing.opened.as_ref().ok_or(Fault::Unknown)?;
+        let rounds = standing.rounds.values().cloned();
+        let last = standing.at.unwrap_or(At(0));
+        let machine = Machine::sketch(opened, standing.funds.clone(), standing.tripped, rounds, last);
+        let decision = machine.decide(command, self.shared.now().max(last))?;
+        Ok(decision.events.into_iter().map(|event| Event { campaign: no, ..event }).collect())
+    }
+
+    /// Makes `events` one entry of the place's log if `compares` still hold. `false` if they don't: then the log was
+    /// read on meanwhile, and it is to be decided anew.
+    async fn make(&self, cell: &Arc<Cell>, events: &[Event], compares: &[Compare]) -> Result<bool, Fault> {
+        let start = Instant::now();
+        let shard = cell.seen().standing.opened.as_ref().map_or(Shard::ALONE, |opened| opened.shard);
+        let body = codec::encode(events).ok_or(Fault::Wrong("too long for an entry".to_owned()))?;
+        loop {
+            let (epoch, now) = (cell.seen().epoch, self.shared.now());
+            let changes = changes(cell.place, shard, now, events)?;
+            let call = mv(cell.place, epoch, now, compares, &changes, &body)?;
+            match self.one(cell, Item::script(call)).await.map(MoveReply::read) {
+                Some(Ok(MoveReply::Moved { epoch, seq, at })) => {
+                    if self.written(cell, epoch, seq, Some((at, events))).await {
+                        self.read_up_to(cell, seq, start).await?;
+                        return Ok(true);
+                    }
+                }
+                Some(Ok(MoveReply::Changed { .. })) => {
+                    cell.kick.notify_one();
+                    return Ok(false);
+                }
+                Some(Ok(MoveReply::Misfit { .. })) => {
+                    return Err(No::Funds(crate::funds::FundsRefusal::NotEnough).into());
+                }
+                Some(Ok(MoveReply::Fenced { epoch, .. })) => self.fenced(cell, epoch),
+                Some(Ok(MoveReply::Absent)) => return Err(No::from(Refusal::CampaignUnknown).into()),
+                Some(Err(error)) => return Err(Fault::Wrong(error.to_string())),
+                None => {}
+            }
+            self.patience(start).await?;
+        }
+    }
+
+    /// Waits until this node has read the log that far, so that what it decides next rests on it.
+    async fn read_up_to(&self, cell: &Cell, seq: u64, start: Instant) -> Result<(), Fault> {
+        while cell.seen().standing.seq < seq {
+            cell.kick.notify_one();
+            if start.elapsed() > PATIENCE {
+                return Err(Fault::Unknown);
+            }
+            sleep(Duration::from_millis(2)).await;
+        }
+        Ok(())
+    }
+
+    async fn one(&self, cell: &Cell, item: Item) -> Option<Value> {
+        let (mut told, _) = cell.items(vec![item]).await;
+        match told.pop() {
+            Some(Told::Done(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn fenced(&self, cell: &Cell, epoch: u64) {
+        cell.seen().fenced(epoch);
+        cell.kick.notify_one();
+    }
+
+    /// Writes down that an answer rests on `seq`, and the entry if it was written now; whether it may be told.
+    async fn written(&self, cell: &Cell, epoch: u64, seq: u64, entry: Option<(At, &[Event])>) -> bool {
+        let entry = entry.and_then(|(at, events)| Some((at, codec::encode(events)?)));
+        let ack = Ack { log: cell.place.log(), epoch, seq, entry };
+        let written = self.shared.acks.write(vec![ack]).await && cell.seen().closed < epoch;
+        if written {
+            let mut seen = cell.seen();
+            seen.replied = seen.replied.max(seq);
+        }
+        written
+    }
+
+    async fn patience(&self, start: Instant) -> Result<(), Fault> {
+        if start.elapsed() > PATIENCE {
+            return Err(Fault::Unknown);
+        }
+        sleep(AGAIN).await;
+        Ok(())
+    }
+
+    /// Moves `load` from one shard to another: sent, received, forgotten. Interrupted, [`Office::finish`] goes on.
+    pub(super) async fn transfer(&self, places: &Places, from: u8, to: u8, load: Load) -> Result<bool, Fault> {
+        self.finish(places, from, to).await?;
+        let Some(source) = places.shards.get(usize::from(from)) else { return Ok(false) };
+        let before = source.seen().standing.clone();
+        let last = before.sent.get(&to).copied().unwrap_or(0);
+        let transfer = Transfer { peer: to, number: last.saturating_add(1), load };
+        let Some(posting) = money(&before, &load, Account::Treasury) else { return Ok(false) };
+        let events = [What::Sent(transfer), What::Posted(posting)]
+            .map(|what| Event { campaign: source.place.campaign, what });
+        let mut compares = vec![counter("sent", to, last)?];
+        if let Load::Stock { round, .. } = load {
+            compares.push(Compare { key: Key::Round(round), field: b"expired".to_vec(), was: expired(source, round) });
+        }
+        if !self.make(source, &events, &compares).await? {
+            return Ok(false);
+        }
+        self.finish(places, from, to).await?;
+        Ok(true)
+    }
+
+    /// Receives what was sent from one shard to another and is not received.
+    pub(super) async fn finish(&self, places: &Places, from: u8, to: u8) -> Result<(), Fault> {
+        let (Some(source), Some(target)) =
+            (places.shards.get(usize::from(from)), places.shards.get(usize::from(to)))
+        else {
+            return Ok(());
+        };
+        loop {
+            let sent = source.seen().standing.sent.get(&to).copied().unwrap_or(0);
+            let received = target.seen().standing.received.get(&from).copied().unwrap_or(0);
+            if received >= sent {
+                return Ok(());
+            }
+            let next = received.saturating_add(1);
+            let field = format!("{to}:{next}");
+            let command = cmd("HGET").arg(source.place.key(Key::Transit)).arg(&field).to_owned();
+            let Some(value) = self.one(source, Item::plain(command)).await else { return Err(Fault::Unknown) };
+            let Value::BulkString(body) = value else {
+                // It was received and forgotten meanwhile: the target's log will say so.
+                target.kick.notify_one();
+                sleep(AGAIN).await;
+                if target.seen().standing.received.get(&from).copied().unwrap_or(0) <= received {
+                    return Err(Fault::Unknown);
+                }
+                continue;
+            };
+            let sent = codec::decode(&body).unwrap_or_default();
+            let mut events = Vec::new();
+            for event in sent {
+                let what = match event.what {
+                    What::Sent(transfer) => What::Received(Transfer { peer: from, ..transfer }),
+                    What::Posted(it) => What::Posted(Posting { from: it.to, to: it.from, ..it }),
+                    _ => return Err(Fault::Wrong("what was sent is no transfer".to_owned())),
+                };
+                events.push(Event { what, ..event });
+            }
+            let compares = [counter("received", from, received)?];
+            if self.make(target, &events, &compares).await? {
+                self.forget(source, &field).await;
+            } else {
+                // Somebody else received it: the target's log is about to say so.
+                sleep(AGAIN).await;
+            }
+        }
+    }
+
+    /// Sends each shard that has no unit left of a kind half of what the richest has, and finishes what was interrupted.
+    pub(super) async fn balance(&self, places: &Places) -> Result<(), Fault> {
+        let shards = of(places);
+        for from in 0..shards {
+            for to in (0..shards).filter(|to| *to != from) {
+                self.finish(places, from, to).await?;
+            }
+        }
+        let now = self.shared.now();
+        let rounds: Vec<(RoundNo, Window)> = places.shards.first().map_or_else(Vec::new, |first| {
+            let seen = first.seen();
+            let open = seen.standing.rounds.values().filter(|it| it.window.has(now) && !it.expired);
+            open.map(|it| (it.round, it.window)).collect()
+        });
+        let kinds = places.shards.first().map_or(0, |first| {
+            first.seen().standing.opened.as_ref().map_or(0, |opened| opened.kinds.len())
+        });
+        for (round, window) in rounds {
+            for kind in (0..kinds).filter_map(|kind| u8::try_from(kind).ok().map(KindNo)) {
+                self.balance_kind(places, round, window, kind).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn balance_kind(&self, places: &Places, round: RoundNo, window: Window, kind: KindNo) -> Result<(), Fault> {
+        let left = |cell: &Arc<Cell>| {
+            let seen = cell.seen();
+            let level = seen.standing.level(round, kind).map_or(0, Level::left);
+            level.saturating_sub(seen.beyond(round, kind))
+        };
+        for to in 0..of(places) {
+            let dry = places.shards.get(usize::from(to)).is_some_and(|cell| left(cell) == 0);
+            let richest = (0..).zip(&places.shards).max_by_key(|(_, cell)| left(cell));
+            if let (true, Some((from, richest))) = (dry, richest)
+                && left(richest) > 0
+            {
+                let load = Load::Stock { round, window, kind, units: left(richest).div_ceil(2) };
+                self.transfer(places, from, to, load).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, source: &Arc<Cell>, field: &str) {
+        let change = Change { key: Key::Transit, field: field.into(), op: Op::Delete };
+        let epoch = source.seen().epoch;
+        if let Ok(call) = mv(source.place, epoch, self.shared.now(), &[], &[change], b"") {
+            // If it fails, it stays, and is known to be received by its number.
+            self.one(source, Item::script(call)).await;
+        }
+    }
+}
+
+/// How many shards there are.
+fn of(places: &Places) -> u8 {
+    u8::try_from(places.shards.len()).unwrap_or(u8::MAX)
+}
+
+/// The money that goes along with a load; `None` if its kind or pool is not known.
+fn money(standing: &Standing, load: &Load, to: Account) -> Option<Posting> {
+    Some(match *load {
+        Load::Stock { kind, units, .. } => {
+            let terms = standing.kind(kind)?;
+            Posting { pool: terms.pool, from: Account::Reserved, to, fen: terms.face.checked_mul(u64::from(units))? }
+        }
+        Load::Funds { pool } => {
+            Posting { pool, from: Account::Available, to, fen: standing.funds.pool(pool)?.available }
+        }
+    })
+}
+
+fn counter(name: &str, peer: u8, last: u32) -> Result<Compare, Fault> {
+    let was = if last == 0 { None } else { Some(number(u64::from(last))?) };
+    Ok(Compare { key: Key::Meta, field: format!("{name}:{peer}").into(), was })
+}
+
+/// A round that came by a transfer has no such field before it expires.
+fn expired(cell: &Cell, round: RoundNo) -> Option<Vec<u8>> {
+    let seen = cell.seen();
+    seen.standing.armed.contains_key(&round).then(|| b"0".to_vec())
+}

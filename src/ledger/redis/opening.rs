@@ -1,0 +1,171 @@
+//! A start: servers are found and looked at, campaigns are opened or found open on the same terms.
+
+use super::acks::{self, Acks};
+use super::connection;
+use super::effects::changes;
+use super::keys::{DIRECTORY_TAG, Key, Place, slot};
+use super::link::{Item, Link, Told};
+use super::preflight::{self, Unfit};
+use super::scripts::{LookReply, ReopenReply, RestoreReply, look, number, read_number, reopen, restore};
+use super::topology::{RedisUrl, Topology};
+use super::{NotSent, ledger::Options};
+use crate::domain::{At, CampaignNo, Fen, PoolNo, Shard};
+use crate::funds::{Account, Posting};
+use crate::ledger::event::{Event, KindTerms, Opened, What, codec};
+use crate::ledger::journal::Entry;
+use redis::{Value, cmd};
+use std::{sync::Arc, time::Duration};
+use tokio::time::sleep;
+
+/// How often a place is tried to be opened.
+const TRIES: u32 = 50;
+/// How long between two tries.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Why there is no ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No server can be reached.
+    #[error(transparent)]
+    Unreachable(#[from] connection::Error),
+    /// The servers can't keep what is told.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// This node can't write down what it tells.
+    #[error(transparent)]
+    Acks(#[from] acks::Error),
+    /// The campaign was opened before, otherwise.
+    #[error("campaign {0} was opened in Redis with other pools, kinds or shards")]
+    Terms(String),
+    /// A place does not open.
+    #[error("campaign {name} does not open in Redis: {why}")]
+    Place {
+        /// The campaign.
+        name: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Servers that were found fit, and campaigns that are being opened there.
+pub struct Opening {
+    pub(super) topology: Arc<Topology>,
+    pub(super) options: Options,
+    pub(super) acks: Acks,
+    pub(super) campaigns: Vec<(CampaignNo, u8)>,
+}
+
+impl Opening {
+    /// Finds the servers and looks at them.
+    pub async fn connect(options: Options, now: At) -> Result<Opening, OpenError> {
+        let topology = Arc::new(Topology::discover(&options.url).await?);
+        preflight::check(&options.url, &topology, options.replicas(topology.clustered())).await?;
+        let acks = Acks::open(&options.acks, now)?;
+        Ok(Opening { topology, options, acks, campaigns: Vec::new() })
+    }
+
+    /// Opens a campaign with these pools and budgets, or finds it opened before on the same terms.
+    pub async fn open(
+        &mut self,
+        name: &str,
+        pools: &[(String, Fen)],
+        kinds: &[KindTerms],
+        now: At,
+    ) -> Result<CampaignNo, OpenError> {
+        let fault = |why: String| OpenError::Place { name: name.to_owned(), why };
+        let replicas = self.options.replicas(self.topology.clustered());
+        let touch = Item::script(number(name));
+        let mut link = Link::to(Arc::clone(&self.topology), slot(DIRECTORY_TAG), replicas, touch.clone());
+        let no = match link.run(&[touch]).await.pop() {
+            Some(Told::Done(value)) => read_number(value).map_err(|error| fault(error.to_string()))?,
+            Some(Told::NotDone(why)) => return Err(fault(why)),
+            Some(Told::Unknown) | None => return Err(fault("no answer".to_owned())),
+        };
+        let of = self.options.shards;
+        let places = (0..of).map(|shard| (Place::shard(no, shard), Shard { no: shard, of }));
+        for (place, shard) in places.chain([(Place::identities(no), Shard { no: 0, of })]) {
+            let opened = Opened {
+                name: name.to_owned(),
+                pools: pools.iter().map(|(name, _)| name.clone()).collect(),
+                kinds: kinds.to_vec(),
+                shard,
+            };
+            let first = place == Place::shard(no, 0);
+            let budgets = if first { pools } else { &[] };
+            self.place(place, shard, opening(no, opened, budgets), now).await.map_err(|why| match why {
+                Why::Terms => OpenError::Terms(name.to_owned()),
+                Why::Other(why) => fault(why),
+            })?;
+        }
+        self.campaigns.push((no, of));
+        Ok(no)
+    }
+
+    async fn place(&self, place: Place, shard: Shard, events: Vec<Event>, now: At) -> Result<(), Why> {
+        let body = codec::encode(&events).ok_or_else(|| Why::Other("its terms are too long".to_owned()))?;
+        let terms = codec::encode(events.get(..1).unwrap_or_default());
+        let entry = Entry { seq: 1, durable: 0, at: now, seal: false, body };
+        let touch = Item::script(look(place));
+        let replicas = self.options.replicas(self.topology.clustered());
+        let mut link = Link::to(Arc::clone(&self.topology), place.slot(), replicas, touch);
+        let begin = restore(place, 0, &entry, &changes(place, shard, now, &events)?)?;
+        let mut last = String::new();
+        for _ in 0..TRIES {
+            let field = cmd("HGET").arg(place.key(Key::Meta)).arg("terms").to_owned();
+            let (told, looked) = link.read(&[Item::plain(field)]).await;
+            let (Some(Told::Done(there)), Told::Done(looked)) = (told.into_iter().next(), looked) else {
+                "no answer".clone_into(&mut last);
+                sleep(AGAIN).await;
+                continue;
+            };
+            match LookReply::read(looked).map_err(|error| Why::Other(error.to_string()))? {
+                LookReply::Seen { epoch, .. } => {
+                    if !matches!(&there, Value::BulkString(there) if Some(there) == terms.as_ref()) {
+                        return Err(Why::Terms);
+                    }
+                    if epoch > 0 {
+                        return Ok(());
+                    }
+                    // Begun, and nobody has opened it yet.
+                    match link.run(&[Item::script(reopen(place, 0, 1)?)]).await.pop() {
+                        Some(Told::Done(value)) => match ReopenReply::read(value) {
+                            Ok(ReopenReply::Reopened { .. } | ReopenReply::Taken { .. }) => {}
+                            other => last = format!("{other:?}"),
+                        },
+                        other => last = format!("{other:?}"),
+                    }
+                }
+                LookReply::Absent { .. } => match link.run(&[Item::script(begin.clone())]).await.pop() {
+                    // A conflict is another node's beginning, at another instant.
+                    Some(Told::Done(value)) => match RestoreReply::read(value) {
+                        Ok(RestoreReply::Misfit { .. }) | Err(_) => "not what scripts write".clone_into(&mut last),
+                        Ok(_) => {}
+                    },
+                    other => last = format!("{other:?}"),
+                },
+            }
+        }
+        Err(Why::Other(last))
+    }
+}
+
+enum Why {
+    Terms,
+    Other(String),
+}
+
+impl From<NotSent> for Why {
+    fn from(error: NotSent) -> Why {
+        Why::Other(error.to_string())
+    }
+}
+
+/// The first entry of a log: the opening, and in the first shard the budgets.
+fn opening(no: CampaignNo, opened: Opened, budgets: &[(String, Fen)]) -> Vec<Event> {
+    let mut events = vec![Event { campaign: no, what: What::Opened(opened) }];
+    for (pool, (_, fen)) in (0..).map(PoolNo).zip(budgets) {
+        let (from, to) = (Account::Treasury, Account::Available);
+        events.push(Event { campaign: no, what: What::Posted(Posting { pool, from, to, fen: *fen }) });
+    }
+    events
+}
