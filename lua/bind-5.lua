@@ -2,7 +2,7 @@
   Make a pass in the identities' log: spend its two proofs and bind its four identifiers, or say why not.
 
   Input:
-    KEYS[1]  meta           hash: lineage, epoch, seq, at, evaluated
+    KEYS[1]  meta           hash: lineage, epoch, seq, at, asked
     KEYS[2]  passes:<R>     hash, pass -> person, kinds, expires, 0
     KEYS[3]  proofs:<R>     hash, proof -> pass
     KEYS[4]  bindings:<R>   hash, kind of identifier and its hash -> person
@@ -46,9 +46,9 @@
 local passes_key, proofs_key, bindings_key, log_key = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local epoch, nonce, person, slider, image = ARGV[1], ARGV[5], ARGV[6], ARGV[9], ARGV[10]
 local kinds, expires = tonumber(ARGV[7]), tonumber(ARGV[8])
-local meta, no = enter(epoch)
+local meta, no = enter(epoch, 'asked')
 if no then return no end
-local seq, at, evaluated = tonumber(meta[3]), not_before(meta[4], ARGV[2]), tonumber(meta[5]) or 0
+local seq, at, asked = tonumber(meta[3]), not_before(meta[4], ARGV[2]), (tonumber(meta[5]) or 0) + 1
 
 local known = redis.call('HGET', passes_key, nonce)
 local proofs = redis.call('HMGET', proofs_key, slider, image)
@@ -76,7 +76,7 @@ end
 
 local outcome = refusal()
 if outcome then
-  redis.call('HSET', meta_key, 'evaluated', evaluated + 1)
+  redis.call('HSET', meta_key, 'asked', asked)
   return { 'decided', tonumber(epoch), seq, at, outcome }
 end
 seq = seq + 1
@@ -84,5 +84,5 @@ append(log_key, ARGV[3], seq, at, epoch, ARGV[11])
 redis.call('HSET', passes_key, nonce, person .. struct.pack('<I4i8I4', kinds, expires, 0))
 redis.call('HSET', proofs_key, slider, nonce, image, nonce)
 redis.call('HSET', bindings_key, ARGV[12], person, ARGV[13], person, ARGV[14], person, ARGV[15], person)
-redis.call('HSET', meta_key, 'seq', seq, 'at', at, 'evaluated', evaluated + 1)
+redis.call('HSET', meta_key, 'seq', seq, 'at', at, 'asked', asked)
 return { 'decided', tonumber(epoch), seq, at, { 'bound', expires, 1 } }

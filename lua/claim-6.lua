@@ -43,7 +43,7 @@
 ]]
 local funds_key, round_key, holders_key, passes_key, log_key = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local epoch, log = ARGV[1], ARGV[3]
-local meta, no = enter(epoch, 'tripped', 'shard', 'of')
+local meta, no = enter(epoch, 'evaluated', 'tripped', 'shard', 'of')
 if no then return no end
 local seq, at = tonumber(meta[3]), not_before(meta[4], ARGV[2])
 local evaluated = tonumber(meta[5]) or 0

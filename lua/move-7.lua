@@ -31,9 +31,9 @@
 ]]
 local log_key = KEYS[7]
 local epoch, log, body, compares, changes = ARGV[1], ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
-local meta, no = enter(epoch)
+local meta, no = enter(epoch, 'asked')
 if no then return no end
-local seq, at, evaluated = tonumber(meta[3]), tonumber(meta[4]), tonumber(meta[5]) or 0
+local seq, at, asked = tonumber(meta[3]), tonumber(meta[4]), (tonumber(meta[5]) or 0) + 1
 
 local function differs()
   for i = 1, compares do
@@ -45,12 +45,12 @@ end
 
 local which = differs()
 if which then
-  redis.call('HSET', meta_key, 'evaluated', evaluated + 1)
+  redis.call('HSET', meta_key, 'asked', asked)
   return { 'changed', tonumber(epoch), seq, at, which }
 end
 local writes, misfit = plan(7 + compares * 3, changes)
 if misfit then
-  redis.call('HSET', meta_key, 'evaluated', evaluated + 1)
+  redis.call('HSET', meta_key, 'asked', asked)
   return { 'misfit', tonumber(epoch), seq, at, misfit }
 end
 if body ~= '' then
@@ -58,5 +58,5 @@ if body ~= '' then
   append(log_key, log, seq, at, epoch, body)
 end
 make(writes)
-redis.call('HSET', meta_key, 'seq', seq, 'at', at, 'evaluated', evaluated + 1)
+redis.call('HSET', meta_key, 'seq', seq, 'at', at, 'asked', asked)
 return { 'moved', tonumber(epoch), seq, at }

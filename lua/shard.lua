@@ -16,9 +16,9 @@ local function live_lineage()
   return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 end
 
--- lineage, epoch, seq, at, evaluated and the fields named; or nothing and the reply that says why not.
+-- lineage, epoch, seq, at and the fields named; or nothing and the reply that says why not.
 local function enter(epoch, ...)
-  local meta = redis.call('HMGET', meta_key, 'lineage', 'epoch', 'seq', 'at', 'evaluated', ...)
+  local meta = redis.call('HMGET', meta_key, 'lineage', 'epoch', 'seq', 'at', ...)
   if not meta[3] then return nil, { 'absent' } end
   if meta[1] ~= live_lineage() or meta[2] ~= epoch then
     return nil, { 'fenced', tonumber(meta[2]), tonumber(meta[3]) }
