@@ -116,7 +116,8 @@ impl Source for Log {
 
 async fn drain(store: &Store, entries: Vec<Entry>) -> Duration {
     let source = |_| Ok(Log(entries.into_iter()));
-    let mut drain = Drain::open(store.clone(), LogNo::EMBEDDED, source).await.expect("the cursor is free");
+    let mut drain =
+        Drain::open(store.clone(), LogNo::EMBEDDED, source).await.expect("the cursor is free");
     let start = std::time::Instant::now();
     while drain.step().await.expect("the entries fit") != Step::Empty {}
     start.elapsed()

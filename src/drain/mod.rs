@@ -29,8 +29,8 @@ use crate::domain::{CampaignNo, Shard};
 use crate::ledger::journal::{self, Entry};
 use crate::store::{self, Cursor, LogNo, Quarantined, Store};
 pub use fold::Misfit;
-use metrics::Histogram;
 use fold::Shards;
+use metrics::Histogram;
 use std::{fmt, io, sync::Arc, time::Instant};
 
 /// Entries a batch has at most.

@@ -120,7 +120,9 @@ async fn open(
     let disk = Folder::open(&data.journal()).map_err(Error::folder)?;
     let opened = match store {
         Some(store) => store,
-        None => store.insert(Store::open(&Place::File(data.store())).await.map_err(Error::opening)?),
+        None => {
+            store.insert(Store::open(&Place::File(data.store())).await.map_err(Error::opening)?)
+        }
     };
     let source = |seq| Ok(Following::new(disk, seq, Arc::clone(durable)));
     Drain::open(opened.clone(), LogNo::EMBEDDED, source).await

@@ -154,7 +154,9 @@ impl Error {
         match error.as_database_error() {
             Some(database)
                 if !matches!(database.kind(), ErrorKind::Other)
-                    || database.code().is_some_and(|code| code.len() == 5 && code.starts_with("22")) =>
+                    || database
+                        .code()
+                        .is_some_and(|code| code.len() == 5 && code.starts_with("22")) =>
             {
                 Error::Contradiction { table, why: database.message().to_owned() }
             }

@@ -78,16 +78,17 @@ impl Store {
     /// All nodes that ever made themselves known, in the order of their ids.
     pub async fn nodes(&self) -> Result<Vec<Node>, Error> {
         let nodes = "SELECT node, address, started_at_ms, now_ms() - seen_at_ms, gone FROM nodes";
-        let mut nodes: Vec<Node> = self.all(nodes, &[], |[node, address, started, ago, gone]| {
-            Ok(Node {
-                node: node.text(),
-                address: address.text(),
-                started_at: At(started.number()),
-                seen_ms_ago: ago.number(),
-                left: gone.number() != 0,
+        let mut nodes: Vec<Node> = self
+            .all(nodes, &[], |[node, address, started, ago, gone]| {
+                Ok(Node {
+                    node: node.text(),
+                    address: address.text(),
+                    started_at: At(started.number()),
+                    seen_ms_ago: ago.number(),
+                    left: gone.number() != 0,
+                })
             })
-        })
-        .await?;
+            .await?;
         nodes.sort_by(|a, b| a.node.cmp(&b.node));
         Ok(nodes)
     }

@@ -44,7 +44,11 @@ impl FromStr for Place {
                 _ => Err(NoPlace::Tls),
             };
         }
-        if text.is_empty() || text.contains("://") { Err(NoPlace::Form) } else { Ok(Place::File(text.into())) }
+        if text.is_empty() || text.contains("://") {
+            Err(NoPlace::Form)
+        } else {
+            Ok(Place::File(text.into()))
+        }
     }
 }
 
@@ -89,7 +93,8 @@ mod tests {
         assert_eq!(place("data/store.sqlite"), "data/store.sqlite");
         assert_eq!(place("sqlite:///data/store.sqlite"), "/data/store.sqlite");
         assert_eq!(place("postgres://a:s3cret@db:77/quan"), "postgres://a@db:77/quan");
-        for wrong in ["", "sqlite://", "mysql://a:s3cret@db/quan", "postgres://a:s3cret@db:x/quan"] {
+        for wrong in ["", "sqlite://", "mysql://a:s3cret@db/quan", "postgres://a:s3cret@db:x/quan"]
+        {
             assert_eq!(place(wrong), NoPlace::Form.to_string(), "{wrong}");
         }
         assert_eq!(place("postgres://a:s3cret@db/q?sslmode=require"), NoPlace::Tls.to_string());

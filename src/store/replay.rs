@@ -71,7 +71,13 @@ pub async fn replay_events(of: &Store, into: &Store) -> Result<(), ReplayError> 
             if !more && seq < end {
                 // What has no row was a seal.
                 let at = crate::domain::At(0);
-                drain.source.push(Entry { seq: end, durable: seq, at, seal: true, body: Vec::new() });
+                drain.source.push(Entry {
+                    seq: end,
+                    durable: seq,
+                    at,
+                    seal: true,
+                    body: Vec::new(),
+                });
             }
             while drain.step().await.map_err(ReplayError::Drain)? != Step::Empty {}
             if !more {

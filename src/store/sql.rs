@@ -6,8 +6,8 @@
 use super::{Error, Place};
 use sqlx::{
     Arguments, AssertSqlSafe, Column, ColumnIndex, Connection, Database, Decode, Encode, Executor,
-    IntoArguments, PgConnection, PgPool, Postgres, Row, Sqlite, SqlitePool, Transaction, Type, TypeInfo,
-    ValueRef,
+    IntoArguments, PgConnection, PgPool, Postgres, Row, Sqlite, SqlitePool, Transaction, Type,
+    TypeInfo, ValueRef,
     postgres::{PgConnectOptions, PgPoolOptions},
     query_builder::QueryBuilder,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -117,13 +117,18 @@ impl Db {
             Db::Sqlite(pool) => {
                 pool.execute(bound::<Sqlite>(text(sql, NOW_SQLITE), values)).await?.rows_affected()
             }
-            Db::Postgres(pool) => {
-                pool.execute(bound::<Postgres>(text(sql, NOW_POSTGRES), values)).await?.rows_affected()
-            }
+            Db::Postgres(pool) => pool
+                .execute(bound::<Postgres>(text(sql, NOW_POSTGRES), values))
+                .await?
+                .rows_affected(),
         })
     }
 
-    pub(super) async fn fetch(&self, sql: &str, values: &[Value]) -> Result<Vec<Values>, sqlx::Error> {
+    pub(super) async fn fetch(
+        &self,
+        sql: &str,
+        values: &[Value],
+    ) -> Result<Vec<Values>, sqlx::Error> {
         match self {
             Db::Sqlite(pool) => {
                 rows(&pool.fetch_all(bound::<Sqlite>(text(sql, NOW_SQLITE), values)).await?)
@@ -151,14 +156,19 @@ impl Tx {
     }
 
     /// How many rows it changed.
-    pub(super) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, sqlx::Error> {
+    pub(super) async fn execute(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+    ) -> Result<u64, sqlx::Error> {
         Ok(match self {
             Tx::Sqlite(tx) => {
                 tx.execute(bound::<Sqlite>(text(sql, NOW_SQLITE), values)).await?.rows_affected()
             }
-            Tx::Postgres(tx) => {
-                tx.execute(bound::<Postgres>(text(sql, NOW_POSTGRES), values)).await?.rows_affected()
-            }
+            Tx::Postgres(tx) => tx
+                .execute(bound::<Postgres>(text(sql, NOW_POSTGRES), values))
+                .await?
+                .rows_affected(),
         })
     }
 
@@ -311,7 +321,8 @@ where
             _ => Value::Bytes(row.try_get(at)?),
         })
     };
-    let values = |row: &R| row.columns().iter().map(|column| value(row, column.ordinal())).collect();
+    let values =
+        |row: &R| row.columns().iter().map(|column| value(row, column.ordinal())).collect();
     rows.iter().map(values).collect()
 }
 

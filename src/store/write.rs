@@ -92,7 +92,8 @@ impl Batch {
         })
         .await?;
         let (armed, received): (Vec<_>, Vec<_>) = rows.rounds.iter().partition(|(_, it)| it.1);
-        let agree = "ON CONFLICT (log, campaign, round) DO UPDATE SET ends_at_ms = excluded.ends_at_ms
+        let agree =
+            "ON CONFLICT (log, campaign, round) DO UPDATE SET ends_at_ms = excluded.ends_at_ms
                      WHERE rounds.opens_at_ms = excluded.opens_at_ms
                          AND rounds.ends_at_ms = excluded.ends_at_ms";
         for (rounds, tail) in [(armed, ""), (received, agree)] {
