@@ -6,13 +6,13 @@ use quan::{
         At, CampaignNo, Fen, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId,
         PoolNo, ProofId, RoundNo, Window,
     },
-    drain::{Drain, MOST, Source, Step},
+    drain::{Drain, MOST, Source, SourceError, Step},
     ledger::{
         event::{Armed, Bound, KindTerms, codec},
-        journal::{Entry, Error},
+        journal::Entry,
         machine::{Command, Grant, Machine},
     },
-    store::{SHARD, Store},
+    store::{LogNo, Place, Store},
 };
 use std::{path::Path, time::Duration};
 
@@ -105,7 +105,7 @@ fn machine(c: &mut Criterion) {
 struct Log(std::vec::IntoIter<Entry>);
 
 impl Source for Log {
-    fn next(&mut self, most: usize) -> Result<Vec<Entry>, Error> {
+    fn next(&mut self, most: usize) -> Result<Vec<Entry>, SourceError> {
         Ok(self.0.by_ref().take(most).collect())
     }
 
@@ -116,7 +116,8 @@ impl Source for Log {
 
 async fn drain(store: &Store, entries: Vec<Entry>) -> Duration {
     let source = |_| Ok(Log(entries.into_iter()));
-    let mut drain = Drain::open(store.clone(), SHARD, source).await.expect("the cursor is free");
+    let mut drain =
+        Drain::open(store.clone(), LogNo::EMBEDDED, source).await.expect("the cursor is free");
     let start = std::time::Instant::now();
     while drain.step().await.expect("the entries fit") != Step::Empty {}
     start.elapsed()
@@ -128,7 +129,7 @@ async fn fresh(file: &Path) -> Store {
         name.push(end);
         let _ = std::fs::remove_file(name);
     }
-    Store::open(file).await.expect("the folder can be written")
+    Store::open(&Place::from(file)).await.expect("the folder can be written")
 }
 
 fn store(c: &mut Criterion) {

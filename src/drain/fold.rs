@@ -1,10 +1,14 @@
 //! Entries as rows. Decides nothing: what does not follow from what came before is a misfit.
 
-use crate::domain::{At, CampaignNo, KindNo};
-use crate::ledger::event::{Armed, Bound, Event, What, codec};
+use crate::domain::{At, CampaignNo, KindNo, Shard};
+use crate::funds::{Account, Posting};
+use crate::ledger::event::{Armed, Bound, Event, Granted, Load, Passed, Transfer, What, codec};
 use crate::ledger::journal::Entry;
-use crate::store::Rows;
-use std::{collections::btree_map, fmt};
+use crate::store::{LogNo, Rows, rows::Direction};
+use std::{
+    collections::{BTreeMap, btree_map},
+    fmt,
+};
 
 /// Why there is no row for an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +17,14 @@ pub enum Misfit {
     Foreign,
     /// It holds a number or a list that is larger than the store's.
     TooLarge,
+    /// It is of a campaign that its log has not opened.
+    NotOpened,
     /// It grants a coupon that does not follow the one before it (I1).
     NotNext,
+    /// It grants a coupon without the posting that pays for it, or the other way round (I5).
+    NotPaid,
+    /// It arms a round that is there, or gives it another window.
+    OtherRound,
     /// It binds an identifier that belongs to somebody else (R-WHO-3).
     BoundToAnother,
 }
@@ -24,75 +34,166 @@ impl fmt::Display for Misfit {
         f.write_str(match self {
             Misfit::Foreign => "not in a format known here; run the version that wrote it",
             Misfit::TooLarge => "a number or list is larger than the store can hold",
+            Misfit::NotOpened => "the log has not opened the campaign",
             Misfit::NotNext => "a coupon does not follow the one before it",
+            Misfit::NotPaid => "a coupon and what pays for it do not come together",
+            Misfit::OtherRound => "a round is armed again or has another window",
             Misfit::BoundToAnother => "an identifier belongs to somebody else",
         })
     }
 }
 
-/// The rows of `entries`, or the first seq that has none.
-pub(super) fn rows(entries: &[Entry]) -> Result<Rows, (u64, Misfit)> {
-    let mut rows = Rows::default();
+/// Which shard of its campaigns a log is.
+pub(super) type Shards = BTreeMap<CampaignNo, Shard>;
+
+/// The rows of `entries` of `log`, or the first seq that has none.
+pub(super) fn rows(log: LogNo, known: &Shards, entries: &[Entry]) -> Result<Rows, (u64, Misfit)> {
+    let mut fold = Fold { log, shards: known.clone(), rows: Rows::default() };
     for entry in entries.iter().filter(|entry| !entry.seal) {
-        add(&mut rows, entry).map_err(|misfit| (entry.seq, misfit))?;
+        fold.add(entry).map_err(|misfit| (entry.seq, misfit))?;
     }
-    Ok(rows)
+    Ok(fold.rows)
 }
 
-fn add(rows: &mut Rows, entry: &Entry) -> Result<(), Misfit> {
-    let seq = i64::try_from(entry.seq).map_err(|_| Misfit::TooLarge)?;
-    let events = codec::decode(&entry.body).ok_or(Misfit::Foreign)?;
-    for (line, event) in events.iter().enumerate() {
-        let line = u8::try_from(line).map_err(|_| Misfit::TooLarge)?;
-        add_event(rows, seq, line, entry.at, event)?;
-    }
-    rows.events.push((seq, entry.at, entry.body.clone()));
-    Ok(())
+struct Fold {
+    log: LogNo,
+    shards: Shards,
+    rows: Rows,
 }
 
-fn add_event(rows: &mut Rows, seq: i64, line: u8, at: At, event: &Event) -> Result<(), Misfit> {
-    let campaign = event.campaign;
-    match &event.what {
-        What::Opened(opened) => rows.open(campaign, opened).ok_or(Misfit::TooLarge),
-        What::Posted(posting) => rows.post(seq, line, campaign, *posting).ok_or(Misfit::TooLarge),
-        What::Armed(armed) => arm(rows, campaign, armed),
-        What::Expired(expired) => {
-            rows.expired.push((campaign, expired.round));
-            Ok(())
+impl Fold {
+    fn add(&mut self, entry: &Entry) -> Result<(), Misfit> {
+        let seq = i64::try_from(entry.seq).map_err(|_| Misfit::TooLarge)?;
+        let events = codec::decode(&entry.body).ok_or(Misfit::Foreign)?;
+        // A grant's posting is its coupon's row.
+        let grants = events.iter().filter(|event| matches!(event.what, What::Granted(_))).count();
+        let mut frozen: Vec<Posting> =
+            if grants == 0 { Vec::new() } else { events.iter().rev().filter_map(froze).collect() };
+        if frozen.len() != grants {
+            return Err(Misfit::NotPaid);
         }
-        What::Bound(bound) => bind(rows, campaign, at, bound),
-        What::Granted(granted) => {
-            rows.coupons.push((campaign, at, *granted));
-            rows.count(campaign, granted.coupon).ok_or(Misfit::NotNext)
+        for (line, event) in events.iter().enumerate() {
+            let line = u8::try_from(line).map_err(|_| Misfit::TooLarge)?;
+            match &event.what {
+                What::Granted(granted) => {
+                    let posting = frozen.pop().ok_or(Misfit::NotPaid)?;
+                    self.grant(event.campaign, entry.at, granted, posting)?;
+                }
+                What::Posted(posting) => {
+                    self.rows.balance(event.campaign, *posting).ok_or(Misfit::TooLarge)?;
+                    if grants == 0 || froze(event).is_none() {
+                        self.rows.postings.push((seq, line, event.campaign, *posting));
+                    }
+                }
+                _ => self.add_event(seq, line, entry.at, event)?,
+            }
         }
-        What::Passed(_) | What::Sent(_) | What::Received(_) => Err(Misfit::Foreign),
-        What::Interlock(change) => {
-            rows.interlock.push((seq, line, campaign, *change, at));
-            Ok(())
+        self.rows.events.push((seq, entry.at, entry.body.clone()));
+        Ok(())
+    }
+
+    fn add_event(&mut self, seq: i64, line: u8, at: At, event: &Event) -> Result<(), Misfit> {
+        let campaign = event.campaign;
+        match &event.what {
+            What::Opened(opened) => {
+                self.shards.insert(campaign, opened.shard);
+                self.rows.open(campaign, opened).ok_or(Misfit::TooLarge)?;
+            }
+            What::Armed(armed) => self.arm(campaign, armed)?,
+            What::Expired(expired) => self.rows.expired.push((campaign, expired.round)),
+            What::Bound(bound) => self.bind(campaign, at, bound)?,
+            What::Passed(passed) => self.rows.passes.push((campaign, at, *passed)),
+            What::Sent(transfer) => {
+                self.transfer(seq, line, campaign, Direction::Sent, *transfer)?;
+            }
+            What::Received(transfer) => {
+                self.transfer(seq, line, campaign, Direction::Received, *transfer)?;
+            }
+            What::Interlock(change) => self.rows.interlock.push((seq, line, campaign, *change, at)),
+            What::Posted(_) | What::Granted(_) => {}
         }
+        Ok(())
+    }
+
+    fn arm(&mut self, campaign: CampaignNo, armed: &Armed) -> Result<(), Misfit> {
+        let round = self.rows.round(campaign, armed.round, armed.window, true);
+        round.ok_or(Misfit::OtherRound)?;
+        for (kind, quantity) in armed.quantities.iter().enumerate() {
+            let kind = u8::try_from(kind).map(KindNo).map_err(|_| Misfit::TooLarge)?;
+            let stock = self.rows.stock.entry((campaign, armed.round, kind)).or_default();
+            stock.armed = true;
+            stock.units = i64::from(*quantity);
+        }
+        Ok(())
+    }
+
+    /// Numbers that are given in turns: see [`Shard::nth`].
+    fn grant(
+        &mut self,
+        campaign: CampaignNo,
+        at: At,
+        granted: &Granted,
+        posting: Posting,
+    ) -> Result<(), Misfit> {
+        let coupon = granted.coupon;
+        let shard = self.shards.get(&campaign).ok_or(Misfit::NotOpened)?;
+        let nth = shard.nth(coupon.ordinal).ok_or(Misfit::NotNext)?;
+        let stock = self.rows.stock.entry((campaign, coupon.round, coupon.kind)).or_default();
+        // An entry that was lost before anybody was told of it took its turn with it.
+        stock.grant(nth, self.log != LogNo::EMBEDDED).ok_or(Misfit::NotNext)?;
+        self.rows.coupons.push((campaign, at, *granted, posting));
+        Ok(())
+    }
+
+    fn transfer(
+        &mut self,
+        seq: i64,
+        line: u8,
+        campaign: CampaignNo,
+        direction: Direction,
+        transfer: Transfer,
+    ) -> Result<(), Misfit> {
+        if let Load::Stock { round, window, kind, units } = transfer.load {
+            let received = direction == Direction::Received;
+            if received {
+                let round = self.rows.round(campaign, round, window, false);
+                round.ok_or(Misfit::OtherRound)?;
+            }
+            let stock = self.rows.stock.entry((campaign, round, kind)).or_default();
+            stock.received |= received;
+            stock.units += if received { i64::from(units) } else { -i64::from(units) };
+        }
+        self.rows.transfers.push((seq, line, campaign, direction, transfer));
+        Ok(())
+    }
+
+    fn bind(&mut self, campaign: CampaignNo, at: At, bound: &Bound) -> Result<(), Misfit> {
+        for proof in bound.proofs {
+            self.rows.proofs.push((campaign, bound.round, proof, bound.pass));
+        }
+        for (kind, identifier) in bound.identifiers {
+            match self.rows.bindings.entry((campaign, bound.round, kind, identifier)) {
+                btree_map::Entry::Vacant(free) => drop(free.insert(bound.person)),
+                btree_map::Entry::Occupied(taken) if *taken.get() == bound.person => {}
+                btree_map::Entry::Occupied(_) => return Err(Misfit::BoundToAnother),
+            }
+        }
+        // Where identities have a log of their own, the pass stands in its person's log.
+        if !self.log.of_identities() {
+            self.rows.passes.push((campaign, at, Passed::from(bound)));
+        }
+        Ok(())
     }
 }
 
-fn arm(rows: &mut Rows, campaign: CampaignNo, armed: &Armed) -> Result<(), Misfit> {
-    rows.rounds.push((campaign, armed.round, armed.window.from, armed.window.until));
-    for (kind, quantity) in armed.quantities.iter().enumerate() {
-        let kind = u8::try_from(kind).map(KindNo).map_err(|_| Misfit::TooLarge)?;
-        rows.stock.push((campaign, armed.round, kind, *quantity));
-    }
-    Ok(())
-}
-
-fn bind(rows: &mut Rows, campaign: CampaignNo, at: At, bound: &Bound) -> Result<(), Misfit> {
-    for proof in bound.proofs {
-        rows.proofs.push((campaign, bound.round, proof, bound.pass));
-    }
-    for (kind, identifier) in bound.identifiers {
-        match rows.bindings.entry((campaign, bound.round, kind, identifier)) {
-            btree_map::Entry::Vacant(free) => drop(free.insert(bound.person)),
-            btree_map::Entry::Occupied(taken) if *taken.get() == bound.person => {}
-            btree_map::Entry::Occupied(_) => return Err(Misfit::BoundToAnother),
+/// The posting that pays for a coupon, if the event is one.
+fn froze(event: &Event) -> Option<Posting> {
+    match event.what {
+        What::Posted(posting)
+            if posting.from == Account::Reserved && posting.to == Account::Frozen =>
+        {
+            Some(posting)
         }
+        _ => None,
     }
-    rows.passes.push((campaign, at, bound.clone()));
-    Ok(())
 }

@@ -1,27 +1,35 @@
-//! Carrying the log to the store, after the answers and apart from them.
+//! Carrying logs to the store, after the answers and apart from them, each by itself.
 //!
 //! # What always holds
 //!
 //! - Entries are written in order and once: a batch's rows and the cursor move together, and a
 //!   cursor that stands elsewhere, or that somebody else has taken, stops the batch.
 //! - A store that is down costs nobody a claim: the log grows, the drain tries again.
-//! - What contradicts the store stops the drain at the entry, and nothing after it is written.
+//! - What contradicts the store stops the drain at the entry, and nothing after it is written. The
+//!   entry is kept in `quarantine` for people to look at; other logs go on.
+//!
+//! A row that is there already contradicts even if it is the same byte for byte: the cursor moves in
+//! the transaction of the rows, so an entry whose rows are there is behind it and is not read again.
 
 mod fold;
 mod run;
+mod share;
 pub mod source;
 pub mod status;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod thread;
 
-pub use source::{AtRest, Following, Source};
+pub use share::{Lease, share};
+pub use source::{AtRest, Following, Handed, Source, SourceError};
 pub use status::Status;
 pub use thread::{DrainThread, Progress};
 
+use crate::domain::{CampaignNo, Shard};
 use crate::ledger::journal::{self, Entry};
-use crate::store::{self, Cursor, Store};
+use crate::store::{self, Cursor, LogNo, Quarantined, Store};
 pub use fold::Misfit;
+use fold::Shards;
 use metrics::Histogram;
 use std::{fmt, io, sync::Arc, time::Instant};
 
@@ -40,8 +48,8 @@ pub enum Step {
 /// Why entries do not get on.
 #[derive(Debug)]
 pub enum Error {
-    /// The journal can't be read.
-    Journal(journal::Error),
+    /// The log can't be read.
+    Source(SourceError),
     /// The store does not take them.
     Store {
         /// The first entry that was to be written.
@@ -67,13 +75,13 @@ impl Error {
 
     fn folder(source: io::Error) -> Error {
         let (file, source) = ("the folder".to_owned(), Arc::new(source));
-        Error::Journal(journal::Error::Io { doing: "open", file, source })
+        Error::Source(journal::Error::Io { doing: "open", file, source }.into())
     }
 
     /// Whether it is of use to try again.
     pub fn may_pass(&self) -> bool {
         match self {
-            Error::Journal(error) => matches!(error, journal::Error::Io { .. }),
+            Error::Source(error) => error.may_pass(),
             Error::Store { source, .. } => matches!(source, store::Error::Unavailable(_)),
             Error::Entry { .. } => false,
         }
@@ -83,7 +91,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Journal(error) => error.fmt(f),
+            Error::Source(error) => error.fmt(f),
             Error::Store { from, to, source } if from == to => write!(f, "entry {from}: {source}"),
             Error::Store { from, to, source } => write!(f, "entries {from} to {to}: {source}"),
             Error::Entry { seq, why } => write!(f, "entry {seq}: {why}"),
@@ -94,18 +102,20 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Journal(error) => Some(error),
+            Error::Source(error) => Some(error),
             Error::Store { source, .. } => Some(source),
             Error::Entry { .. } => None,
         }
     }
 }
 
-/// Moves a shard's entries from its log to the store.
+/// Moves a log's entries to the store.
 pub struct Drain<S> {
     store: Store,
-    source: S,
+    pub(crate) source: S,
     cursor: Cursor,
+    /// Which shard of its campaigns the log is, as far as it is in the store.
+    shards: Shards,
     /// Read, not known to be in the store.
     batch: Vec<Entry>,
     /// How many of the batch are tried at once.
@@ -115,18 +125,29 @@ pub struct Drain<S> {
 }
 
 impl<S: Source> Drain<S> {
-    /// Takes the shard's cursor; `source` is made to begin after the seq it is told.
+    /// Takes the cursor of `log` from whoever has it; `source` is made to begin after the seq it is
+    /// told.
     pub async fn open(
         store: Store,
-        shard: u32,
-        source: impl FnOnce(u64) -> Result<S, journal::Error>,
+        log: LogNo,
+        source: impl FnOnce(u64) -> Result<S, SourceError>,
     ) -> Result<Drain<S>, Error> {
-        let taken = store.take(shard).await;
-        let cursor = taken.map_err(Error::opening)?;
-        let source = source(cursor.seq).map_err(Error::Journal)?;
-        let status = Arc::new(Status::at(cursor.seq));
+        let cursor = store.take(log, "").await.map_err(Error::opening)?;
+        let source = source(cursor.seq).map_err(Error::Source)?;
+        Drain::with(store, cursor, source, Arc::default()).await
+    }
+
+    /// Carries on where `cursor` stands, which `source` begins after.
+    pub async fn with(
+        store: Store,
+        cursor: Cursor,
+        source: S,
+        status: Arc<Status>,
+    ) -> Result<Drain<S>, Error> {
+        let shards = store.shards(cursor.log).await.map_err(Error::opening)?;
+        status.begins(cursor.seq);
         let timing = Histogram::noop();
-        Ok(Drain { store, source, cursor, batch: Vec::new(), tried: 0, status, timing })
+        Ok(Drain { store, source, cursor, shards, batch: Vec::new(), tried: 0, status, timing })
     }
 
     /// Tells `timing` how long each batch's transaction takes.
@@ -145,7 +166,7 @@ impl<S: Source> Drain<S> {
     /// After an error, and if dropped half way, the next step does the same again.
     pub async fn step(&mut self) -> Result<Step, Error> {
         if self.batch.is_empty() {
-            self.batch = self.source.next(MOST).map_err(Error::Journal)?;
+            self.batch = self.source.next(MOST).map_err(Error::Source)?;
             self.tried = self.batch.len();
         }
         self.status.waiting(self.source.end(), self.batch.first().map(|entry| entry.at));
@@ -153,31 +174,62 @@ impl<S: Source> Drain<S> {
             return Ok(Step::Empty);
         };
         let to = last.seq;
-        match self.write(to).await {
-            Ok(()) => {}
+        let opened = match self.write(to).await {
+            Ok(opened) => opened,
             // Half of the batch next time: what fits is written, and the place becomes plain.
             Err(error) if self.tried > 1 && places(&error) => {
                 self.tried /= 2;
                 return Ok(Step::Moved(0));
             }
-            Err(error) => return Err(error),
-        }
+            Err(error) => return Err(self.quarantined(to, error).await),
+        };
         let moved = self.tried;
         self.cursor.seq = to;
+        self.shards.extend(opened);
         self.batch.drain(..moved);
         self.tried = self.batch.len();
         self.status.moved(to, self.batch.first().map(|entry| entry.at));
+        self.source.trim(to);
         Ok(Step::Moved(moved))
     }
 
-    async fn write(&self, to: u64) -> Result<(), Error> {
+    /// Writes the batch up to `to`; gives the openings that were in it.
+    async fn write(&self, to: u64) -> Result<Vec<(CampaignNo, Shard)>, Error> {
         let entries = self.batch.get(..self.tried).unwrap_or_default();
-        let rows = fold::rows(entries).map_err(|(seq, why)| Error::Entry { seq, why })?;
+        let rows = fold::rows(self.cursor.log, &self.shards, entries);
+        let rows = rows.map_err(|(seq, why)| Error::Entry { seq, why })?;
         let from = self.cursor.seq + 1;
         let start = Instant::now();
         let written = self.store.write(self.cursor, to, &rows).await;
         self.timing.record(start.elapsed());
-        written.map(drop).map_err(|source| Error::Store { from, to, source })
+        written.map_err(|source| Error::Store { from, to, source })?;
+        Ok(rows.openings)
+    }
+
+    /// Keeps the one entry that was tried, if the error is about it; gives the error.
+    async fn quarantined(&self, seq: u64, error: Error) -> Error {
+        let (table, why) = match &error {
+            Error::Entry { why, .. } => ("events", why.to_string()),
+            Error::Store { source: store::Error::Contradiction { table, why }, .. } => {
+                (*table, why.clone())
+            }
+            _ => return error,
+        };
+        self.status.contradicted(seq);
+        let body = self.batch.first().map(|entry| entry.body.clone()).unwrap_or_default();
+        let (log, table) = (self.cursor.log, table.to_owned());
+        let kept = self.store.quarantine(&Quarantined { log, seq, table, why, body }).await;
+        match kept {
+            Ok(()) => error,
+            // As long as it can't be kept, it is tried again.
+            Err(source) if matches!(source, store::Error::Unavailable(_)) => {
+                Error::Store { from: seq, to: seq, source }
+            }
+            Err(other) => {
+                tracing::error!(%log, seq, error = %other, "the entry is not in quarantine");
+                error
+            }
+        }
     }
 }
 

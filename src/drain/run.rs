@@ -42,7 +42,8 @@ impl<S: Source> Drain<S> {
                         back_off(failures)
                     }
                     Err(error) => {
-                        tracing::error!(%error, "the drain has stopped");
+                        let log = self.cursor.log;
+                        tracing::error!(%error, %log, "the drain has stopped");
                         return Err(error);
                     }
                 }

@@ -15,6 +15,13 @@ pub struct Status {
     oldest_at_ms: AtomicI64,
     failures: AtomicU64,
     failed: AtomicU64,
+    quarantined: AtomicU64,
+}
+
+impl Default for Status {
+    fn default() -> Status {
+        Status::at(0)
+    }
 }
 
 impl Status {
@@ -25,7 +32,14 @@ impl Status {
             oldest_at_ms: AtomicI64::new(NONE),
             failures: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            quarantined: AtomicU64::new(0),
         }
+    }
+
+    /// A drain begins after `seq`.
+    pub(super) fn begins(&self, seq: u64) {
+        self.seq.store(seq, Relaxed);
+        self.end.fetch_max(seq, Relaxed);
     }
 
     /// The last entry that is in the store.
@@ -54,6 +68,15 @@ impl Status {
         self.failed.load(Relaxed)
     }
 
+    /// The entry that contradicts the store, at which the drain stopped; people have to look at it.
+    pub fn quarantined(&self) -> Option<u64> {
+        Some(self.quarantined.load(Relaxed)).filter(|seq| *seq != 0)
+    }
+
+    pub(super) fn contradicted(&self, seq: u64) {
+        self.quarantined.store(seq, Relaxed);
+    }
+
     pub(super) fn waiting(&self, end: u64, oldest: Option<At>) {
         self.end.store(end, Relaxed);
         self.oldest_at_ms.store(oldest.map_or(NONE, |at| at.0), Relaxed);
@@ -66,6 +89,7 @@ impl Status {
 
     pub(super) fn moved(&self, seq: u64, oldest: Option<At>) {
         self.seq.store(seq, Relaxed);
+        self.quarantined.store(0, Relaxed);
         self.oldest_at_ms.store(oldest.map_or(NONE, |at| at.0), Relaxed);
     }
 

@@ -3,7 +3,7 @@
 use super::{Drain, Error, Following, Status, Step};
 use crate::data::DataFolder;
 use crate::ledger::journal::Folder;
-use crate::store::{SHARD, Store};
+use crate::store::{LogNo, Place, Store};
 use metrics::Histogram;
 use rustix::process::nice;
 use std::{
@@ -93,7 +93,7 @@ impl DrainThread {
     }
 }
 
-/// A drain that owns the shard's cursor, when it can be had; `None` if told to stop before.
+/// A drain that owns the log's cursor, when it can be had; `None` if told to stop before.
 async fn opened(
     store: &mut Option<Store>,
     data: &DataFolder,
@@ -120,10 +120,12 @@ async fn open(
     let disk = Folder::open(&data.journal()).map_err(Error::folder)?;
     let opened = match store {
         Some(store) => store,
-        None => store.insert(Store::open(&data.store()).await.map_err(Error::opening)?),
+        None => {
+            store.insert(Store::open(&Place::File(data.store())).await.map_err(Error::opening)?)
+        }
     };
     let source = |seq| Ok(Following::new(disk, seq, Arc::clone(durable)));
-    Drain::open(opened.clone(), SHARD, source).await
+    Drain::open(opened.clone(), LogNo::EMBEDDED, source).await
 }
 
 async fn work(

@@ -1,6 +1,7 @@
 //! A Friday, played: a server of its own or one that runs already, the people of the load
 //! generator, and the audit of what the server did.
 
+pub mod postgres;
 mod server;
 mod summary;
 

@@ -1,37 +1,42 @@
 //! What differs between two stores, table by table and row by row.
 
-use super::{Error, Store};
-use sqlx::{Column, QueryBuilder, Row, Sqlite, TypeInfo, ValueRef, sqlite::SqliteRow};
-use std::{cmp::Ordering, fmt, path::Path};
+use super::{Error, Store, Value, Values};
+use std::{cmp::Ordering, fmt};
 
-/// Every table, what its rows are known by, and what else is compared. The cursor's owner is not:
-/// it says who writes, not what was written.
-pub(super) const TABLES: [(&str, &[&str], &[&str]); 13] = [
-    ("cursor", &["shard"], &["seq"]),
-    ("events", &["shard", "seq"], &["at_ms", "body"]),
+/// Every table that is a fold of the logs, what its rows are known by, and what else is compared.
+/// The cursor's owner is not: it says who writes, not what was written.
+pub(super) const TABLES: [(&str, &[&str], &[&str]); 15] = [
+    ("cursor", &["log"], &["seq"]),
+    ("events", &["log", "seq"], &["at_ms", "body"]),
     ("campaigns", &["campaign"], &["name"]),
+    ("kinds", &["campaign", "kind"], &["name", "pool", "face_fen"]),
+    ("openings", &["log", "campaign"], &["shard", "shards"]),
     (
         "pools",
-        &["campaign", "pool"],
+        &["log", "campaign", "pool"],
         &["name", "budget_fen", "available_fen", "reserved_fen", "frozen_fen"],
     ),
-    ("kinds", &["campaign", "kind"], &["name", "pool", "face_fen"]),
-    ("rounds", &["campaign", "round"], &["opens_at_ms", "ends_at_ms", "expired"]),
-    ("stock", &["campaign", "round", "kind"], &["quantity", "granted"]),
+    ("rounds", &["log", "campaign", "round"], &["opens_at_ms", "ends_at_ms", "expired"]),
+    ("stock", &["log", "campaign", "round", "kind"], &["quantity", "granted", "last"]),
     (
         "passes",
         &["campaign", "round", "pass"],
-        &["person", "kinds", "bound_at_ms", "expires_at_ms"],
+        &["log", "person", "kinds", "bound_at_ms", "expires_at_ms"],
     ),
     ("proofs", &["campaign", "round", "proof"], &["pass"]),
     ("bindings", &["campaign", "round", "identifier_kind", "identifier"], &["person"]),
     (
         "coupons",
         &["campaign", "round", "kind", "ordinal"],
-        &["number", "person", "pass", "granted_at_ms", "ends_at_ms"],
+        &["log", "number", "person", "pass", "pool", "fen", "granted_at_ms", "ends_at_ms"],
     ),
-    ("postings", &["shard", "seq", "line"], &["campaign", "pool", "source", "target", "fen"]),
-    ("interlock", &["shard", "seq", "line"], &["campaign", "change", "at_ms"]),
+    ("postings", &["log", "seq", "line"], &["campaign", "pool", "source", "target", "fen"]),
+    (
+        "transfers",
+        &["log", "seq", "line"],
+        &["campaign", "direction", "peer", "number", "round", "kind", "units", "pool"],
+    ),
+    ("interlock", &["log", "seq", "line"], &["campaign", "change", "at_ms"]),
 ];
 
 /// Rows read at a time.
@@ -79,21 +84,13 @@ impl fmt::Display for Difference {
     }
 }
 
-/// A value of any type a table has. The order is the database's: numbers, text, bytes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Value {
-    Number(i64),
-    Text(String),
-    Bytes(Vec<u8>),
-}
-
-/// Everything that differs between two store files, in the order of tables and keys.
-pub async fn compare(first: &Path, second: &Path) -> Result<Compared, Error> {
-    let (a, b) = (Store::open(first).await?, Store::open(second).await?);
+/// Everything that differs between two stores that nobody is writing, of whatever kind each is, in
+/// the order of tables and keys.
+pub async fn compare(first: &Store, second: &Store) -> Result<Compared, Error> {
     let mut compared = Compared::default();
     for (table, key, rest) in TABLES {
-        let mut a = Pages::new(&a, table, key, rest);
-        let mut b = Pages::new(&b, table, key, rest);
+        let mut a = Pages::new(first, table, key, rest);
+        let mut b = Pages::new(second, table, key, rest);
         loop {
             let (left, right) = (a.peek().await?, b.peek().await?);
             let order = match (left, right) {
@@ -118,8 +115,6 @@ pub async fn compare(first: &Path, second: &Path) -> Result<Compared, Error> {
             compared.differences.extend(how.map(|how| Difference { table, key, how }));
         }
     }
-    a.close().await;
-    b.close().await;
     Ok(compared)
 }
 
@@ -132,6 +127,7 @@ fn differing(a: &[Value], b: &[Value], key: &[&str], rest: &[&str]) -> Option<Ho
 
 fn described(row: &[Value], key: &[&str]) -> String {
     let parts = key.iter().zip(row).map(|(name, value)| match value {
+        Value::Null => format!("{name}=none"),
         Value::Number(number) => format!("{name}={number}"),
         Value::Text(text) => format!("{name}={text}"),
         Value::Bytes(bytes) => match bytes.as_slice() {
@@ -148,9 +144,9 @@ struct Pages<'a> {
     table: &'static str,
     key: &'static [&'static str],
     rest: &'static [&'static str],
-    page: std::vec::IntoIter<Vec<Value>>,
-    next: Option<Vec<Value>>,
-    after: Option<Vec<Value>>,
+    page: std::vec::IntoIter<Values>,
+    next: Option<Values>,
+    after: Option<Values>,
     done: bool,
 }
 
@@ -166,7 +162,7 @@ impl<'a> Pages<'a> {
     }
 
     /// The next row, without taking it.
-    async fn peek(&mut self) -> Result<Option<&Vec<Value>>, Error> {
+    async fn peek(&mut self) -> Result<Option<&Values>, Error> {
         if self.next.is_none() {
             self.next = self.page.next();
         }
@@ -180,41 +176,20 @@ impl<'a> Pages<'a> {
         Ok(self.next.as_ref())
     }
 
-    fn take(&mut self) -> Vec<Value> {
+    fn take(&mut self) -> Values {
         self.next.take().unwrap_or_default()
     }
 
-    async fn read(&self) -> Result<Vec<Vec<Value>>, Error> {
-        let key = self.key.join(", ");
+    async fn read(&self) -> Result<Vec<Values>, Error> {
+        let (table, key) = (self.table, self.key.join(", "));
         let columns = [self.key, self.rest].concat().join(", ");
-        let mut query =
-            QueryBuilder::<Sqlite>::new(format!("SELECT {columns} FROM {}", self.table));
-        if let Some(after) = &self.after {
-            query.push(format!(" WHERE ({key}) > ("));
-            let mut values = query.separated(", ");
-            for value in after.iter().cloned() {
-                match value {
-                    Value::Number(number) => values.push_bind(number),
-                    Value::Text(text) => values.push_bind(text),
-                    Value::Bytes(bytes) => values.push_bind(bytes),
-                };
-            }
-            query.push(")");
-        }
-        query.push(format!(" ORDER BY {key} LIMIT ")).push_bind(PAGE);
-        let rows = query.build().fetch_all(self.store.pool()).await?;
-        rows.iter().map(values).collect()
+        let after = self.after.as_deref().unwrap_or_default();
+        let places: Vec<String> = (1..=after.len()).map(|no| format!("${no}")).collect();
+        let from = match after {
+            [] => String::new(),
+            _ => format!("WHERE ({key}) > ({})", places.join(", ")),
+        };
+        let sql = format!("SELECT {columns} FROM {table} {from} ORDER BY {key} LIMIT {PAGE}");
+        self.store.query(&sql, after).await
     }
-}
-
-fn values(row: &SqliteRow) -> Result<Vec<Value>, Error> {
-    let value = |column: &<Sqlite as sqlx::Database>::Column| {
-        let at = column.ordinal();
-        Ok(match row.try_get_raw(at)?.type_info().name() {
-            "INTEGER" => Value::Number(row.try_get(at)?),
-            "TEXT" => Value::Text(row.try_get(at)?),
-            _ => Value::Bytes(row.try_get(at)?),
-        })
-    };
-    row.columns().iter().map(value).collect()
 }

@@ -1,11 +1,14 @@
-//! The ledger as SQL rows: a copy to be queried, made from the log and never ahead of it.
+//! The ledger as SQL rows: a copy to be queried, made from the logs and never ahead of them.
+//!
+//! In an SQLite file or in PostgreSQL, by the same schema and statements.
 //!
 //! # What always holds
 //!
 //! - Rows of a batch, the bodies they come from and the cursor move in one transaction, so the
 //!   store is the fold of the entries up to the cursor and of nothing else (I8).
-//! - A shard has one owner: who takes its cursor shuts out whoever had it before.
+//! - A log has one owner: who takes its cursor shuts out whoever had it before.
 //! - A row that contradicts one that is there is an error, never skipped.
+//! - No log waits for another: no row refers to one that another log makes.
 //!
 //! # Not here
 //!
@@ -15,38 +18,58 @@
 pub mod check;
 pub mod compare;
 mod cursor;
+mod events;
+mod log;
+mod nodes;
+mod place;
+mod quarantine;
 pub mod replay;
 pub mod rows;
+mod sql;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod write;
 
-pub use check::{audit, check};
+pub use check::{audit, check, check_events};
 pub use compare::{Compared, Difference, compare};
 pub use cursor::Cursor;
+pub use events::Record;
+pub use log::LogNo;
+pub use nodes::{Closing, Evidence, Node, Recovery};
+pub use place::{NoPlace, Place};
+pub use quarantine::Quarantined;
 pub use replay::{ReplayError, replay};
 pub use rows::Rows;
+pub use sql::{Value, Values};
 
+use sql::{Db, in_postgres};
 use sqlx::{
-    SqlSafeStr, SqlitePool,
-    error::DatabaseError,
+    AssertSqlSafe, SqlSafeStr,
+    error::{DatabaseError, ErrorKind},
     migrate::{MigrateError, Migration, MigrationType, Migrator},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::{fmt, path::Path, time::Duration};
-
-/// The log that a server without others writes.
-pub const SHARD: u32 = 0;
+use std::{fmt, time::Duration};
 
 /// How long a statement waits for another writer.
 const BUSY: Duration = Duration::from_secs(5);
-/// Connections: one writes, the others read.
-const CONNECTIONS: u32 = 4;
+
+/// The schema, in steps that are never changed once a version with them is out.
+const SCHEMA: [(i64, &str, &str); 2] = [
+    (1, "ledger", include_str!("migrations/0001_ledger.sql")),
+    (2, "nodes", include_str!("migrations/0002_nodes.sql")),
+];
 
 /// An open store.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Store {
-    pool: SqlitePool,
+    db: Db,
+    place: Place,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.place).finish()
+    }
 }
 
 /// Why the store did not do it.
@@ -54,8 +77,17 @@ pub struct Store {
 pub enum Error {
     /// The database can't be reached or written just now; trying again may help.
     Unavailable(sqlx::Error),
-    /// The file is no database any more.
+    /// The database is none any more.
     Damaged(sqlx::Error),
+    /// The server may lose what it commits, or is too old.
+    Unfit {
+        /// The setting.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+        /// What it has to be.
+        wanted: &'static str,
+    },
     /// The schema is not one that this version can bring up to date.
     Schema(MigrateError),
     /// What is to be written contradicts what is there.
@@ -65,7 +97,7 @@ pub enum Error {
         /// What does not fit.
         why: String,
     },
-    /// Somebody else took the shard's cursor since.
+    /// Somebody else took the log's cursor since.
     Lost {
         /// The owner's epoch in the store.
         owner_epoch: i64,
@@ -77,6 +109,9 @@ impl fmt::Display for Error {
         match self {
             Error::Unavailable(error) => write!(f, "the store is not available: {error}"),
             Error::Damaged(error) => write!(f, "the store is damaged: {error}"),
+            Error::Unfit { setting, value, wanted } => {
+                write!(f, "the PostgreSQL server has {setting} = {value}; it must be {wanted}")
+            }
             Error::Schema(error) => write!(f, "the store's schema does not fit: {error}"),
             Error::Contradiction { table, why } => {
                 write!(f, "the store contradicts the log in table {table}: {why}")
@@ -93,7 +128,7 @@ impl std::error::Error for Error {
         match self {
             Error::Unavailable(error) | Error::Damaged(error) => Some(error),
             Error::Schema(error) => Some(error),
-            Error::Contradiction { .. } | Error::Lost { .. } => None,
+            Error::Unfit { .. } | Error::Contradiction { .. } | Error::Lost { .. } => None,
         }
     }
 }
@@ -104,60 +139,83 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-/// Whether SQLite says `SQLITE_CORRUPT` or `SQLITE_NOTADB`, which no waiting mends.
+impl Error {
+    /// For a hook of the pool, which knows no other error.
+    fn into_sqlx(self) -> sqlx::Error {
+        match self {
+            Error::Unavailable(error) | Error::Damaged(error) => error,
+            error => sqlx::Error::Configuration(Box::new(error)),
+        }
+    }
+
+    /// What came of writing `table`: a broken constraint is a contradiction, and so is a value that
+    /// the database can't hold; any other fault may pass.
+    fn in_table(table: &'static str, error: sqlx::Error) -> Error {
+        match error.as_database_error() {
+            Some(database)
+                if !matches!(database.kind(), ErrorKind::Other)
+                    || database
+                        .code()
+                        .is_some_and(|code| code.len() == 5 && code.starts_with("22")) =>
+            {
+                Error::Contradiction { table, why: database.message().to_owned() }
+            }
+            _ => error.into(),
+        }
+    }
+}
+
+/// Whether SQLite says `SQLITE_CORRUPT` or `SQLITE_NOTADB`, or PostgreSQL that data or an index is
+/// corrupted, which no waiting mends.
 fn damaged(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(DatabaseError::code);
-    let code = code.and_then(|code| code.parse::<u32>().ok());
+    let Some(code) = error.as_database_error().and_then(DatabaseError::code) else { return false };
+    if code.len() == 5 {
+        return ["XX001", "XX002"].contains(&code.as_ref());
+    }
     // The low byte is the error, what is above it says more of it.
-    code.is_some_and(|code| [11, 26].contains(&(code & 0xff)))
+    code.parse::<u32>().is_ok_and(|code| [11, 26].contains(&(code & 0xff)))
 }
 
 impl Store {
-    /// Opens the file, made if it is not there, and brings its schema up to date.
-    pub async fn open(path: &Path) -> Result<Store, Error> {
-        Store::open_waiting(path, BUSY).await
+    /// Opens the store, made if it is not there, and brings its schema up to date.
+    pub async fn open(place: &Place) -> Result<Store, Error> {
+        Store::open_waiting(place, BUSY).await
     }
 
-    /// Opens the file; a statement waits so long for another writer.
-    pub(crate) async fn open_waiting(path: &Path, busy: Duration) -> Result<Store, Error> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(busy)
-            // 64 MiB of pages in memory: holders are random, so a grant touches any leaf.
-            .pragma("cache_size", "-65536")
-            // 64 MiB of log before it is worked in: a few batches, not every one.
-            .pragma("wal_autocheckpoint", "16384");
-        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options);
-        let store = Store { pool: pool.await? };
-        migrations().run(&store.pool).await.map_err(|error| match error {
+    /// Opens the store; a statement waits so long for another writer.
+    pub(crate) async fn open_waiting(place: &Place, busy: Duration) -> Result<Store, Error> {
+        let db = Db::open(place, busy).await?;
+        let migrated = match &db {
+            Db::Sqlite(pool) => migrations(str::to_owned).run(pool).await,
+            Db::Postgres(pool) => migrations(in_postgres).run(pool).await,
+        };
+        migrated.map_err(|error| match error {
             MigrateError::Execute(error) => error.into(),
             error => Error::Schema(error),
         })?;
-        Ok(store)
+        Ok(Store { db, place: place.clone() })
     }
 
-    /// For queries.
-    pub fn pool(&self) -> &SqlitePool {
-        &self.pool
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The rows of a query with `$1` for each of `values`.
+    pub async fn query(&self, sql: &str, values: &[Value]) -> Result<Vec<Values>, Error> {
+        Ok(self.db.fetch(sql, values).await?)
     }
 
     /// Waits until nobody uses the store any more and closes it.
     pub async fn close(self) {
-        self.pool.close().await;
+        self.db.close().await;
     }
 }
 
-fn migrations() -> Migrator {
-    let ledger = include_str!("migrations/0001_ledger.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "ledger".into(),
-        MigrationType::Simple,
-        ledger,
-        false,
-    )])
+fn migrations(words: impl Fn(&str) -> String) -> Migrator {
+    let step = |(no, name, schema): (i64, &'static str, &str)| {
+        let schema = AssertSqlSafe(words(schema)).into_sql_str();
+        Migration::new(no, name.into(), MigrationType::Simple, schema, false)
+    };
+    Migrator::with_migrations(SCHEMA.into_iter().map(step).collect())
 }

@@ -1,50 +1,99 @@
 //! What a batch of entries adds to the store, table by table.
 
-use crate::domain::{At, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, PoolNo, RoundNo};
-use crate::domain::{PassNonce, PersonId, ProofId};
+use crate::domain::{At, CampaignNo, IdentifierKind, KeyedHash, KindNo, PoolNo, RoundNo};
+use crate::domain::{PassNonce, PersonId, ProofId, Shard, Window};
 use crate::funds::{Account, Posting};
-use crate::ledger::event::{Bound, Granted, Interlock, KindTerms, Opened};
+use crate::ledger::event::{Granted, Interlock, KindTerms, Opened, Passed, Transfer};
 use std::collections::BTreeMap;
 
-/// New rows and changes of old ones. They stand for a run of the log without a gap.
+/// New rows and changes of old ones. They stand for a run of one log without a gap.
+///
+/// Rows are the same however a log is cut into batches: what adds up over entries is a change of
+/// a row, and every row belongs to one event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
-    /// Entries with events: seq, instant, body.
+    /// Entries that are no seals: seq, instant, body.
     pub events: Vec<(i64, At, Vec<u8>)>,
     /// Campaigns by name.
     pub campaigns: Vec<(CampaignNo, String)>,
+    /// Which shard of a campaign the log is.
+    pub openings: Vec<(CampaignNo, Shard)>,
     /// Pools by name.
     pub pools: Vec<(CampaignNo, PoolNo, String)>,
     /// Kinds and their terms.
     pub kinds: Vec<(CampaignNo, KindNo, KindTerms)>,
-    /// Rounds that were armed: opening and end.
-    pub rounds: Vec<(CampaignNo, RoundNo, At, At)>,
-    /// What they were armed with.
-    pub stock: Vec<(CampaignNo, RoundNo, KindNo, u32)>,
+    /// Rounds that the log may have for the first time, and whether by their arming.
+    pub rounds: BTreeMap<(CampaignNo, RoundNo), (Window, bool)>,
+    /// What happened to their stock.
+    pub stock: BTreeMap<(CampaignNo, RoundNo, KindNo), Stock>,
     /// Passes and when they were bound.
-    pub passes: Vec<(CampaignNo, At, Bound)>,
+    pub passes: Vec<(CampaignNo, At, Passed)>,
     /// Proofs and the pass they were spent for.
     pub proofs: Vec<(CampaignNo, RoundNo, ProofId, PassNonce)>,
     /// To whom an identifier belongs for a round.
     pub bindings: BTreeMap<(CampaignNo, RoundNo, IdentifierKind, KeyedHash), PersonId>,
-    /// Coupons and when they were granted.
-    pub coupons: Vec<(CampaignNo, At, Granted)>,
-    /// Grants of a kind in a round: the first and the last ordinal.
-    pub granted: BTreeMap<(CampaignNo, RoundNo, KindNo), (u32, u32)>,
-    /// Postings, each with its entry and its line there.
+    /// Coupons, when they were granted, and what they froze.
+    pub coupons: Vec<(CampaignNo, At, Granted, Posting)>,
+    /// Postings but those of grants, each with its entry and its line there.
     pub postings: Vec<(i64, u8, CampaignNo, Posting)>,
-    /// What the postings add up to.
+    /// What all postings add up to.
     pub balances: BTreeMap<(CampaignNo, PoolNo), Change>,
+    /// What moved between shards, each with its entry and its line there.
+    pub transfers: Vec<(i64, u8, CampaignNo, Direction, Transfer)>,
     /// Stops and resumptions, each with its entry, its line there and its instant.
     pub interlock: Vec<(i64, u8, CampaignNo, Interlock, At)>,
     /// Rounds whose coupons ran out.
     pub expired: Vec<(CampaignNo, RoundNo)>,
 }
 
+/// Where a transfer goes, as its log sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the other shard.
+    Sent,
+    /// From it.
+    Received,
+}
+
+/// What happened to the stock of a kind in a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stock {
+    /// Armed: there was none before.
+    pub armed: bool,
+    /// Received: there may have been none before.
+    pub received: bool,
+    /// Units armed and received, less units sent.
+    pub units: i64,
+    /// Coupons granted.
+    pub granted: u32,
+    /// The turn of the first of them; 0 if there is none.
+    pub first: u32,
+    /// The turn of the last of them.
+    pub last: u32,
+}
+
+impl Stock {
+    /// Counts the coupon of the `nth` turn in; `None` if it does not follow the one before it.
+    /// Without `gaps` it is the next one.
+    pub fn grant(&mut self, nth: u32, gaps: bool) -> Option<()> {
+        let follows = match self.granted {
+            0 => nth >= 1,
+            _ if gaps => nth > self.last,
+            _ => self.last.checked_add(1) == Some(nth),
+        };
+        if self.granted == 0 {
+            self.first = nth;
+        }
+        self.granted = self.granted.checked_add(1)?;
+        self.last = nth;
+        follows.then_some(())
+    }
+}
+
 /// By how much a pool's accounts change, in fen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// What the treasury put in.
+    /// What came in, from the treasury or from other shards.
     pub budget: i64,
     /// Not promised to anybody.
     pub available: i64,
@@ -66,27 +115,24 @@ impl Change {
 }
 
 impl Rows {
-    /// The rows of a campaign that was opened; `None` if a number is beyond its type.
+    /// The rows of a campaign that was opened; `None` if a number is beyond its type, or names
+    /// nothing.
     pub fn open(&mut self, campaign: CampaignNo, opened: &Opened) -> Option<()> {
         self.campaigns.push((campaign, opened.name.clone()));
+        self.openings.push((campaign, opened.shard));
         for (no, name) in opened.pools.iter().enumerate() {
             self.pools.push((campaign, PoolNo(u8::try_from(no).ok()?), name.clone()));
         }
         for (no, terms) in opened.kinds.iter().enumerate() {
             i64::try_from(terms.face.get()).ok()?;
+            opened.pools.get(usize::from(terms.pool.0))?;
             self.kinds.push((campaign, KindNo(u8::try_from(no).ok()?), terms.clone()));
         }
         Some(())
     }
 
-    /// A posting and what it does to its pool's accounts; `None` if a sum is beyond its type.
-    pub fn post(
-        &mut self,
-        seq: i64,
-        line: u8,
-        campaign: CampaignNo,
-        posting: Posting,
-    ) -> Option<()> {
+    /// What a posting does to its pool's accounts; `None` if a sum is beyond its type.
+    pub fn balance(&mut self, campaign: CampaignNo, posting: Posting) -> Option<()> {
         let fen = i64::try_from(posting.fen.get()).ok()?;
         let change = self.balances.entry((campaign, posting.pool)).or_default();
         let source = change.account(posting.from);
@@ -100,15 +146,27 @@ impl Rows {
             Account::Treasury => target.checked_sub(fen)?,
             _ => target.checked_add(fen)?,
         };
-        self.postings.push((seq, line, campaign, posting));
         Some(())
     }
 
-    /// Counts a coupon in; `None` if it does not follow the one before it.
-    pub fn count(&mut self, campaign: CampaignNo, coupon: CouponId) -> Option<()> {
-        let key = (campaign, coupon.round, coupon.kind);
-        let before = coupon.ordinal.checked_sub(1)?;
-        let (_, last) = self.granted.entry(key).or_insert((coupon.ordinal, before));
-        (*last == before).then(|| *last = coupon.ordinal)
+    /// A round as the log has it; `None` if these entries say otherwise, or arm it a second time.
+    pub fn round(
+        &mut self,
+        campaign: CampaignNo,
+        round: RoundNo,
+        window: Window,
+        armed: bool,
+    ) -> Option<()> {
+        let (there, _) = self.rounds.entry((campaign, round)).or_insert((window, armed));
+        let fits = *there == window;
+        let first = !armed || self.stock.range(kinds_of(campaign, round)).next().is_none();
+        (fits && first).then_some(())
     }
+}
+
+fn kinds_of(
+    campaign: CampaignNo,
+    round: RoundNo,
+) -> std::ops::RangeInclusive<(CampaignNo, RoundNo, KindNo)> {
+    (campaign, round, KindNo(0))..=(campaign, round, KindNo(u8::MAX))
 }

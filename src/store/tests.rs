@@ -1,8 +1,55 @@
+mod nodes;
+mod shards;
+
 use super::*;
 use crate::drain::tests::{Scratch, rush};
-use crate::drain::{Drain, Following, Step};
+use crate::drain::{AtRest, Drain, Following, Step};
 use crate::ledger::journal::{Folder, Reader};
-use std::sync::{Arc, atomic::AtomicU64};
+use crate::rush::postgres::Postgres;
+use sql::Tx;
+use sqlx::{ConnectOptions, Executor};
+use std::sync::{
+    Arc, LazyLock,
+    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+};
+
+/// One server for all tests, which ends with them.
+static SERVER: LazyLock<Postgres> = LazyLock::new(|| {
+    Postgres::start(&["max_connections=300"]).unwrap_or_else(|error| panic!("{error}"))
+});
+
+/// A new database of it.
+pub(crate) async fn database() -> Place {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("test_{}", NEXT.fetch_add(1, Relaxed));
+    let maker = SERVER.url("postgres").parse();
+    let Ok(Place::Postgres(options)) = &maker else { panic!("{maker:?}") };
+    let mut connection = options.connect().await.unwrap();
+    let make = sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")));
+    connection.execute(make).await.unwrap();
+    SERVER.url(&name).parse().unwrap()
+}
+
+/// A new place of each kind.
+pub(crate) async fn places(scratch: &Scratch, name: &str) -> [Place; 2] {
+    [Place::File(scratch.file(&format!("{name}.sqlite"))), database().await]
+}
+
+/// Tampers with a store. `x'..'` are bytes.
+pub(crate) async fn change(store: &Store, sql: &str) -> u64 {
+    let sql = match store.db {
+        Db::Sqlite(_) => sql.to_owned(),
+        Db::Postgres(_) => sql.replace("x'", "'\\x"),
+    };
+    store.db.execute(&sql, &[]).await.unwrap()
+}
+
+/// Nobody else moves a cursor as long as this is there.
+pub(crate) async fn locked(store: &Store) -> Tx {
+    let mut tx = store.db.begin().await.unwrap();
+    tx.execute("UPDATE cursor SET seq = seq", &[]).await.unwrap();
+    tx
+}
 
 /// R-AUDIT-1.
 #[tokio::test]
@@ -12,20 +59,40 @@ async fn i8_a_store_made_again_from_the_journal_is_the_drained_one() {
     let disk = Folder::open(&folder).unwrap();
     let end = rush(&disk);
     assert!(Reader::sealed(&disk).unwrap().count() > 5, "several segments");
-    let drained = scratch.file("drained.sqlite");
-    let store = Store::open(&drained).await.unwrap();
-    // The writer's word on what is durable comes bit by bit, and the drain restarts in between.
-    for durable in (0..=end).step_by(3).chain([end]) {
-        let durable = Arc::new(AtomicU64::new(durable));
-        let source = |seq| Ok(Following::new(disk.clone(), seq, durable));
-        let mut drain = Drain::open(store.clone(), SHARD, source).await.unwrap();
-        while drain.step().await.unwrap() != Step::Empty {}
-    }
-    store.close().await;
     let replayed = scratch.file("replayed.sqlite");
     assert_eq!(replay(&folder, &replayed).await.unwrap(), end);
-    assert_eq!(compare(&drained, &replayed).await.unwrap().differences, []);
     assert!(matches!(replay(&folder, &replayed).await, Err(replay::ReplayError::Exists)));
+    let replayed = Store::open(&Place::File(replayed)).await.unwrap();
+    for place in places(&scratch, "drained").await {
+        let store = Store::open(&place).await.unwrap();
+        // The writer's word on what is durable comes bit by bit, and the drain restarts in between.
+        for durable in (0..=end).step_by(3).chain([end]) {
+            let durable = Arc::new(AtomicU64::new(durable));
+            let source = |seq| Ok(Following::new(disk.clone(), seq, durable));
+            let mut drain = Drain::open(store.clone(), LogNo::EMBEDDED, source).await.unwrap();
+            while drain.step().await.unwrap() != Step::Empty {}
+        }
+        assert_eq!(compare(&store, &replayed).await.unwrap().differences, []);
+        let check = check_events(&store).await.unwrap();
+        assert!(check.clean && check.rows > 50, "{check:?}");
+    }
+}
+
+#[tokio::test]
+async fn i8_a_row_that_does_not_follow_from_the_entries_is_found() {
+    let scratch = Scratch::new("store-check");
+    let folder = scratch.file("journal");
+    let disk = Folder::open(&folder).unwrap();
+    rush(&disk);
+    for place in places(&scratch, "store").await {
+        let store = Store::open(&place).await.unwrap();
+        let source = |seq| Ok(AtRest::new(&disk, seq)?);
+        let mut drain = Drain::open(store.clone(), LogNo::EMBEDDED, source).await.unwrap();
+        while drain.step().await.unwrap() != Step::Empty {}
+        assert_eq!(change(&store, "UPDATE coupons SET fen = 11 WHERE ordinal = 4").await, 1);
+        let check = check_events(&store).await.unwrap();
+        assert_eq!(check.findings, ["coupons campaign=0 round=1 kind=0 ordinal=4: fen differ"]);
+    }
 }
 
 #[tokio::test]
@@ -36,46 +103,61 @@ async fn every_kind_of_difference_is_named_with_its_row() {
     let (first, second) = (scratch.file("first.sqlite"), scratch.file("second.sqlite"));
     replay(&folder, &first).await.unwrap();
     replay(&folder, &second).await.unwrap();
-    let store = Store::open(&second).await.unwrap();
-    for change in [
-        "UPDATE cursor SET seq = 1, owner_epoch = 77",
+    let first = Store::open(&Place::File(first)).await.unwrap();
+    let second = Store::open(&Place::File(second)).await.unwrap();
+    for sql in [
+        "UPDATE cursor SET seq = 1, owner_epoch = 77, owner = 'x', renewed_at_ms = 1",
         "UPDATE coupons SET ends_at_ms = 1, number = '' WHERE kind = 0 AND ordinal = 2",
-        "DELETE FROM postings WHERE line = 1 AND seq = 11",
+        "DELETE FROM postings WHERE line = 2 AND seq = 2",
         "INSERT INTO bindings VALUES (0, 1, 2, x'ffff0000000000000000000000000000',
              x'09090909090909090909090909090909')",
     ] {
-        sqlx::query(change).execute(store.pool()).await.unwrap();
+        assert_eq!(change(&second, sql).await, 1, "{sql}");
     }
-    store.close().await;
     let found = compare(&first, &second).await.unwrap().differences;
     let found: Vec<String> = found.iter().map(Difference::to_string).collect();
     assert_eq!(
         found,
         [
-            "cursor shard=0: seq differ",
+            "cursor log=0: seq differ",
             "bindings campaign=0 round=1 identifier_kind=2 identifier=ffff..: only in the second",
             "coupons campaign=0 round=1 kind=0 ordinal=2: number, ends_at_ms differ",
-            "postings shard=0 seq=11 line=1: only in the first",
+            "postings log=0 seq=2 line=2: only in the first",
         ]
     );
     assert!(end > 11);
 }
 
+/// What is no fold of the logs.
+const APART: [&str; 5] = ["quarantine", "nodes", "recoveries", "closings", "evidence"];
+
 #[tokio::test]
 async fn every_table_of_the_schema_is_compared() {
     let scratch = Scratch::new("store-tables");
-    let store = Store::open(&scratch.file("store.sqlite")).await.unwrap();
-    let statement = "SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
-                     WHERE m.type = 'table' AND m.name NOT LIKE '%sqlx%' ORDER BY 1, 2";
-    let there: Vec<(String, String)> =
-        sqlx::query_as(statement).fetch_all(store.pool()).await.unwrap();
-    let mut compared: Vec<(String, String)> = compare::TABLES
+    let mut compared: Vec<Values> = compare::TABLES
         .iter()
         .flat_map(|(table, key, rest)| {
-            key.iter().chain(*rest).map(|column| ((*table).to_owned(), (*column).to_owned()))
+            key.iter().chain(*rest).map(|column| vec![(*table).into(), (*column).into()])
         })
-        .chain([("cursor".to_owned(), "owner_epoch".to_owned())])
+        .chain(["owner", "owner_epoch", "renewed_at_ms"].map(|it| vec!["cursor".into(), it.into()]))
         .collect();
     compared.sort();
-    assert_eq!(there, compared);
+    for place in places(&scratch, "store").await {
+        let store = Store::open(&place).await.unwrap();
+        let sql = match store.db {
+            Db::Sqlite(_) => {
+                "SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
+                 WHERE m.type = 'table'"
+            }
+            Db::Postgres(_) => {
+                "SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT)
+                 FROM information_schema.columns WHERE table_schema = 'public'"
+            }
+        };
+        let mut there = store.query(sql, &[]).await.unwrap();
+        let apart = APART.map(Value::from);
+        there.retain(|row| !apart.contains(&row[0]) && row[0] != Value::from("_sqlx_migrations"));
+        there.sort();
+        assert_eq!(there, compared, "{place}");
+    }
 }

@@ -1,18 +1,14 @@
 //! Writing a batch: many rows a statement, everything in one transaction.
 
-use super::{Cursor, Error, Rows, Store, rows::Change};
-use crate::domain::{CampaignNo, KindNo, PoolNo, RoundNo};
-use crate::funds::Account;
-use crate::ledger::event::Interlock;
-use sqlx::{
-    QueryBuilder, Sqlite, SqliteConnection, SqliteTransaction, error::ErrorKind,
-    query_builder::Separated,
+use super::{
+    Cursor, Error, LogNo, Rows, Store, Value, Values,
+    rows::{Change, Direction, Stock},
+    sql::Tx,
 };
-
-/// So many rows go into a statement; with ten columns far below every database's limit.
-const ROWS: usize = 500;
-
-type Row<'a> = Separated<'a, Sqlite, &'static str>;
+use crate::domain::{CampaignNo, KindNo, PoolNo, RoundNo, Shard};
+use crate::funds::Account;
+use crate::ledger::event::{Interlock, Load};
+use std::collections::BTreeMap;
 
 impl Store {
     /// Writes `rows` and moves the cursor to `to`, both or neither; `false` if the cursor was
@@ -29,168 +25,314 @@ impl Store {
         cursor: Cursor,
         to: u64,
         rows: &Rows,
-    ) -> Result<Option<SqliteTransaction<'static>>, Error> {
-        let Some(mut tx) = self.advance(cursor, to).await? else { return Ok(None) };
-        write_log(&mut tx, cursor.shard, rows).await?;
-        write_terms(&mut tx, rows).await?;
-        write_passes(&mut tx, rows).await?;
-        write_coupons(&mut tx, rows).await?;
-        write_money(&mut tx, cursor.shard, rows).await?;
-        Ok(Some(tx))
+    ) -> Result<Option<Tx>, Error> {
+        let Some(tx) = self.advance(cursor, to).await? else { return Ok(None) };
+        let mut batch = Batch { tx, log: cursor.log };
+        batch.terms(rows).await?;
+        batch.stock(rows).await?;
+        batch.passes(rows).await?;
+        batch.money(rows).await?;
+        batch.coupons(rows).await?;
+        batch.rest(rows).await?;
+        Ok(Some(batch.tx))
     }
-}
 
-async fn write_log(tx: &mut SqliteConnection, shard: u32, rows: &Rows) -> Result<(), Error> {
-    let head = "INSERT INTO events (shard, seq, at_ms, body) ";
-    insert(tx, "events", head, &rows.events, |mut row, (seq, at, body)| {
-        row.push_bind(shard).push_bind(*seq).push_bind(at.0).push_bind(body.clone());
-    })
-    .await
-}
-
-/// Campaigns, pools, kinds, rounds and their stock.
-async fn write_terms(tx: &mut SqliteConnection, rows: &Rows) -> Result<(), Error> {
-    let head = "INSERT INTO campaigns (campaign, name) ";
-    insert(tx, "campaigns", head, &rows.campaigns, |mut row, (campaign, name)| {
-        row.push_bind(campaign.0).push_bind(name.clone());
-    })
-    .await?;
-    let head = "INSERT INTO pools (campaign, pool, name) ";
-    insert(tx, "pools", head, &rows.pools, |mut row, (campaign, pool, name)| {
-        row.push_bind(campaign.0).push_bind(pool.0).push_bind(name.clone());
-    })
-    .await?;
-    let head = "INSERT INTO kinds (campaign, kind, name, pool, face_fen) ";
-    insert(tx, "kinds", head, &rows.kinds, |mut row, (campaign, kind, terms)| {
-        row.push_bind(campaign.0).push_bind(kind.0).push_bind(terms.name.clone());
-        row.push_bind(terms.pool.0).push_bind(terms.face.get().cast_signed());
-    })
-    .await?;
-    let head = "INSERT INTO rounds (campaign, round, opens_at_ms, ends_at_ms) ";
-    insert(tx, "rounds", head, &rows.rounds, |mut row, (campaign, round, opens, ends)| {
-        row.push_bind(campaign.0).push_bind(round.0).push_bind(opens.0).push_bind(ends.0);
-    })
-    .await?;
-    let head = "INSERT INTO stock (campaign, round, kind, quantity) ";
-    insert(tx, "stock", head, &rows.stock, |mut row, (campaign, round, kind, quantity)| {
-        row.push_bind(campaign.0).push_bind(round.0).push_bind(kind.0).push_bind(*quantity);
-    })
-    .await
-}
-
-async fn write_passes(tx: &mut SqliteConnection, rows: &Rows) -> Result<(), Error> {
-    let head =
-        "INSERT INTO passes (campaign, round, pass, person, kinds, bound_at_ms, expires_at_ms) ";
-    insert(tx, "passes", head, &rows.passes, |mut row, (campaign, at, bound)| {
-        row.push_bind(campaign.0).push_bind(bound.round.0);
-        row.push_bind(bound.pass.0.to_vec()).push_bind(bound.person.0.to_vec());
-        row.push_bind(bound.kinds.0).push_bind(at.0).push_bind(bound.expires_at.0);
-    })
-    .await?;
-    let head = "INSERT INTO proofs (campaign, round, proof, pass) ";
-    insert(tx, "proofs", head, &rows.proofs, |mut row, (campaign, round, proof, pass)| {
-        row.push_bind(campaign.0).push_bind(round.0);
-        row.push_bind(proof.0.to_vec()).push_bind(pass.0.to_vec());
-    })
-    .await?;
-    let bindings: Vec<_> = rows.bindings.iter().collect();
-    let head = "INSERT INTO bindings (campaign, round, identifier_kind, identifier, person) ";
-    // A person's next pass binds the same identifiers again. One that is somebody else's is left
-    // as it is, so fewer rows change than were given, and that is a contradiction.
-    let tail = " ON CONFLICT (campaign, round, identifier_kind, identifier)
-                 DO UPDATE SET person = excluded.person WHERE bindings.person = excluded.person";
-    insert_or(tx, "bindings", head, tail, &bindings, |mut row, (key, person)| {
-        let (campaign, round, kind, identifier) = key;
-        row.push_bind(campaign.0).push_bind(round.0).push_bind(*kind as u8);
-        row.push_bind(identifier.0.to_vec()).push_bind(person.0.to_vec());
-    })
-    .await
-}
-
-async fn write_coupons(tx: &mut SqliteConnection, rows: &Rows) -> Result<(), Error> {
-    let head = "INSERT INTO coupons (campaign, round, kind, ordinal, number, person, pass, \
-                granted_at_ms, ends_at_ms) ";
-    insert(tx, "coupons", head, &rows.coupons, |mut row, (campaign, at, granted)| {
-        let coupon = granted.coupon;
-        row.push_bind(campaign.0).push_bind(coupon.round.0).push_bind(coupon.kind.0);
-        row.push_bind(coupon.ordinal).push_bind(coupon.to_string());
-        row.push_bind(granted.person.0.to_vec()).push_bind(granted.pass.0.to_vec());
-        row.push_bind(at.0).push_bind(granted.ends_at.0);
-    })
-    .await?;
-    for (key, (first, last)) in &rows.granted {
-        count(tx, *key, *first, *last).await?;
-    }
-    for (campaign, round) in &rows.expired {
-        expire(tx, *campaign, *round).await?;
-    }
-    Ok(())
-}
-
-async fn write_money(tx: &mut SqliteConnection, shard: u32, rows: &Rows) -> Result<(), Error> {
-    let head = "INSERT INTO postings (shard, seq, line, campaign, pool, source, target, fen) ";
-    insert(tx, "postings", head, &rows.postings, |mut row, (seq, line, campaign, posting)| {
-        row.push_bind(shard).push_bind(*seq).push_bind(*line);
-        row.push_bind(campaign.0).push_bind(posting.pool.0);
-        row.push_bind(account(posting.from)).push_bind(account(posting.to));
-        row.push_bind(posting.fen.get().cast_signed());
-    })
-    .await?;
-    for ((campaign, pool), change) in &rows.balances {
-        balance(tx, *campaign, *pool, *change).await?;
-    }
-    let head = "INSERT INTO interlock (shard, seq, line, campaign, change, at_ms) ";
-    insert(tx, "interlock", head, &rows.interlock, |mut row, (seq, line, campaign, change, at)| {
-        let change = match change {
-            Interlock::Tripped => "tripped",
-            Interlock::Resumed => "resumed",
+    /// Which shard of its campaigns `log` is, as far as it is in the store.
+    pub async fn shards(&self, log: LogNo) -> Result<BTreeMap<CampaignNo, Shard>, Error> {
+        let openings = "SELECT campaign, shard, shards FROM openings WHERE log = $1";
+        let rows = self.query(openings, &[log.into()]).await?;
+        let shard = |row: &Values| match row.as_slice() {
+            [campaign, no, of] => {
+                let campaign = CampaignNo(u16::try_from(campaign.number()).ok()?);
+                let no = u8::try_from(no.number()).ok()?;
+                Some((campaign, Shard { no, of: u8::try_from(of.number()).ok()? }))
+            }
+            _ => None,
         };
-        row.push_bind(shard).push_bind(*seq).push_bind(*line);
-        row.push_bind(campaign.0).push_bind(change).push_bind(at.0);
-    })
-    .await
+        let wrong = || Error::Contradiction { table: "openings", why: "not a shard".to_owned() };
+        rows.iter().map(|row| shard(row).ok_or_else(wrong)).collect()
+    }
 }
 
-/// The stock goes on exactly where the coupons before these ended (I1).
-async fn count(
-    tx: &mut SqliteConnection,
-    (campaign, round, kind): (CampaignNo, RoundNo, KindNo),
-    first: u32,
-    last: u32,
-) -> Result<(), Error> {
-    let statement = "UPDATE stock SET granted = $1
-                     WHERE campaign = $2 AND round = $3 AND kind = $4 AND granted = $5";
-    let query = sqlx::query(statement).bind(last).bind(campaign.0).bind(round.0).bind(kind.0);
-    let done = query.bind(i64::from(first) - 1).execute(tx).await;
-    one(done, "stock", || format!("coupon {first} of {round:?} and {kind:?} is not the next one"))
+/// The rows of one log on their way into the store.
+struct Batch {
+    tx: Tx,
+    log: LogNo,
 }
 
-async fn expire(
-    tx: &mut SqliteConnection,
-    campaign: CampaignNo,
-    round: RoundNo,
-) -> Result<(), Error> {
-    let statement =
-        "UPDATE rounds SET expired = 1 WHERE campaign = $1 AND round = $2 AND expired = 0";
-    let done = sqlx::query(statement).bind(campaign.0).bind(round.0).execute(tx).await;
-    one(done, "rounds", || format!("{round:?} is not there or has expired before"))
-}
+impl Batch {
+    /// Campaigns, pools, kinds and rounds. What other logs say of a campaign they have to say alike.
+    async fn terms(&mut self, rows: &Rows) -> Result<(), Error> {
+        let log = self.log;
+        let agree = "ON CONFLICT (campaign) DO UPDATE SET name = excluded.name
+                     WHERE campaigns.name = excluded.name";
+        let head = "INSERT INTO campaigns (campaign, name)";
+        self.insert("campaigns", head, agree, &rows.campaigns, |(campaign, name)| {
+            vec![campaign.0.into(), name.as_str().into()]
+        })
+        .await?;
+        let agree = "ON CONFLICT (campaign, kind) DO UPDATE SET name = excluded.name
+                     WHERE kinds.name = excluded.name AND kinds.pool = excluded.pool
+                         AND kinds.face_fen = excluded.face_fen";
+        let head = "INSERT INTO kinds (campaign, kind, name, pool, face_fen)";
+        self.insert("kinds", head, agree, &rows.kinds, |(campaign, kind, terms)| {
+            let face = terms.face.get().cast_signed();
+            let (name, pool) = (terms.name.as_str().into(), terms.pool.0.into());
+            vec![campaign.0.into(), kind.0.into(), name, pool, face.into()]
+        })
+        .await?;
+        let head = "INSERT INTO openings (log, campaign, shard, shards)";
+        self.insert("openings", head, "", &rows.openings, |(campaign, shard)| {
+            vec![log.into(), campaign.0.into(), shard.no.into(), shard.of.into()]
+        })
+        .await?;
+        let head = "INSERT INTO pools (log, campaign, pool, name)";
+        self.insert("pools", head, "", &rows.pools, |(campaign, pool, name)| {
+            vec![log.into(), campaign.0.into(), pool.0.into(), name.as_str().into()]
+        })
+        .await?;
+        let (armed, received): (Vec<_>, Vec<_>) = rows.rounds.iter().partition(|(_, it)| it.1);
+        let agree =
+            "ON CONFLICT (log, campaign, round) DO UPDATE SET ends_at_ms = excluded.ends_at_ms
+                     WHERE rounds.opens_at_ms = excluded.opens_at_ms
+                         AND rounds.ends_at_ms = excluded.ends_at_ms";
+        for (rounds, tail) in [(armed, ""), (received, agree)] {
+            let head = "INSERT INTO rounds (log, campaign, round, opens_at_ms, ends_at_ms)";
+            self.insert("rounds", head, tail, &rounds, |((campaign, round), (window, _))| {
+                let key = [log.into(), campaign.0.into(), round.0.into()];
+                [&key[..], &[window.from.0.into(), window.until.0.into()]].concat()
+            })
+            .await?;
+        }
+        Ok(())
+    }
 
-async fn balance(
-    tx: &mut SqliteConnection,
-    campaign: CampaignNo,
-    pool: PoolNo,
-    change: Change,
-) -> Result<(), Error> {
-    let statement = "UPDATE pools SET budget_fen = budget_fen + $1,
-                         available_fen = available_fen + $2,
-                         reserved_fen = reserved_fen + $3,
-                         frozen_fen = frozen_fen + $4
-                     WHERE campaign = $5 AND pool = $6";
-    let query = sqlx::query(statement).bind(change.budget).bind(change.available);
-    let query = query.bind(change.reserved).bind(change.frozen);
-    let done = query.bind(campaign.0).bind(pool.0).execute(tx).await;
-    one(done, "pools", || format!("{pool:?} is not there"))
+    async fn stock(&mut self, rows: &Rows) -> Result<(), Error> {
+        let log = self.log;
+        let head = "INSERT INTO stock (log, campaign, round, kind)";
+        let key = |((campaign, round, kind), _): &(&(CampaignNo, RoundNo, KindNo), &Stock)| {
+            vec![log.into(), campaign.0.into(), round.0.into(), kind.0.into()]
+        };
+        let armed: Vec<_> = rows.stock.iter().filter(|(_, stock)| stock.armed).collect();
+        self.insert("stock", head, "", &armed, key).await?;
+        let received: Vec<_> =
+            rows.stock.iter().filter(|(_, stock)| stock.received && !stock.armed).collect();
+        let there = "ON CONFLICT (log, campaign, round, kind) DO UPDATE SET last = stock.last";
+        self.insert("stock", head, there, &received, key).await?;
+        for (key, stock) in &rows.stock {
+            self.change(*key, *stock).await?;
+        }
+        Ok(())
+    }
+
+    /// The stock goes on where the coupons before these ended (I1): in the embedded log exactly
+    /// there, in others ahead of it, since an entry that was lost took its turn with it.
+    async fn change(
+        &mut self,
+        (campaign, round, kind): (CampaignNo, RoundNo, KindNo),
+        stock: Stock,
+    ) -> Result<(), Error> {
+        let Stock { units, granted, first, last, .. } = stock;
+        let key = [self.log.into(), campaign.0.into(), round.0.into(), kind.0.into(), units.into()];
+        if granted == 0 {
+            let change = "UPDATE stock SET quantity = quantity + $5
+                          WHERE log = $1 AND campaign = $2 AND round = $3 AND kind = $4";
+            let why = || format!("{round:?} has no stock of {kind:?}");
+            return self.one("stock", change, &key, why).await;
+        }
+        let least = if self.log == LogNo::EMBEDDED { first.saturating_sub(1) } else { 0 };
+        let change = "UPDATE stock SET quantity = quantity + $5, granted = granted + $6, last = $7
+                      WHERE log = $1 AND campaign = $2 AND round = $3 AND kind = $4
+                          AND last >= $8 AND last < $9";
+        let of = [granted.into(), last.into(), least.into(), first.into()];
+        let why = || format!("turn {first} of {round:?} and {kind:?} is not the next one");
+        self.one("stock", change, &[&key[..], &of].concat(), why).await
+    }
+
+    async fn passes(&mut self, rows: &Rows) -> Result<(), Error> {
+        let log = self.log;
+        let head = "INSERT INTO passes
+                    (log, campaign, round, pass, person, kinds, bound_at_ms, expires_at_ms)";
+        self.insert("passes", head, "", &rows.passes, |(campaign, at, passed)| {
+            vec![
+                log.into(),
+                campaign.0.into(),
+                passed.round.0.into(),
+                passed.pass.0[..].into(),
+                passed.person.0[..].into(),
+                passed.kinds.0.into(),
+                at.0.into(),
+                passed.expires_at.0.into(),
+            ]
+        })
+        .await?;
+        let head = "INSERT INTO proofs (campaign, round, proof, pass)";
+        self.insert("proofs", head, "", &rows.proofs, |(campaign, round, proof, pass)| {
+            vec![campaign.0.into(), round.0.into(), proof.0[..].into(), pass.0[..].into()]
+        })
+        .await?;
+        let bindings: Vec<_> = rows.bindings.iter().collect();
+        let head = "INSERT INTO bindings (campaign, round, identifier_kind, identifier, person)";
+        // A person's next pass binds the same identifiers again. One that is somebody else's is left
+        // as it is, so fewer rows change than were given, and that is a contradiction.
+        let tail = "ON CONFLICT (campaign, round, identifier_kind, identifier)
+                    DO UPDATE SET person = excluded.person WHERE bindings.person = excluded.person";
+        self.insert("bindings", head, tail, &bindings, |(key, person)| {
+            let (campaign, round, kind, identifier) = key;
+            let kind = *kind as u8;
+            let of = [identifier.0[..].into(), person.0[..].into()];
+            [&[campaign.0.into(), round.0.into(), kind.into()], &of[..]].concat()
+        })
+        .await
+    }
+
+    async fn money(&mut self, rows: &Rows) -> Result<(), Error> {
+        let log = self.log;
+        let head = "INSERT INTO postings (log, seq, line, campaign, pool, source, target, fen)";
+        self.insert("postings", head, "", &rows.postings, |(seq, line, campaign, posting)| {
+            vec![
+                log.into(),
+                (*seq).into(),
+                (*line).into(),
+                campaign.0.into(),
+                posting.pool.0.into(),
+                account(posting.from).into(),
+                account(posting.to).into(),
+                posting.fen.get().cast_signed().into(),
+            ]
+        })
+        .await?;
+        for ((campaign, pool), change) in &rows.balances {
+            self.balance(*campaign, *pool, *change).await?;
+        }
+        Ok(())
+    }
+
+    async fn balance(
+        &mut self,
+        campaign: CampaignNo,
+        pool: PoolNo,
+        change: Change,
+    ) -> Result<(), Error> {
+        let update = "UPDATE pools SET budget_fen = budget_fen + $1,
+                          available_fen = available_fen + $2,
+                          reserved_fen = reserved_fen + $3,
+                          frozen_fen = frozen_fen + $4
+                      WHERE log = $5 AND campaign = $6 AND pool = $7";
+        let Change { budget, available, reserved, frozen } = change;
+        let by = [budget.into(), available.into(), reserved.into(), frozen.into()];
+        let key = [self.log.into(), campaign.0.into(), pool.0.into()];
+        let why = || format!("{pool:?} is not there");
+        self.one("pools", update, &[&by[..], &key].concat(), why).await
+    }
+
+    async fn coupons(&mut self, rows: &Rows) -> Result<(), Error> {
+        let log = self.log;
+        let head = "INSERT INTO coupons (log, campaign, round, kind, ordinal, number, person, pass,
+                    pool, fen, granted_at_ms, ends_at_ms)";
+        self.insert("coupons", head, "", &rows.coupons, |(campaign, at, granted, posting)| {
+            let coupon = granted.coupon;
+            vec![
+                log.into(),
+                campaign.0.into(),
+                coupon.round.0.into(),
+                coupon.kind.0.into(),
+                coupon.ordinal.into(),
+                Value::Text(coupon.to_string()),
+                granted.person.0[..].into(),
+                granted.pass.0[..].into(),
+                posting.pool.0.into(),
+                posting.fen.get().cast_signed().into(),
+                at.0.into(),
+                granted.ends_at.0.into(),
+            ]
+        })
+        .await?;
+        for (campaign, round) in &rows.expired {
+            let expire = "UPDATE rounds SET expired = 1
+                          WHERE log = $1 AND campaign = $2 AND round = $3 AND expired = 0";
+            let key = [log.into(), campaign.0.into(), round.0.into()];
+            let why = || format!("{round:?} is not there or has expired before");
+            self.one("rounds", expire, &key, why).await?;
+        }
+        Ok(())
+    }
+
+    /// Transfers, the interlock, and the entries themselves.
+    async fn rest(&mut self, rows: &Rows) -> Result<(), Error> {
+        let log = self.log;
+        let head = "INSERT INTO transfers
+                    (log, seq, line, campaign, direction, peer, number, round, kind, units, pool)";
+        self.insert("transfers", head, "", &rows.transfers, |transfer| {
+            let (seq, line, campaign, direction, transfer) = transfer;
+            let direction = match direction {
+                Direction::Sent => "sent",
+                Direction::Received => "received",
+            };
+            let load = match transfer.load {
+                Load::Stock { round, kind, units, .. } => {
+                    [round.0.into(), kind.0.into(), units.into(), Value::Null]
+                }
+                Load::Funds { pool } => [Value::Null, Value::Null, Value::Null, pool.0.into()],
+            };
+            let key = [log.into(), (*seq).into(), (*line).into(), campaign.0.into()];
+            let pair = [direction.into(), transfer.peer.into(), transfer.number.into()];
+            [&key[..], &pair, &load].concat()
+        })
+        .await?;
+        let head = "INSERT INTO interlock (log, seq, line, campaign, change, at_ms)";
+        self.insert("interlock", head, "", &rows.interlock, |(seq, line, campaign, change, at)| {
+            let change = match change {
+                Interlock::Tripped => "tripped",
+                Interlock::Resumed => "resumed",
+            };
+            let key = [log.into(), (*seq).into(), (*line).into(), campaign.0.into()];
+            [&key[..], &[change.into(), at.0.into()]].concat()
+        })
+        .await?;
+        let head = "INSERT INTO events (log, seq, at_ms, body)";
+        self.insert("events", head, "", &rows.events, |(seq, at, body)| {
+            vec![log.into(), (*seq).into(), at.0.into(), body.as_slice().into()]
+        })
+        .await
+    }
+
+    /// Inserts `rows`: all of them, or it is an error.
+    async fn insert<T>(
+        &mut self,
+        table: &'static str,
+        head: &str,
+        tail: &str,
+        rows: &[T],
+        values: impl Fn(&T) -> Values,
+    ) -> Result<(), Error> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let done = self.tx.insert(head, tail, rows, values).await;
+        let written = done.map_err(|error| Error::in_table(table, error))?;
+        if written == rows.len() as u64 {
+            return Ok(());
+        }
+        let other = rows.len() as u64 - written;
+        let why = format!("{other} rows of {} are otherwise there", rows.len());
+        Err(Error::Contradiction { table, why })
+    }
+
+    /// Changes one row, or it is an error.
+    async fn one(
+        &mut self,
+        table: &'static str,
+        update: &str,
+        values: &[Value],
+        why: impl FnOnce() -> String,
+    ) -> Result<(), Error> {
+        let done = self.tx.execute(update, values).await;
+        match done.map_err(|error| Error::in_table(table, error))? {
+            1 => Ok(()),
+            _ => Err(Error::Contradiction { table, why: why() }),
+        }
+    }
 }
 
 fn account(account: Account) -> &'static str {
@@ -199,63 +341,5 @@ fn account(account: Account) -> &'static str {
         Account::Available => "available",
         Account::Reserved => "reserved",
         Account::Frozen => "frozen",
-    }
-}
-
-/// Inserts `rows`: all of them, or it is an error.
-async fn insert<T>(
-    tx: &mut SqliteConnection,
-    table: &'static str,
-    head: &'static str,
-    rows: &[T],
-    bind: impl Fn(Row<'_>, &T),
-) -> Result<(), Error> {
-    insert_or(tx, table, head, "", rows, bind).await
-}
-
-async fn insert_or<T>(
-    tx: &mut SqliteConnection,
-    table: &'static str,
-    head: &'static str,
-    tail: &'static str,
-    rows: &[T],
-    bind: impl Fn(Row<'_>, &T),
-) -> Result<(), Error> {
-    for some in rows.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new(head);
-        query.push_values(some, &bind).push(tail);
-        // Full statements are all alike and worth keeping.
-        let done = query.build().persistent(some.len() == ROWS).execute(&mut *tx).await;
-        let written = done.map_err(|error| contradicts(table, error))?.rows_affected();
-        if written != some.len() as u64 {
-            let why = format!(
-                "{} rows of {} are otherwise there",
-                some.len() as u64 - written,
-                some.len()
-            );
-            return Err(Error::Contradiction { table, why });
-        }
-    }
-    Ok(())
-}
-
-fn one(
-    done: Result<sqlx::sqlite::SqliteQueryResult, sqlx::Error>,
-    table: &'static str,
-    why: impl FnOnce() -> String,
-) -> Result<(), Error> {
-    match done.map_err(|error| contradicts(table, error))?.rows_affected() {
-        1 => Ok(()),
-        _ => Err(Error::Contradiction { table, why: why() }),
-    }
-}
-
-/// A broken constraint is a contradiction; any other fault may pass.
-fn contradicts(table: &'static str, error: sqlx::Error) -> Error {
-    match error.as_database_error() {
-        Some(database) if !matches!(database.kind(), ErrorKind::Other) => {
-            Error::Contradiction { table, why: database.message().to_owned() }
-        }
-        _ => error.into(),
     }
 }
