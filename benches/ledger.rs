@@ -14,7 +14,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group};
 use quan::ledger::embedded::{Embedded, Outcome};
 use quan::ledger::journal::{DiskFile, Folder, Journal, Options};
 use quan::ledger::machine::{Answer, Machine, Summary};
-use quan::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
+use quan::ledger::service::{BatchStats, LocalLedger, Watcher, told};
 use std::{
     fs::{self, File},
     io::Write,

@@ -15,9 +15,11 @@ use crate::ledger::redis::{self, Opening, RedisLedger};
 use crate::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
 use crate::ledger::snapshot::{self, thread::SnapshotThread};
 use crate::metrics::Metrics;
+use crate::node::Node;
 use crate::pass::{Desk, Keyring};
 use crate::plan::Plan;
 use crate::steward;
+use crate::store::Place;
 use anyhow::{Context, Result, bail, ensure};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
@@ -41,7 +43,7 @@ pub struct App {
     pub data: DataFolder,
     campaigns: Arc<Campaigns>,
     body: BodyLimits,
-    beside: Mutex<Option<(DrainThread, SnapshotThread)>>,
+    beside: Mutex<Option<Beside>>,
 }
 
 /// The app as one worker's requests hold it. Each worker has its own: if all held the same, each
@@ -129,17 +131,19 @@ impl App {
                 let ledger = LocalLedger::start(*embedded, move || time.now(), Box::new(watcher))?;
                 let watermark = ledger.view().watermark();
                 let drain = DrainThread::start(data.clone(), watermark, metrics.db_write())?;
-                (Box::new(ledger), Some((drain, SnapshotThread::start(&data)?)))
+                (Box::new(ledger), Beside::Here(drain, SnapshotThread::start(&data)?))
             }
             Home::Redis(opening) => {
                 let ledger = RedisLedger::start(*opening, move || time.now(), Box::new(watcher))?;
-                (Box::new(ledger), None)
+                let store = config.store.as_ref().map_or(Place::File(data.store()), |store| store.url.clone());
+                let node = Node::start(&ledger, &store, &data)?;
+                (Box::new(ledger), Beside::Node(node))
             }
         };
         let patience = Duration::from_millis(config.public.request_ms);
         let body = BodyLimits { bytes: config.public.body_bytes, patience };
-        let drain = beside.as_ref().map_or_else(Progress::default, |(drain, _)| drain.progress());
-        let beside = Mutex::new(beside);
+        let drain = beside.progress();
+        let beside = Mutex::new(Some(beside));
         Ok(App { clock, ledger, keys, drain, metrics, data, campaigns, body, beside })
     }
 
@@ -172,9 +176,8 @@ impl App {
     /// Ends the ledger after what waits is answered, and then what works beside it.
     pub fn close(&self) {
         self.ledger.close();
-        if let Some((drain, snapshots)) = self.beside.lock().take() {
-            drain.stop();
-            snapshots.stop();
+        if let Some(beside) = self.beside.lock().take() {
+            beside.stop();
         }
     }
 
@@ -242,6 +245,31 @@ fn not_ahead(last: At, now: At) -> Result<()> {
          another data folder (a rehearsal's must never be the real one)"
     );
     Ok(())
+}
+
+/// What works beside the ledger.
+enum Beside {
+    Here(DrainThread, SnapshotThread),
+    Node(Node),
+}
+
+impl Beside {
+    fn progress(&self) -> Progress {
+        match self {
+            Beside::Here(drain, _) => drain.progress(),
+            Beside::Node(node) => node.progress(),
+        }
+    }
+
+    fn stop(self) {
+        match self {
+            Beside::Here(drain, snapshots) => {
+                drain.stop();
+                snapshots.stop();
+            }
+            Beside::Node(node) => node.stop(),
+        }
+    }
 }
 
 /// Where the ledger is, campaigns being opened.

@@ -2,6 +2,7 @@
 //! keys folder, never values here.
 
 use crate::ledger::redis::RedisUrl;
+use crate::store::Place;
 use serde::Deserialize;
 use std::{
     fs,
@@ -21,6 +22,9 @@ pub struct Config {
     pub data: Data,
     /// Where the key files are.
     pub keys: Keys,
+    /// Where the store is, if not in the data folder.
+    #[serde(default)]
+    pub store: Option<Store>,
     /// Where the ledger is, if not in the data folder.
     #[serde(default)]
     pub ledger: Option<Ledger>,
@@ -70,6 +74,15 @@ pub struct Data {
     pub folder: PathBuf,
     /// The size of a journal segment in MiB.
     pub segment_mib: usize,
+}
+
+/// A store that several nodes share.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// `postgres://user:password@host:port/database`, `sqlite:///path`, or a path.
+    #[serde(deserialize_with = "from_text")]
+    pub url: Place,
 }
 
 /// A ledger that several nodes share.

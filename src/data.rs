@@ -24,6 +24,11 @@ impl DataFolder {
         self.0.join("journal")
     }
 
+    /// This node's id.
+    pub fn node(&self) -> PathBuf {
+        self.0.join("node")
+    }
+
     /// What this node told, if the ledger is elsewhere.
     pub fn acks(&self) -> PathBuf {
         self.0.join("acks")

@@ -6,6 +6,7 @@ use quan::{
     domain::At,
     ledger::redis::RedisUrl,
     serve::serve,
+    store::Place,
 };
 use std::{
     io::{self, Read, Write},
@@ -45,6 +46,10 @@ pub(crate) struct Serve {
     /// The ledger that several nodes share, as redis://host:port[,host:port ..], instead of the configuration's.
     #[arg(long)]
     ledger: Option<RedisUrl>,
+    /// The store that several nodes share, as postgres://user:password@host:port/database or a path, instead of the
+    /// configuration's.
+    #[arg(long, requires = "ledger")]
+    store: Option<Place>,
     /// Shards of a campaign that is opened for the first time.
     #[arg(long, default_value_t = 1, requires = "ledger", value_parser = clap::value_parser!(u8).range(1..=128))]
     shards: u8,
@@ -63,6 +68,7 @@ impl Serve {
         config.ops.listen = self.ops.unwrap_or(config.ops.listen);
         if let Some(url) = self.ledger {
             let replicas = config.ledger.map_or(0, |ledger| ledger.replicas);
+            config.store = self.store.map(|url| config::Store { url }).or(config.store);
             config.ledger = Some(config::Ledger { url, shards: self.shards, replicas });
         }
         let stop = if self.until_stdin_ends { Some(stdin_ends()?) } else { None };

@@ -34,25 +34,36 @@ pub struct DrainThread {
     thread: JoinHandle<()>,
 }
 
-/// How far a drain is, as others see it.
+/// How far a server's drains are, as others see them.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    status: OnceLock<Arc<Status>>,
+    statuses: OnceLock<Vec<Arc<Status>>>,
     ended: AtomicBool,
 }
 
 impl Progress {
-    /// The drain's numbers; `None` while the store is not open.
-    pub fn status(&self) -> Option<&Status> {
-        self.0.status.get().map(AsRef::as_ref)
+    /// The numbers of each drain; none while the store is not open.
+    pub fn statuses(&self) -> &[Arc<Status>] {
+        self.0.statuses.get().map_or(&[], Vec::as_slice)
     }
 
-    /// Whether nothing is carried on any more, for good.
+    /// Whether something is not carried on any more, for good.
     pub fn stopped(&self) -> bool {
         self.0.ended.load(Relaxed)
+    }
+
+    /// The store is open, and these carry the logs on.
+    pub(crate) fn opened(&self, statuses: Vec<Arc<Status>>) {
+        // They stay the same as long as the server runs.
+        let _ = self.0.statuses.set(statuses);
+    }
+
+    /// Something is not carried on any more.
+    pub(crate) fn ended(&self) {
+        self.0.ended.store(true, Relaxed);
     }
 }
 
@@ -75,7 +86,7 @@ impl DrainThread {
             if let Err(error) = runtime.block_on(work(&data, durable, timing, &shown, stopped)) {
                 tracing::error!(%error, "the store is not carried on; claims go on without it");
             }
-            shown.0.ended.store(true, Relaxed);
+            shown.ended();
         })?;
         Ok(DrainThread { stop, progress, thread })
     }
@@ -140,7 +151,7 @@ async fn work(
         return Ok(());
     };
     let mut drain = drain.timed(timing);
-    let _ = progress.0.status.set(drain.status());
+    progress.opened(vec![drain.status()]);
     let stop = async { drop(stopped.wait_for(|stop| *stop).await) };
     drain.run(stop).await?;
     let rest = async {

@@ -37,7 +37,7 @@ pub struct Readiness {
 struct DrainState {
     /// Whether the store is open; the numbers say nothing before.
     open: bool,
-    /// The last entry that is in the store.
+    /// The last entry that is in the store; over several logs, their sum.
     seq: u64,
     /// Durable entries that are not.
     lag: u64,
@@ -48,12 +48,13 @@ struct DrainState {
 
 impl DrainState {
     fn of(drain: &Progress) -> DrainState {
-        let status = drain.status();
+        let statuses = drain.statuses();
+        let sum = |what: fn(&Status) -> u64| statuses.iter().map(|status| what(status)).sum();
         DrainState {
-            open: status.is_some(),
-            seq: status.map_or(0, Status::seq),
-            lag: status.map_or(0, Status::lag),
-            failures: status.map_or(0, Status::failures),
+            open: !statuses.is_empty(),
+            seq: sum(Status::seq),
+            lag: sum(Status::lag),
+            failures: sum(Status::failures),
             stopped: drain.stopped(),
         }
     }

@@ -172,11 +172,15 @@ impl Metrics {
 
     fn drain(&self, app: &App) {
         self.gauge(&c::DRAIN_STOPPED, &[]).set(flag(app.drain.stopped()));
-        let Some(drain) = app.drain.status() else { return };
-        self.gauge(&c::DRAIN_LAG, &[]).set(float(drain.lag()));
-        let age = drain.oldest_at().map_or(0, |at| app.clock.now().ms_since(at).max(0));
+        let drains = app.drain.statuses();
+        if drains.is_empty() {
+            return;
+        }
+        self.gauge(&c::DRAIN_LAG, &[]).set(float(drains.iter().map(|drain| drain.lag()).sum()));
+        let oldest = drains.iter().filter_map(|drain| drain.oldest_at()).min();
+        let age = oldest.map_or(0, |at| app.clock.now().ms_since(at).max(0));
         self.gauge(&c::DRAIN_AGE, &[]).set(seconds(age));
-        self.counter(&c::DB_BUSY, &[]).absolute(drain.failed_ever());
+        self.counter(&c::DB_BUSY, &[]).absolute(drains.iter().map(|drain| drain.failed_ever()).sum());
     }
 }
 

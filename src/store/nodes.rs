@@ -29,8 +29,8 @@ pub struct Recovery {
     pub epoch: u64,
     /// The node that asked for it.
     pub asked_by: String,
-    /// When, by the database's clock.
-    pub asked_at: At,
+    /// How long ago, by the database's clock.
+    pub asked_ms_ago: i64,
 }
 
 /// A node's word that it tells nobody anything of an epoch any more.
@@ -103,14 +103,14 @@ impl Store {
 
     /// Recoveries that were asked for and are not finished.
     pub async fn open_recoveries(&self) -> Result<Vec<Recovery>, Error> {
-        let open = "SELECT log, epoch, asked_by, asked_at_ms FROM recoveries WHERE done = 0
+        let open = "SELECT log, epoch, asked_by, now_ms() - asked_at_ms FROM recoveries WHERE done = 0
                     ORDER BY log, epoch";
-        self.all(open, &[], |[log, epoch, by, at]| {
+        self.all(open, &[], |[log, epoch, by, ago]| {
             Ok(Recovery {
                 log: LogNo::read(&log)?,
                 epoch: unsigned(epoch.number())?,
                 asked_by: by.text(),
-                asked_at: At(at.number()),
+                asked_ms_ago: ago.number(),
             })
         })
         .await
@@ -154,6 +154,13 @@ impl Store {
         }
         tx.commit().await?;
         Ok(())
+    }
+
+    /// The last epoch of `log` that was to be closed; 0 if none.
+    pub async fn closed(&self, log: LogNo) -> Result<u64, Error> {
+        let last = "SELECT COALESCE(MAX(epoch), 0) FROM recoveries WHERE log = $1";
+        let rows = self.query(last, &[log.into()]).await?;
+        unsigned(rows.first().and_then(|row| row.first()).map_or(0, Value::number))
     }
 
     /// Who has closed an epoch.

@@ -6,20 +6,27 @@ use super::office::Office;
 use super::opening::Opening;
 use super::place::{Ask, Cell};
 use super::reader::{Reader, holder};
+use super::recovery::Custodian;
 use super::scripts::look;
 use super::shared::{Places, Shared};
-use super::topology::RedisUrl;
+use super::stream::Stream;
+use super::topology::{RedisUrl, Topology};
 use super::writer::Writer;
 use crate::domain::{At, CampaignNo, PersonId, RoundNo};
 use crate::ledger::machine::{Command, Held};
 use crate::ledger::service::{Ledger, NotTaken, QUEUE, View, Waiting, Watcher};
+use crate::store::{LogNo, Store};
 use futures_util::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
 use redis::{Value, cmd};
 use std::{
     io,
     path::PathBuf,
-    sync::{Arc, mpsc::sync_channel},
+    sync::{
+        Arc,
+        atomic::Ordering::Relaxed,
+        mpsc::sync_channel,
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -106,6 +113,30 @@ impl RedisLedger {
         // An error means that the thread has ended, which the view tells.
         let _ = start.recv();
         Ok(RedisLedger { shared, office, runtime: handle, stop, thread: Mutex::new(Some(thread)) })
+    }
+}
+
+/// A log that can be read on.
+#[derive(Clone)]
+pub(crate) struct Log {
+    topology: Arc<Topology>,
+    cell: Arc<Cell>,
+}
+
+impl Log {
+    /// Its number in the store.
+    pub(crate) fn no(&self) -> LogNo {
+        LogNo(self.cell.place.log())
+    }
+
+    /// The last seq that this node's answers rest on.
+    pub(crate) fn replied(&self) -> u64 {
+        self.cell.seen().replied
+    }
+
+    /// Reads it after `seq`.
+    pub(crate) fn after(&self, seq: u64) -> Stream {
+        Stream::after(Arc::clone(&self.topology), Arc::clone(&self.cell), seq)
     }
 }
 
@@ -220,6 +251,24 @@ impl Ledger for RedisLedger {
 }
 
 impl RedisLedger {
+    /// Who closes epochs and recovers logs on behalf of `node`.
+    pub(crate) fn custodian(&self, store: Store, node: String) -> Custodian {
+        Custodian { shared: Arc::clone(&self.shared), store, node }
+    }
+
+    /// Every log, to be read on.
+    pub(crate) fn logs(&self) -> Vec<Log> {
+        let campaigns = self.shared.campaigns();
+        let cells = campaigns.iter().flat_map(|(_, places)| places.all());
+        let topology = &self.shared.topology;
+        cells.map(|cell| Log { topology: Arc::clone(topology), cell: Arc::clone(cell) }).collect()
+    }
+
+    /// How far the masters' clocks are ahead of this node's, in milliseconds, as last seen.
+    pub(crate) fn ahead_ms(&self) -> i64 {
+        self.shared.ahead_ms.load(Relaxed)
+    }
+
     fn cell(&self, campaign: CampaignNo, person: PersonId) -> Option<Arc<Cell>> {
         let places = self.shared.places(campaign)?;
         let of = u8::try_from(places.shards.len()).ok()?;

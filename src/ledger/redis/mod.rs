@@ -26,12 +26,15 @@ mod opening;
 mod place;
 mod preflight;
 mod reader;
+mod recovery;
 pub(crate) mod scripts;
 mod shared;
 mod standing;
+mod stream;
 mod topology;
 mod writer;
 
+pub(crate) use ledger::Log;
 pub use ledger::{Options, RedisLedger};
 pub use opening::{OpenError, Opening};
 pub use topology::{RedisUrl, UrlError};

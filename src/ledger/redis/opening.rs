@@ -7,7 +7,7 @@ use super::keys::{DIRECTORY_TAG, Key, Place, slot};
 use super::link::{Item, Link, Told};
 use super::preflight::{self, Unfit};
 use super::scripts::{LookReply, ReopenReply, RestoreReply, look, number, read_number, reopen, restore};
-use super::topology::{RedisUrl, Topology};
+use super::topology::Topology;
 use super::{NotSent, ledger::Options};
 use crate::domain::{At, CampaignNo, Fen, PoolNo, Shard};
 use crate::funds::{Account, Posting};

@@ -44,6 +44,10 @@ pub(super) struct Seen {
     pub(super) open: bool,
     /// The last epoch of which this node tells nothing any more.
     pub(super) closed: u64,
+    /// The last epoch of which it has handed over what it told.
+    pub(super) handed_over: u64,
+    /// Whether the last look, or a script, found it under another master.
+    fenced: bool,
     /// The highest seq that an answer was about.
     pub(super) replied: u64,
     /// What this node granted and has not read in the log: seq, round, kind.
@@ -65,13 +69,20 @@ impl Seen {
     /// It was looked at: it is in `epoch`, and decides or not.
     pub(super) fn look(&mut self, epoch: u64, open: bool) {
         (self.epoch, self.open, self.looked) = (epoch, open, Some(Instant::now()));
+        self.fenced = !open;
     }
 
     /// A script said that it is in another epoch, or under another master.
     pub(super) fn fenced(&mut self, epoch: u64) {
+        self.fenced |= epoch == self.epoch;
         // A later epoch was opened by somebody; the same one is to be reconciled.
         self.open = epoch > self.epoch;
         self.epoch = self.epoch.max(epoch);
+    }
+
+    /// Whether it is to be recovered.
+    pub(super) fn was_fenced(&self) -> bool {
+        self.fenced
     }
 
     /// This node granted a coupon at `seq`.

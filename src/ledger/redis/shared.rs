@@ -1,7 +1,6 @@
 //! What the tasks of this ledger share, and how a campaign stands over all its shards.
 
 use super::acks::Acks;
-use super::keys::Part;
 use super::place::Cell;
 use super::topology::Topology;
 use crate::domain::{At, CampaignNo, KindNo, RoundNo};

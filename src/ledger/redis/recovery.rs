@@ -1,0 +1,321 @@
+//! Bringing a log back that is under another master: what was told is put back, and the next epoch begins.
+//!
+//! # What always holds
+//!
+//! - An epoch goes on only after every node that may have told something of it has closed it, has handed over
+//!   what it told, and tells nothing of it any more.
+//! - What anybody was told is in the log afterwards. An entry that nobody has was never told; an entry without events
+//!   stands in its place.
+//! - Two different entries of one seq are never resolved here: the log stays shut and says so.
+//!
+//! Every step repeats safely, so whoever finds a recovery unfinished goes on with it.
+
+use super::acks::Ack;
+use super::effects::changes;
+use super::entry::{self, Logged};
+use super::keys::Place;
+use super::link::{Item, Link, Told};
+use super::place::Cell;
+use super::scripts::{LookReply, ReopenReply, RestoreReply, look, reopen, restore};
+use super::shared::Shared;
+use crate::domain::{At, Shard};
+use crate::ledger::event::codec;
+use crate::ledger::journal::Entry;
+use crate::store::{self, LogNo, Record, Recovery, Store};
+use redis::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
+
+/// How often what is to be recovered is looked for.
+const LOOK: Duration = Duration::from_millis(200);
+/// How often this node says that it is there, and forgets what the store has.
+const SEEN: Duration = Duration::from_secs(2);
+/// A recovery that its asker has not finished by then is anybody's.
+const ABANDONED_MS: i64 = 5_000;
+/// Entries that are read at once.
+const MOST: usize = 5_000;
+
+/// Why a recovery does not go on.
+#[derive(Debug, thiserror::Error)]
+enum Stuck {
+    #[error("the store: {0}")]
+    Store(#[from] store::Error),
+    #[error("waiting for node {0} to close the epoch")]
+    Node(String),
+    #[error("Redis: {0}")]
+    Redis(String),
+    #[error("what this node told can't be read: {0}")]
+    Acks(String),
+    #[error("two different entries of seq {seq}: {who}")]
+    Conflict { seq: u64, who: String },
+}
+
+/// Closes epochs on behalf of this node, and recovers logs.
+pub(crate) struct Custodian {
+    pub(super) shared: Arc<Shared>,
+    pub(super) store: Store,
+    pub(super) node: String,
+}
+
+impl Custodian {
+    /// Closes what was closed before a restart: this node tells nothing of epochs that are, or were, recovered.
+    pub(crate) async fn remember(&self) -> Result<(), store::Error> {
+        for cell in self.cells() {
+            let log = LogNo(cell.place.log());
+            let closed = self.store.closed(log).await?;
+            let mut seen = cell.seen();
+            seen.closed = seen.closed.max(closed);
+        }
+        Ok(())
+    }
+
+    /// Works until it is dropped.
+    pub(crate) async fn run(self) {
+        let mut seen = Instant::now();
+        let mut said = BTreeMap::new();
+        loop {
+            if let Err(error) = self.look(&mut said).await {
+                tracing::warn!(%error, "recoveries can't be looked for");
+            }
+            if seen.elapsed() > SEEN {
+                seen = Instant::now();
+                if let Err(error) = self.tidy().await {
+                    tracing::warn!(%error, "the store does not hear of this node");
+                }
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn tidy(&self) -> Result<(), store::Error> {
+        self.store.seen(&self.node).await?;
+        let stored = self.store.logs().await?.into_iter().map(|(log, seq)| (log.0, seq));
+        self.shared.acks.forget(stored.collect());
+        Ok(())
+    }
+
+    fn cells(&self) -> Vec<Arc<Cell>> {
+        let campaigns = self.shared.campaigns();
+        campaigns.iter().flat_map(|(_, places)| places.all().cloned().collect::<Vec<_>>()).collect()
+    }
+
+    async fn look(&self, said: &mut BTreeMap<LogNo, String>) -> Result<(), store::Error> {
+        let cells = self.cells();
+        for cell in &cells {
+            let (epoch, fenced) = {
+                let seen = cell.seen();
+                (seen.epoch, seen.was_fenced())
+            };
+            if fenced && self.store.ask_recovery(LogNo(cell.place.log()), epoch, &self.node).await? {
+                tracing::warn!(place = ?cell.place, epoch, "a log is under another master: to be recovered");
+            }
+        }
+        for recovery in self.store.open_recoveries().await? {
+            let cell = cells.iter().find(|cell| cell.place.log() == recovery.log.0);
+            let done = async {
+                self.close(&recovery, cell.map(AsRef::as_ref)).await?;
+                match cell {
+                    Some(cell) if self.is_ours(&recovery) => self.recover(&recovery, cell).await,
+                    _ => Ok(()),
+                }
+            };
+            match done.await {
+                Ok(()) => drop(said.remove(&recovery.log)),
+                Err(stuck) => {
+                    let why = stuck.to_string();
+                    if said.get(&recovery.log) != Some(&why) {
+                        tracing::error!(log = %recovery.log, epoch = recovery.epoch, why, "a log stays shut");
+                    }
+                    said.insert(recovery.log, why);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is for this node to go on with it.
+    fn is_ours(&self, recovery: &Recovery) -> bool {
+        recovery.asked_by == self.node || recovery.asked_ms_ago > ABANDONED_MS
+    }
+
+    /// Tells nobody anything of that epoch any more, and hands over what was told.
+    async fn close(&self, recovery: &Recovery, cell: Option<&Cell>) -> Result<(), Stuck> {
+        if let Some(cell) = cell {
+            let mut seen = cell.seen();
+            if seen.closed >= recovery.epoch && seen.handed_over >= recovery.epoch {
+                return Ok(());
+            }
+            // From here on nothing is told; what is being written down just now is told or not by this.
+            seen.closed = seen.closed.max(recovery.epoch);
+        }
+        let closings = self.store.closings(recovery.log, recovery.epoch).await?;
+        if closings.iter().any(|closing| closing.node == self.node) {
+            // Before a restart.
+            if let Some(cell) = cell {
+                cell.seen().handed_over = recovery.epoch;
+            }
+            return Ok(());
+        }
+        let stored = self.store.seq(recovery.log).await?;
+        let acks = self.shared.acks.read(recovery.log.0, 0).await.ok_or_else(|| Stuck::Acks("stopping".to_owned()))?;
+        let acks = acks.map_err(|error| Stuck::Acks(error.to_string()))?;
+        let acks: Vec<Ack> = acks.into_iter().filter(|ack| ack.epoch <= recovery.epoch).collect();
+        let told = acks.iter().map(|ack| ack.seq).max().unwrap_or(0);
+        let mut records: BTreeMap<u64, Record> = BTreeMap::new();
+        for ack in acks.into_iter().filter(|ack| ack.seq > stored) {
+            if let Some((at, body)) = ack.entry {
+                records.insert(ack.seq, Record { seq: ack.seq, at, body });
+            }
+        }
+        let records: Vec<Record> = records.into_values().collect();
+        self.store.close_epoch(recovery.log, recovery.epoch, &self.node, told, &records).await?;
+        if let Some(cell) = cell {
+            let mut seen = cell.seen();
+            seen.handed_over = seen.handed_over.max(recovery.epoch);
+        }
+        Ok(())
+    }
+
+    /// Puts back what is missing and opens the next epoch, if every node has closed this one.
+    async fn recover(&self, recovery: &Recovery, cell: &Cell) -> Result<(), Stuck> {
+        let start = Instant::now();
+        let Recovery { log, epoch, .. } = *recovery;
+        let closings = self.store.closings(log, epoch).await?;
+        let closed: BTreeSet<&str> = closings.iter().map(|closing| closing.node.as_str()).collect();
+        let nodes = self.store.nodes().await?;
+        if let Some(node) = nodes.iter().find(|node| !node.left && !closed.contains(node.node.as_str())) {
+            return Err(Stuck::Node(node.node.clone()));
+        }
+        let place = cell.place;
+        let touch = Item::script(look(place));
+        let mut link = Link::to(Arc::clone(&self.shared.topology), place.slot(), self.shared.replicas, touch);
+        let (there, end) = match self.looked(&mut link).await? {
+            LookReply::Seen { open: true, epoch: there, .. } if there > epoch => {
+                self.store.finish_recovery(log, epoch).await?;
+                return Ok(());
+            }
+            LookReply::Seen { epoch, seq, .. } => (epoch, seq),
+            LookReply::Absent { .. } => (0, 0),
+        };
+        // Nobody else writes its rows now: every node has closed the epoch, so nobody takes this cursor back to
+        // write of the old master's.
+        let cursor = self.store.take(log, &self.node).await?;
+        let evidence = self.evidence(recovery, cursor.seq, end).await?;
+        self.agrees(&mut link, place, cursor.seq, end, &evidence).await?;
+        let told = closings.iter().map(|closing| closing.acked_seq).max().unwrap_or(0);
+        let last = told.max(cursor.seq).max(evidence.keys().next_back().copied().unwrap_or(0));
+        let restored = self.restore(&mut link, cell, epoch, (end, last), &evidence).await?;
+        let call = reopen(place, there, epoch.max(there).saturating_add(1)).map_err(|error| Stuck::Redis(error.to_string()))?;
+        match link.run(&[Item::script(call)]).await.pop() {
+            Some(Told::Done(value)) => match ReopenReply::read(value) {
+                Ok(ReopenReply::Reopened { .. } | ReopenReply::Taken { .. }) => {}
+                other => return Err(Stuck::Redis(format!("{other:?}"))),
+            },
+            other => return Err(Stuck::Redis(format!("{other:?}"))),
+        }
+        self.store.release(cursor).await?;
+        self.store.finish_recovery(log, epoch).await?;
+        cell.kick.notify_one();
+        tracing::warn!(
+            ?place, epoch, end, last, restored, ms = start.elapsed().as_millis(),
+            "a log is recovered"
+        );
+        Ok(())
+    }
+
+    async fn looked(&self, link: &mut Link) -> Result<LookReply, Stuck> {
+        match link.read(&[]).await.1 {
+            Told::Done(value) => LookReply::read(value).map_err(|error| Stuck::Redis(error.to_string())),
+            Told::NotDone(why) => Err(Stuck::Redis(why)),
+            Told::Unknown => Err(Stuck::Redis("no answer".to_owned())),
+        }
+    }
+
+    /// What is known of the log outside Redis: what nodes told, and beyond its end in Redis what the store has.
+    async fn evidence(&self, recovery: &Recovery, stored: u64, end: u64) -> Result<BTreeMap<u64, Record>, Stuck> {
+        let mut all: BTreeMap<u64, Record> = BTreeMap::new();
+        let mut from_store = Vec::new();
+        let mut after = end;
+        while after < stored {
+            let some = self.store.events_after(recovery.log, after, MOST).await?;
+            let Some(last) = some.last() else { break };
+            after = last.seq;
+            from_store.extend(some);
+        }
+        let told = self.store.evidence(recovery.log, recovery.epoch).await?;
+        for record in from_store.into_iter().chain(told.into_iter().map(|it| it.record)) {
+            if let Some(before) = all.get(&record.seq)
+                && *before != record
+            {
+                return Err(Stuck::Conflict { seq: record.seq, who: "nodes and store".to_owned() });
+            }
+            all.insert(record.seq, record);
+        }
+        Ok(all)
+    }
+
+    /// What Redis still has must be what was told.
+    async fn agrees(
+        &self,
+        link: &mut Link,
+        place: Place,
+        stored: u64,
+        end: u64,
+        evidence: &BTreeMap<u64, Record>,
+    ) -> Result<(), Stuck> {
+        let mut next = stored.saturating_add(1);
+        while next <= end {
+            let (mut told, _) = link.read(&[Item::plain(entry::range(place, next, MOST))]).await;
+            let Some(Told::Done(value)) = told.pop() else { return Err(Stuck::Redis("no answer".to_owned())) };
+            if matches!(&value, Value::Array(none) if none.is_empty()) {
+                return Err(Stuck::Redis(format!("entry {next} of the stream is missing")));
+            }
+            let entries = entry::read(place, next, value).map_err(|error| Stuck::Redis(error.to_string()))?;
+            for Logged { entry, .. } in entries {
+                next = entry.seq.saturating_add(1);
+                let record = Record { seq: entry.seq, at: entry.at, body: entry.body };
+                if evidence.get(&record.seq).is_some_and(|told| *told != record) {
+                    return Err(Stuck::Conflict { seq: record.seq, who: "nodes and stream".to_owned() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Restores the entries after `end` up to `last`; how many there were to restore.
+    async fn restore(
+        &self,
+        link: &mut Link,
+        cell: &Cell,
+        epoch: u64,
+        (end, last): (u64, u64),
+        evidence: &BTreeMap<u64, Record>,
+    ) -> Result<u64, Stuck> {
+        let place = cell.place;
+        let shard = cell.seen().standing.opened.as_ref().map_or(Shard::ALONE, |opened| opened.shard);
+        let mut at = At(0);
+        let nothing = codec::encode(&[]).unwrap_or_default();
+        for seq in end.saturating_add(1)..=last {
+            let lost = || Record { seq, at, body: nothing.clone() };
+            let record = evidence.get(&seq).cloned().unwrap_or_else(lost);
+            at = record.at;
+            let fault = |why: String| Stuck::Redis(format!("entry {seq} can't be restored: {why}"));
+            let events = codec::decode(&record.body).ok_or_else(|| fault("not in words known here".to_owned()))?;
+            let changes = changes(place, shard, at, &events).map_err(|error| fault(error.to_string()))?;
+            let entry = Entry { seq, durable: 0, at, seal: false, body: record.body };
+            let call = restore(place, epoch, &entry, &changes).map_err(|error| fault(error.to_string()))?;
+            match link.run(&[Item::script(call)]).await.pop() {
+                Some(Told::Done(value)) => match RestoreReply::read(value) {
+                    Ok(RestoreReply::Restored | RestoreReply::There) => {}
+                    other => return Err(fault(format!("{other:?}"))),
+                },
+                other => return Err(fault(format!("{other:?}"))),
+            }
+        }
+        Ok(last.saturating_sub(end))
+    }
+}

@@ -1,0 +1,177 @@
+//! This process as one of several nodes: it makes itself known in the store, recovers logs, and carries those
+//! that nobody else carries.
+//!
+//! # What always holds
+//!
+//! - A node is registered, and has closed what was ever to be closed, before it tells anybody anything.
+//! - It leaves only when the store has everything that it told; otherwise it stays registered, and a recovery waits
+//!   for its return.
+
+use crate::data::DataFolder;
+use crate::drain::{Lease, share};
+use crate::drain::{Progress, Status};
+use crate::ledger::redis::{Log, RedisLedger};
+use crate::store::{Place, Store};
+use anyhow::{Context, Result};
+use futures_util::future::join_all;
+use rustix::process::nice;
+use std::{
+    fs, io,
+    path::Path,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+use tokio::{
+    runtime::Runtime,
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+
+/// How much less than people's requests the store matters when both want the same core.
+const BESIDE: i32 = 10;
+/// After so long without a word from whoever carries a log, another node does.
+const STALE: Duration = Duration::from_secs(3);
+/// How long a node that stops waits until the store has what it told.
+const CATCH_UP: Duration = Duration::from_secs(30);
+
+/// The threads of a node.
+pub(crate) struct Node {
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+    progress: Progress,
+}
+
+impl Node {
+    /// Makes this node known in the store at `place` and starts what works for all.
+    pub(crate) fn start(ledger: &RedisLedger, place: &Place, data: &DataFolder) -> Result<Node> {
+        let node = id(&data.node())?;
+        let runtime = runtime()?;
+        let custodian = runtime.block_on(async {
+            let store = Store::open(place).await?;
+            store.register(&node, "").await?;
+            let custodian = ledger.custodian(store.clone(), node.clone());
+            custodian.remember().await?;
+            Ok::<_, crate::store::Error>((custodian, store))
+        });
+        let (custodian, store) = custodian.with_context(|| format!("the store at {place}"))?;
+        let (stop, stopped) = watch::channel(false);
+        let logs = ledger.logs();
+        let told = logs.clone();
+        let (me, mut until) = (node.clone(), stopped.clone());
+        let office = spawn("node", runtime, async move {
+            let work = tokio::spawn(custodian.run());
+            let _ = until.wait_for(|stop| *stop).await;
+            leave(&store, &me, &told).await;
+            work.abort();
+            store.close().await;
+        })?;
+        let progress = Progress::default();
+        let (shown, place) = (progress.clone(), place.clone());
+        let drains = spawn("drain", self::runtime()?, async move {
+            // People come first; the store's own threads take this over. Refused, it stays as it is.
+            let _ = nice(BESIDE);
+            carry(&place, &node, logs, &shown, stopped).await;
+        })?;
+        Ok(Node { stop, threads: vec![office, drains], progress })
+    }
+
+    /// How far the logs that it carries are.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// Waits until the store has what it told, leaves, and ends.
+    pub(crate) fn stop(self) {
+        self.stop.send_replace(true);
+        for thread in self.threads {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+fn spawn(
+    name: &str,
+    runtime: Runtime,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.into()).spawn(move || runtime.block_on(work))
+}
+
+/// Leaves once the store has everything that this node told.
+async fn leave(store: &Store, node: &str, logs: &[Log]) {
+    let start = Instant::now();
+    while start.elapsed() < CATCH_UP {
+        let mut behind = false;
+        for log in logs {
+            behind |= store.seq(log.no()).await.is_ok_and(|seq| seq < log.replied());
+        }
+        if !behind {
+            if let Err(error) = store.leave(node).await {
+                tracing::warn!(%error, "this node stays registered");
+            }
+            return;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    tracing::warn!("the store lacks what this node told: it stays registered, start it again");
+}
+
+/// Carries the logs until told to stop, and then what is left of them for a moment.
+async fn carry(place: &Place, node: &str, logs: Vec<Log>, shown: &Progress, stopped: watch::Receiver<bool>) {
+    let store = loop {
+        match Store::open(place).await {
+            Ok(store) => break store,
+            Err(error) => tracing::warn!(%error, "the store is tried again"),
+        }
+        let mut stopped = stopped.clone();
+        if timeout(Duration::from_secs(1), stopped.wait_for(|stop| *stop)).await.is_ok() {
+            return;
+        }
+    };
+    let statuses: Vec<Arc<Status>> = logs.iter().map(|_| Arc::default()).collect();
+    shown.opened(statuses.clone());
+    let drains = logs.iter().zip(&statuses).map(|(log, status)| {
+        let (store, mut stopped) = (&store, stopped.clone());
+        async move {
+            let lease = Lease { log: log.no(), node: node.to_owned(), stale: STALE };
+            let stop = async {
+                drop(stopped.wait_for(|stop| *stop).await);
+                let start = Instant::now();
+                while start.elapsed() < CATCH_UP
+                    && store.seq(log.no()).await.is_ok_and(|seq| seq < log.replied())
+                {
+                    sleep(Duration::from_millis(50)).await;
+                }
+            };
+            if let Err(error) = share(store, &lease, |seq| Ok(log.after(seq)), status, stop).await {
+                tracing::error!(log = %log.no(), %error, "a log is not carried on; claims go on without it");
+                shown.ended();
+            }
+        }
+    });
+    join_all(drains).await;
+    store.close().await;
+}
+
+/// The node's id: made once, kept with what it told.
+fn id(file: &Path) -> Result<String> {
+    match fs::read_to_string(file) {
+        Ok(id) => Ok(id.trim().to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let id = format!("{:016x}", rand::random::<u64>());
+            let fresh = file.with_extension("fresh");
+            fs::write(&fresh, &id)?;
+            fs::File::open(&fresh)?.sync_all()?;
+            fs::rename(&fresh, file)?;
+            fs::File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+            Ok(id)
+        }
+        Err(error) => Err(error).with_context(|| file.display().to_string()),
+    }
+}
