@@ -18,6 +18,8 @@ pub(crate) mod effects;
 pub(crate) mod entry;
 pub(crate) mod keys;
 pub(crate) mod scripts;
+#[cfg(test)]
+mod tests;
 
 use crate::domain::{At, Fen};
 
