@@ -6,3 +6,4 @@ mod refusals;
 mod restore;
 mod server;
 mod shard;
+mod sharing;

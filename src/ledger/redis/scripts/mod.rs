@@ -7,7 +7,7 @@ mod reply;
 mod shard;
 
 pub(crate) use bind::{BindReply, bind};
-pub(crate) use claim::{ClaimArgs, ClaimReply, Outcome, claim};
+pub(crate) use claim::{ClaimArgs, ClaimReply, claim};
 pub(crate) use moving::{MoveReply, mv};
 pub(crate) use reply::BadReply;
 pub(crate) use shard::{LookReply, ReopenReply, RestoreReply, look, reopen, restore};
@@ -120,7 +120,7 @@ impl Call {
         self.args.push(arg.into());
     }
 
-    fn text(&mut self, arg: impl ToString) {
+    fn text(&mut self, arg: impl std::fmt::Display) {
         self.arg(arg.to_string());
     }
 

@@ -7,7 +7,7 @@ mod commands;
 use super::super::effects::{Compare, account, changes, holder, of_kind};
 use super::super::keys::{Key, Place};
 use super::super::scripts::{BindReply, ClaimArgs, ClaimReply, MoveReply, bind, claim, mv};
-use super::restore::restored_is_the_same;
+use super::restore::restored_as;
 use super::server::Server;
 use super::shard::{begin, body, call, happen, hash, log};
 use crate::domain::{
@@ -156,7 +156,7 @@ impl World<'_> {
             match ClaimReply::read(reply, &claims).unwrap() {
                 ClaimReply::Decided { outcomes: told, epoch: 1, .. } => outcomes = told.into_iter(),
                 reply => {
-                    assert_eq!((reply, no < self.campaigns.len()), (ClaimReply::Absent, false))
+                    assert_eq!((reply, no < self.campaigns.len()), (ClaimReply::Absent, false));
                 }
             }
         }
@@ -235,7 +235,7 @@ impl World<'_> {
                 assert_eq!(is.contains_key(b"from".as_slice()), armed.is_some());
                 let it = format!("round:{}", round.0);
                 assert_eq!(number(&meta, it.as_bytes()) == 1, armed.is_some());
-                for armed in armed {
+                if let Some(armed) = armed {
                     let window = [number(&is, b"from"), number(&is, b"until")];
                     assert_eq!(window, [armed.window.from.0, armed.window.until.0]);
                     assert_eq!(number(&is, b"expired") == 1, armed.expired);
@@ -444,8 +444,8 @@ fn r_claim_1_i1_i2_i5_i7_the_scripts_answer_as_the_machine_does() {
             world.keys_are_the_fold();
             let campaigns = u16::try_from(world.campaigns.len()).unwrap();
             for no in (0..campaigns).map(CampaignNo) {
-                restored_is_the_same(from, to, Place::shard(no, 0), commands::ROUNDS);
-                restored_is_the_same(from, to, Place::identities(no), commands::ROUNDS);
+                restored_as(from, to, Place::shard(no, 0), Shard::ALONE, commands::ROUNDS);
+                restored_as(from, to, Place::identities(no), Shard::ALONE, commands::ROUNDS);
             }
             Ok(())
         })

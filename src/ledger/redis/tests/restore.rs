@@ -12,16 +12,17 @@ use ::redis::{Connection, Value};
 const APART: [&[u8]; 4] = [b"lineage", b"epoch", b"evaluated", b"looked"];
 
 /// Restores the log at `place` into an empty server: every key has the same bytes.
-pub(super) fn restored_is_the_same(
+pub(super) fn restored_as(
     from: &mut Connection,
     to: &mut Connection,
     place: Place,
+    shard: Shard,
     rounds: u8,
 ) {
     ::redis::cmd("FLUSHALL").exec(to).unwrap();
     for logged in log(from, place, 1) {
         let events = codec::decode(&logged.entry.body).unwrap();
-        let changes = changes(place, Shard::ALONE, logged.entry.at, &events).unwrap();
+        let changes = changes(place, shard, logged.entry.at, &events).unwrap();
         let again = restore(place, logged.epoch, &logged.entry, &changes).unwrap();
         for want in [RestoreReply::Restored, RestoreReply::There] {
             assert_eq!(RestoreReply::read(call(to, &again).unwrap()).unwrap(), want);
@@ -40,7 +41,7 @@ pub(super) fn restored_is_the_same(
         }
         assert_eq!(was, is, "{key:?} of {place:?}");
     }
-    let mut stream = |connection: &mut Connection| -> Value {
+    let stream = |connection: &mut Connection| -> Value {
         ::redis::cmd("XRANGE").arg(place.key(Key::Log)).arg("-").arg("+").query(connection).unwrap()
     };
     assert_eq!(stream(from), stream(to));

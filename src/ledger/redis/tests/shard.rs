@@ -7,7 +7,7 @@ use super::super::scripts::{Call, MoveReply, ReopenReply, RestoreReply, mv, reop
 use crate::domain::{At, Shard};
 use crate::ledger::event::{Event, codec};
 use crate::ledger::journal::Entry;
-use ::redis::{Connection, ErrorKind, Value};
+use ::redis::{Connection, Value};
 use std::collections::BTreeMap;
 
 /// Calls a script by name, and by text if Redis does not know it.
@@ -24,7 +24,18 @@ pub(super) fn body(events: &[Event]) -> Vec<u8> {
 
 /// The first entry of a log, and epoch 1.
 pub(super) fn begin(connection: &mut Connection, place: Place, at: At, events: &[Event]) {
-    let changes = changes(place, Shard::ALONE, at, events).unwrap();
+    begin_as(connection, place, Shard::ALONE, at, events);
+}
+
+/// The same of a shard of several.
+pub(super) fn begin_as(
+    connection: &mut Connection,
+    place: Place,
+    shard: Shard,
+    at: At,
+    events: &[Event],
+) {
+    let changes = changes(place, shard, at, events).unwrap();
     let entry = Entry { seq: 1, durable: 0, at, seal: false, body: body(events) };
     let reply = call(connection, &restore(place, 0, &entry, &changes).unwrap()).unwrap();
     assert_eq!(RestoreReply::read(reply).unwrap(), RestoreReply::Restored);
@@ -83,12 +94,4 @@ pub(super) fn happen(
 pub(super) fn log(connection: &mut Connection, place: Place, next: u64) -> Vec<Logged> {
     let answer = entry::range(place, next, 1_000_000).query(connection).unwrap();
     entry::read(place, next, answer).unwrap()
-}
-
-/// The word that an error begins with.
-pub(super) fn word(error: &::redis::RedisError) -> String {
-    match error.kind() {
-        ErrorKind::Server(_) | ErrorKind::Extension => error.to_string(),
-        kind => format!("{kind:?} {error}"),
-    }
 }
