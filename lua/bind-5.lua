@@ -85,4 +85,5 @@ redis.call('HSET', passes_key, nonce, person .. struct.pack('<I4i8I4', kinds, ex
 redis.call('HSET', proofs_key, slider, nonce, image, nonce)
 redis.call('HSET', bindings_key, ARGV[12], person, ARGV[13], person, ARGV[14], person, ARGV[15], person)
 redis.call('HSET', meta_key, 'seq', seq, 'at', at, 'asked', asked)
-return { 'decided', tonumber(epoch), seq, at, { 'bound', expires, 1 } }
+outcome = { 'bound', expires, 1 }
+return { 'decided', tonumber(epoch), seq, at, outcome }

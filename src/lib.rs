@@ -27,3 +27,7 @@ pub mod serve;
 pub mod steward;
 pub mod store;
 pub mod wallet;
+
+// Unit tests share generators with `tests/`, where the library has this name.
+#[cfg(test)]
+extern crate self as quan;

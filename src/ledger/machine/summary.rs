@@ -72,6 +72,16 @@ impl Machine {
         })
     }
 
+    /// Every pass of a campaign, and the kinds it was spent for.
+    #[cfg(test)]
+    pub(crate) fn passes(
+        &self,
+        campaign: CampaignNo,
+    ) -> impl Iterator<Item = (crate::ledger::event::Passed, crate::domain::KindSet)> + '_ {
+        let rounds = self.campaign(campaign).into_iter().flat_map(|it| it.rounds.values());
+        rounds.flat_map(|round| round.passes.values().map(|pass| (pass.passed, pass.spent)))
+    }
+
     /// Units of a kind that a round has left; `None` before it is armed.
     pub fn left(&self, campaign: CampaignNo, round: RoundNo, kind: KindNo) -> Option<u32> {
         let armed = self.campaign(campaign)?.rounds.get(&round)?.armed.as_ref()?;

@@ -51,8 +51,9 @@ pub(crate) fn check(log: u32, seq: u64, at: At, body: &[u8]) -> String {
     let mut sha = Sha1::new();
     sha.update(format!("{log}|{seq}|{}|", at.0));
     sha.update(body);
-    let [a, b, c, d, e, f, g, h, ..] = sha.finalize().0;
-    format!("{:016x}", u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    let sha = sha.finalize();
+    let (first, _) = sha.split_first_chunk().unwrap_or((&[0; 8], &[]));
+    format!("{:016x}", u64::from_be_bytes(*first))
 }
 
 /// Asks for at most `most` entries of the log at `place` from `next` on.

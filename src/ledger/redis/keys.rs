@@ -168,6 +168,7 @@ mod tests {
         assert_eq!(shard.key(Key::Meta), "quan:{7:2}:meta");
         assert_eq!(shard.key(Key::Holders(RoundNo(15))), "quan:{7:2}:holders:15");
         assert_eq!(identities.key(Key::Proofs(RoundNo(1))), "quan:{7:i}:proofs:1");
+        assert_eq!(DIRECTORY, "quan:{directory}:campaigns");
         assert_eq!((shard.log(), identities.log()), (8 << 8 | 2, 8 << 8 | 255));
     }
 

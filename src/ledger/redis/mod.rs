@@ -9,10 +9,6 @@
 //! # Not here
 //!
 //! Connections, retries, and when something counts as durable.
-#![cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the ledger of several nodes is built on this")
-)]
 
 mod acks;
 mod connection;
@@ -31,6 +27,8 @@ pub(crate) mod scripts;
 mod shared;
 mod standing;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod topology;
 mod writer;
 

@@ -133,7 +133,7 @@ impl Call {
         self.args.push(arg.into());
     }
 
-    fn text(&mut self, arg: impl ToString) {
+    fn text(&mut self, arg: impl std::fmt::Display) {
         self.arg(arg.to_string());
     }
 

@@ -16,8 +16,8 @@ pub(crate) fn mv(
     changes: &[Change],
     body: &[u8],
 ) -> Result<Call, NotSent> {
-    let compared = compares.iter().map(|it| it.key);
-    let round = round_of(compared.chain(changes.iter().map(|it| it.key)))?;
+    let of = compares.iter().map(|it| it.key).chain(changes.iter().map(|it| it.key));
+    let round = round_of(of)?;
     let keys = [
         Key::Meta,
         Key::Funds,

@@ -1,0 +1,9 @@
+//! The scripts, held against a real server and against the machine.
+
+mod headers;
+mod random;
+mod refusals;
+mod restore;
+mod server;
+mod shard;
+mod sharing;
