@@ -217,7 +217,8 @@ impl World<'_> {
             assert_eq!(number(&meta, b"tripped") == 1, summary.tripped);
             assert_eq!(number(&meta, b"at"), fold.last_at().0);
             assert_eq!(number(&meta, b"seq"), i64::try_from(campaign.seq).unwrap());
-            assert_eq!(number(&meta, b"evaluated"), i64::try_from(campaign.evaluated).unwrap());
+            let evaluated = number(&meta, b"evaluated") + number(&meta, b"asked");
+            assert_eq!(evaluated, i64::try_from(campaign.evaluated).unwrap());
             let funds = read(Key::Funds);
             for pool in (0..campaign.pools).map(|pool| PoolNo(u8::try_from(pool).unwrap())) {
                 let want = fold.funds(FIRST).unwrap().pool(pool).unwrap();
@@ -240,9 +241,9 @@ impl World<'_> {
                     assert_eq!(window, [armed.window.from.0, armed.window.until.0]);
                     assert_eq!(number(&is, b"expired") == 1, armed.expired);
                     for (kind, level) in armed.stock.iter().enumerate() {
-                        let is = ["quantity", "granted", "last"]
+                        let is = ["left", "granted", "last"]
                             .map(|name| number(&is, &of_kind(name, kind)));
-                        let want = [level.quantity, level.granted, level.granted].map(i64::from);
+                        let want = [level.left(), level.granted, level.granted].map(i64::from);
                         assert_eq!(is, want);
                     }
                 }

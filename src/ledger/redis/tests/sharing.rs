@@ -120,7 +120,7 @@ fn i1_a_shard_among_several_grants_in_its_turns_what_it_was_sent() {
         (Key::Funds, "available:0", fen(pool.available)),
         (Key::Funds, "reserved:0", fen(pool.reserved)),
         (Key::Funds, "frozen:0", fen(pool.frozen)),
-        (Key::Round(R), "quantity:0", "2".into()),
+        (Key::Round(R), "left:0", "0".into()),
         (Key::Meta, "round:1", "1".into()),
         (Key::Meta, "received:0", "2".into()),
         (Key::Meta, "sent:0", "1".into()),
