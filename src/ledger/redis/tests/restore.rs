@@ -9,7 +9,7 @@ use crate::ledger::event::codec;
 use ::redis::{Connection, Value};
 
 /// Fields that no entry sets.
-const APART: [&[u8]; 4] = [b"lineage", b"epoch", b"evaluated", b"looked"];
+const APART: [&[u8]; 5] = [b"lineage", b"epoch", b"evaluated", b"asked", b"looked"];
 
 /// Restores the log at `place` into an empty server: every key has the same bytes.
 pub(super) fn restored_as(
