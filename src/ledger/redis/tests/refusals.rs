@@ -330,6 +330,110 @@ fn r_fund_2_i7_a_pass_pays_once_and_no_grant_is_without_money() {
 }
 
 #[test]
+fn r_cal_4_r_risk_1_limits_are_met_to_the_millisecond() {
+    let server = Server::start(&[]);
+    let connection = &mut server.connect();
+    campaign(connection);
+    let mut at = |now, who| {
+        let claims = [of(who)];
+        let reply = call(connection, &claim(SHARD, R, 1, At(now), &claims).unwrap()).unwrap();
+        told(ClaimReply::read(reply, &claims).unwrap())[0]
+    };
+    let no = |refusal: Refusal| Err(No::Refused(refusal));
+    assert_eq!(at(999, 1), no(Refusal::NotOpen { opens_in_ms: 1 }));
+    assert!(matches!(at(1_000, 1), Ok(Answer::Granted(_))));
+    assert!(matches!(at(4_999, 2), Ok(Answer::Granted(_))));
+    assert_eq!(at(5_000, 3), no(Refusal::PassExpired));
+    assert_eq!(at(8_999, 3), no(Refusal::PassExpired));
+    assert_eq!(at(9_000, 3), no(Refusal::Closed));
+    for (now, who, want) in
+        [(4_999, 1, Ok(Answer::Bound(At(5_000)))), (5_000, 2, no(Refusal::ProofExpired))]
+    {
+        let reply = call(connection, &bind(C, 1, 1, At(now), &bound(who)).unwrap()).unwrap();
+        let BindReply::Decided { told, .. } = BindReply::read(reply).unwrap() else { panic!() };
+        assert_eq!(told, want);
+    }
+}
+
+#[test]
+fn r_risk_1_either_proof_makes_one_pass_of_one_person() {
+    let server = Server::start(&[]);
+    let connection = &mut server.connect();
+    campaign(connection);
+    let mut bind = |bound: &Bound| {
+        let reply = call(connection, &bind(C, 1, 1, NOW, bound).unwrap()).unwrap();
+        let BindReply::Decided { told, .. } = BindReply::read(reply).unwrap() else { panic!() };
+        told
+    };
+    assert!(bind(&bound(1)).is_ok());
+    let (one, two) = (bound(1), bound(2));
+    let [slider, image] = one.proofs;
+    for spent in [
+        Bound { pass: one.pass, ..two.clone() },
+        Bound { proofs: [slider, two.proofs[1]], ..two.clone() },
+        Bound { proofs: [image, two.proofs[1]], ..two.clone() },
+        Bound { proofs: [two.proofs[0], image], ..two.clone() },
+        Bound { proofs: [two.proofs[0]; 2], ..two.clone() },
+    ] {
+        assert_eq!(bind(&spent), Err(Refusal::ProofSpent.into()), "{spent:?}");
+    }
+    assert_eq!(bind(&two), Ok(Answer::Bound(two.expires_at)));
+}
+
+#[test]
+fn i3_a_restored_shard_is_fenced_until_it_is_reopened() {
+    let server = Server::start(&[]);
+    let connection = &mut server.connect();
+    let entry = crate::ledger::journal::Entry {
+        seq: 1,
+        durable: 0,
+        at: At(0),
+        seal: false,
+        body: codec::encode(&[]).unwrap(),
+    };
+    let first = restore(SHARD, 0, &entry, &[]).unwrap();
+    call(connection, &first).unwrap();
+    assert_eq!(claims(connection, 0, &[1]), ClaimReply::Fenced { epoch: 0, seq: 1 });
+    call(connection, &reopen(SHARD, 0, 1).unwrap()).unwrap();
+    assert_eq!(claims(connection, 0, &[1]), ClaimReply::Fenced { epoch: 1, seq: 1 });
+    let again = RestoreReply::read(call(connection, &first).unwrap()).unwrap();
+    assert_eq!(again, RestoreReply::Open { epoch: 1, seq: 1 });
+}
+
+#[test]
+fn the_keys_of_a_place_stand_in_one_slot_of_a_cluster() {
+    let free = [(), ()].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let [port, bus] = free.map(|it| it.local_addr().unwrap().port().to_string());
+    let cluster = ["--cluster-enabled", "yes", "--bind", "127.0.0.1"];
+    let server =
+        Server::start(&[&cluster[..], &["--port", &port, "--cluster-port", &bus]].concat());
+    let connection = &mut server.connect();
+    let ask = |connection: &mut Connection, words: &[&str]| -> ::redis::Value {
+        ::redis::cmd("CLUSTER").arg(words).query(connection).unwrap()
+    };
+    ask(connection, &["ADDSLOTSRANGE", "0", "16383"]);
+    for _ in 0..500 {
+        let info: String = ::redis::cmd("CLUSTER").arg("INFO").query(connection).unwrap();
+        if info.contains("cluster_state:ok") {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    campaign(connection);
+    assert!(matches!(told(claims(connection, 1, &[1]))[0], Ok(Answer::Granted(_))));
+    for place in [SHARD, IDENTITIES, Place::shard(CampaignNo(65_535), 254)] {
+        for key in [Key::Meta, Key::Funds, Key::Holders(R), Key::Log, Key::Proofs(R)] {
+            let slot = ask(connection, &["KEYSLOT", &place.key(key)]);
+            assert_eq!(slot, ::redis::Value::Int(place.slot().into()), "{key:?} of {place:?}");
+        }
+    }
+    let mut two = deciding().remove(0).1;
+    two.keys[1] = Place::shard(C, 1).key(Key::Funds);
+    let error = two.eval_cmd().exec(connection).unwrap_err();
+    assert!(error.to_string().contains("slot"), "{error}");
+}
+
+#[test]
 fn every_evaluation_is_counted() {
     let server = Server::start(&[]);
     let connection = &mut server.connect();

@@ -25,7 +25,10 @@ impl Server {
         let socket = self.folder.path().join("redis.sock");
         let client = Client::open(format!("redis+unix://{}", socket.display())).unwrap();
         for _ in 0..500 {
-            if let Ok(connection) = client.get_connection() {
+            // A server that reads its log listens already.
+            if let Ok(mut connection) = client.get_connection()
+                && ::redis::cmd("PING").exec(&mut connection).is_ok()
+            {
                 return connection;
             }
             std::thread::sleep(Duration::from_millis(10));
