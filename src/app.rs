@@ -135,7 +135,10 @@ impl App {
             }
             Home::Redis(opening) => {
                 let ledger = RedisLedger::start(*opening, move || time.now(), Box::new(watcher))?;
-                let store = config.store.as_ref().map_or(Place::File(data.store()), |store| store.url.clone());
+                let store = config
+                    .store
+                    .as_ref()
+                    .map_or(Place::File(data.store()), |store| store.url.clone());
                 let node = Node::start(&ledger, &store, &data)?;
                 (Box::new(ledger), Beside::Node(node))
             }
@@ -186,9 +189,11 @@ impl App {
         let ledger_stopped = self.ledger.view().stopped();
         // One clock, one look: the strictest plan decides for all.
         let bounds = self.campaigns().map(|campaign| campaign.plan.clock.jump_at_most_ms.get());
-        self.clock.check(bounds.min().map_or(i64::MAX, i64::from));
+        let bound = bounds.min().map_or(i64::MAX, i64::from);
+        self.clock.check(bound);
+        let apart = self.ledger.clock_ahead_ms().saturating_abs() > bound;
         for campaign in self.campaigns() {
-            campaign.gate.interlock.set(Reason::Clock, !self.clock.healthy());
+            campaign.gate.interlock.set(Reason::Clock, apart || !self.clock.healthy());
             campaign.gate.interlock.set(Reason::Disk, ledger_stopped);
             let unreachable = !ledger_stopped && !self.ledger.issues(campaign.no);
             campaign.gate.interlock.set(Reason::Unreachable, unreachable);
@@ -293,7 +298,9 @@ impl Home {
                     other => bail!("campaign {} does not open in the ledger: {other:?}", plan.id),
                 }
             }
-            Home::Redis(opening) => Ok(waiting()?.block_on(opening.open(&name, &pools, &kinds, now))?),
+            Home::Redis(opening) => {
+                Ok(waiting()?.block_on(opening.open(&name, &pools, &kinds, now))?)
+            }
         }
     }
 }

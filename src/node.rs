@@ -123,7 +123,13 @@ async fn leave(store: &Store, node: &str, logs: &[Log]) {
 }
 
 /// Carries the logs until told to stop, and then what is left of them for a moment.
-async fn carry(place: &Place, node: &str, logs: Vec<Log>, shown: &Progress, stopped: watch::Receiver<bool>) {
+async fn carry(
+    place: &Place,
+    node: &str,
+    logs: Vec<Log>,
+    shown: &Progress,
+    stopped: watch::Receiver<bool>,
+) {
     let store = loop {
         match Store::open(place).await {
             Ok(store) => break store,

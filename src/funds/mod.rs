@@ -125,7 +125,8 @@ impl Funds {
     pub fn plus(&self, other: &Funds) -> Funds {
         let none = Balances::default();
         let pools = (0..self.pools.len().max(other.pools.len())).map(|pool| {
-            let (a, b) = (self.pools.get(pool).unwrap_or(&none), other.pools.get(pool).unwrap_or(&none));
+            let (a, b) =
+                (self.pools.get(pool).unwrap_or(&none), other.pools.get(pool).unwrap_or(&none));
             a.plus(b)
         });
         Funds { pools: pools.collect() }

@@ -22,8 +22,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Reason; 4] =
-        [Reason::Ledger, Reason::Clock, Reason::Disk, Reason::Unreachable];
+    pub const ALL: [Reason; 4] = [Reason::Ledger, Reason::Clock, Reason::Disk, Reason::Unreachable];
 
     /// Its name in `/ready` and metrics.
     pub const fn name(self) -> &'static str {

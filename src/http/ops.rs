@@ -67,6 +67,8 @@ struct ClockState {
     moved: bool,
     healthy: bool,
     drift_ms: i64,
+    /// How far the ledger's clock is ahead, if that is another one.
+    ledger_ahead_ms: i64,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,6 +99,7 @@ impl Readiness {
                 moved: clock.moved(),
                 healthy: clock.healthy(),
                 drift_ms: clock.drift_ms(),
+                ledger_ahead_ms: app.ledger.clock_ahead_ms(),
             },
             journal: JournalState {
                 durable: app.ledger.view().durable(),

@@ -180,7 +180,8 @@ impl Metrics {
         let oldest = drains.iter().filter_map(|drain| drain.oldest_at()).min();
         let age = oldest.map_or(0, |at| app.clock.now().ms_since(at).max(0));
         self.gauge(&c::DRAIN_AGE, &[]).set(seconds(age));
-        self.counter(&c::DB_BUSY, &[]).absolute(drains.iter().map(|drain| drain.failed_ever()).sum());
+        self.counter(&c::DB_BUSY, &[])
+            .absolute(drains.iter().map(|drain| drain.failed_ever()).sum());
     }
 }
 

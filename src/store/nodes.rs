@@ -103,7 +103,8 @@ impl Store {
 
     /// Recoveries that were asked for and are not finished.
     pub async fn open_recoveries(&self) -> Result<Vec<Recovery>, Error> {
-        let open = "SELECT log, epoch, asked_by, now_ms() - asked_at_ms FROM recoveries WHERE done = 0
+        let open =
+            "SELECT log, epoch, asked_by, now_ms() - asked_at_ms FROM recoveries WHERE done = 0
                     ORDER BY log, epoch";
         self.all(open, &[], |[log, epoch, by, ago]| {
             Ok(Recovery {

@@ -90,8 +90,16 @@ impl Campaign {
     fn arm(&self, armed: &Armed, now: At) -> Result<Vec<What>, No> {
         if let Some(before) = self.rounds.get(&armed.round).and_then(|round| round.armed.as_ref()) {
             let same = before.window == armed.window
-                && before.stock.iter().map(|stock| stock.quantity).eq(armed.quantities.iter().copied());
-            return if same { Ok(vec![]) } else { Err(No::Conflict("the round is armed with other stock")) };
+                && before
+                    .stock
+                    .iter()
+                    .map(|stock| stock.quantity)
+                    .eq(armed.quantities.iter().copied());
+            return if same {
+                Ok(vec![])
+            } else {
+                Err(No::Conflict("the round is armed with other stock"))
+            };
         }
         if armed.quantities.len() != self.kinds.len() {
             return Err(No::Conflict("a round has a quantity for each kind"));

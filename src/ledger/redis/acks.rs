@@ -130,7 +130,8 @@ impl Acks {
         let (sender, inbox) = channel();
         let bytes = Arc::clone(&book.bytes);
         let thread = thread::Builder::new().name("acks".into());
-        let thread = thread.spawn(move || book.serve(&inbox)).map_err(|source| fault(folder, source))?;
+        let thread =
+            thread.spawn(move || book.serve(&inbox)).map_err(|source| fault(folder, source))?;
         Ok(Acks { bytes, sender: Some(sender), thread: Some(thread) })
     }
 
@@ -188,14 +189,23 @@ impl Book {
         Folder::open(folder).map_err(|source| fault(folder, source))?;
         let generation = generations(folder)?.last().map_or(1, |last| last + 1);
         let journal = begin(folder, generation, now)?;
-        Ok(Book { folder: folder.to_owned(), generation, journal, bytes: Arc::default(), closed: 0, now })
+        Ok(Book {
+            folder: folder.to_owned(),
+            generation,
+            journal,
+            bytes: Arc::default(),
+            closed: 0,
+            now,
+        })
     }
 
     fn serve(&mut self, inbox: &Receiver<Message>) {
         while let Ok(message) = inbox.recv() {
             let mut next = Some(message);
             let mut told = Vec::new();
-            while let Some(Message::Write(acks, durable)) = next.take_if(|it| matches!(it, Message::Write(..))) {
+            while let Some(Message::Write(acks, durable)) =
+                next.take_if(|it| matches!(it, Message::Write(..)))
+            {
                 for ack in acks {
                     // A journal that refuses says so when it is to commit.
                     let _ = self.journal.append(self.now, ack.encode());
@@ -232,7 +242,9 @@ impl Book {
                     self.closed = self.closed.saturating_add(self.journal.bytes());
                     (self.generation, self.journal) = (self.generation + 1, journal);
                 }
-                Err(error) => tracing::warn!(%error, "the acknowledgements go on in the same generation"),
+                Err(error) => {
+                    tracing::warn!(%error, "the acknowledgements go on in the same generation");
+                }
             }
         }
     }

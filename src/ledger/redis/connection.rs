@@ -92,8 +92,10 @@ impl Connection {
         }
         pipeline.ignore_errors();
         let answers = self.inner.send_packed_commands(&pipeline, 0, commands.len()).await;
-        let answers =
-            answers.map_err(|error| Error { server: self.server.clone(), why: Why::Redis(Arc::new(error)) })?;
+        let answers = answers.map_err(|error| Error {
+            server: self.server.clone(),
+            why: Why::Redis(Arc::new(error)),
+        })?;
         Ok(answers.into_iter().map(said).collect())
     }
 
@@ -102,8 +104,12 @@ impl Connection {
         let mut command = Cmd::new();
         command.arg(words);
         match self.all(&[command]).await?.into_iter().next() {
-            Some(Said::Value(value)) => text(&value).ok_or_else(|| Error::text(&self.server, "not a text")),
-            Some(Said::Error(code, rest)) => Err(Error::text(&self.server, format!("{code} {rest}"))),
+            Some(Said::Value(value)) => {
+                text(&value).ok_or_else(|| Error::text(&self.server, "not a text"))
+            }
+            Some(Said::Error(code, rest)) => {
+                Err(Error::text(&self.server, format!("{code} {rest}")))
+            }
             None => Err(Error::text(&self.server, "no answer")),
         }
     }
@@ -114,8 +120,12 @@ impl Connection {
     pub(super) async fn setting(&mut self, name: &str) -> Result<String, Error> {
         let command = redis::cmd("CONFIG").arg("GET").arg(name).to_owned();
         match self.all(&[command]).await?.into_iter().next() {
-            Some(Said::Value(Value::Array(pair))) => Ok(pair.get(1).and_then(text).unwrap_or_default()),
-            Some(Said::Error(code, rest)) => Err(Error::text(&self.server, format!("{code} {rest}"))),
+            Some(Said::Value(Value::Array(pair))) => {
+                Ok(pair.get(1).and_then(text).unwrap_or_default())
+            }
+            Some(Said::Error(code, rest)) => {
+                Err(Error::text(&self.server, format!("{code} {rest}")))
+            }
             _ => Err(Error::text(&self.server, "no answer to CONFIG GET")),
         }
     }

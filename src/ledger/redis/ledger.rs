@@ -22,11 +22,7 @@ use redis::{Value, cmd};
 use std::{
     io,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::Ordering::Relaxed,
-        mpsc::sync_channel,
-    },
+    sync::{Arc, mpsc::sync_channel},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -98,7 +94,7 @@ impl RedisLedger {
                 }
                 // Whoever started it may have given up.
                 let _ = loaded.send(());
-                let _ = tokio::spawn(move_stock(office));
+                drop(tokio::spawn(move_stock(office)));
                 let mut stopped = stopped;
                 let _ = stopped.wait_for(|stop| *stop).await;
                 let _ = timeout(DRAINED, async {
@@ -202,11 +198,17 @@ impl Ledger for RedisLedger {
             let (rounds, kinds) = {
                 let seen = cell.seen();
                 let kinds = seen.standing.opened.as_ref().map_or(0, |opened| opened.kinds.len());
-                (seen.standing.rounds.keys().copied().collect::<Vec<RoundNo>>(), u8::try_from(kinds).ok()?)
+                (
+                    seen.standing.rounds.keys().copied().collect::<Vec<RoundNo>>(),
+                    u8::try_from(kinds).ok()?,
+                )
             };
-            let fields: Vec<Vec<u8>> = (0..kinds).map(|kind| [&person.0[..], &[kind]].concat()).collect();
+            let fields: Vec<Vec<u8>> =
+                (0..kinds).map(|kind| [&person.0[..], &[kind]].concat()).collect();
             let items = rounds.iter().map(|round| {
-                Item::plain(cmd("HMGET").arg(cell.place.key(Key::Holders(*round))).arg(&fields).to_owned())
+                Item::plain(
+                    cmd("HMGET").arg(cell.place.key(Key::Holders(*round))).arg(&fields).to_owned(),
+                )
             });
             let (told, touch) = cell.items(items.collect()).await;
             matches!(touch, Told::Done(_)).then_some(())?;
@@ -227,6 +229,12 @@ impl Ledger for RedisLedger {
     fn issues(&self, campaign: CampaignNo) -> bool {
         let places = self.shared.places(campaign);
         places.is_some_and(|places| places.all().all(|cell| cell.seen().healthy()))
+    }
+
+    fn clock_ahead_ms(&self) -> i64 {
+        let campaigns = self.shared.campaigns();
+        let cells = campaigns.iter().flat_map(|(_, places)| places.all());
+        cells.map(|cell| cell.seen().ahead_ms).max_by_key(|ms| ms.unsigned_abs()).unwrap_or(0)
     }
 
     fn queued(&self) -> u32 {
@@ -262,11 +270,6 @@ impl RedisLedger {
         let cells = campaigns.iter().flat_map(|(_, places)| places.all());
         let topology = &self.shared.topology;
         cells.map(|cell| Log { topology: Arc::clone(topology), cell: Arc::clone(cell) }).collect()
-    }
-
-    /// How far the masters' clocks are ahead of this node's, in milliseconds, as last seen.
-    pub(crate) fn ahead_ms(&self) -> i64 {
-        self.shared.ahead_ms.load(Relaxed)
     }
 
     fn cell(&self, campaign: CampaignNo, person: PersonId) -> Option<Arc<Cell>> {

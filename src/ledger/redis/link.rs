@@ -80,7 +80,9 @@ impl Link {
         let (mut told, unknown_scripts) = self.send(commands.collect()).await;
         if !unknown_scripts.is_empty() {
             // Nothing of these ran: the server was restarted or its scripts were flushed.
-            let texts = unknown_scripts.iter().filter_map(|at| Some(items.get(*at)?.call.as_ref()?.eval_cmd()));
+            let texts = unknown_scripts
+                .iter()
+                .filter_map(|at| Some(items.get(*at)?.call.as_ref()?.eval_cmd()));
             let (again, _) = self.send(texts.collect()).await;
             for (at, again) in unknown_scripts.into_iter().zip(again) {
                 if let Some(told) = told.get_mut(at) {
@@ -111,7 +113,8 @@ impl Link {
                 return (vec![Told::Unknown; count], Vec::new());
             }
         };
-        let received = if self.replicas > 0 { said.pop().map_or(0, |said| number(&said)) } else { 0 };
+        let received =
+            if self.replicas > 0 { said.pop().map_or(0, |said| number(&said)) } else { 0 };
         let mut unknown_scripts = Vec::new();
         let mut told: Vec<Told> = said
             .into_iter()
@@ -128,7 +131,9 @@ impl Link {
         told.resize(count, Told::Unknown);
         let done = told.iter().any(|told| matches!(told, Told::Done(_)));
         if done && received < i64::from(self.replicas) && !self.settled().await {
-            told.iter_mut().filter(|told| matches!(told, Told::Done(_))).for_each(|told| *told = Told::Unknown);
+            told.iter_mut()
+                .filter(|told| matches!(told, Told::Done(_)))
+                .for_each(|told| *told = Told::Unknown);
         }
         (told, unknown_scripts)
     }
@@ -136,7 +141,8 @@ impl Link {
     /// Scripts check everything before they write, so an error means that nothing was written.
     fn refused(&mut self, code: &str, rest: &str) -> Told {
         match code {
-            "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "READONLY" | "MASTERDOWN" | "LOADING" => {
+            "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "READONLY" | "MASTERDOWN"
+            | "LOADING" => {
                 self.connection = None;
             }
             _ => tracing::error!(code, rest, "Redis refused a command"),

@@ -3,6 +3,7 @@
 //! The machine decides on what is known of a shard; the script makes it only if that is still so. If not, more is
 //! read and it is decided anew.
 
+use super::NotSent;
 use super::acks::Ack;
 use super::effects::{Change, Compare, Op, changes, number};
 use super::keys::{Key, shard_of};
@@ -11,7 +12,6 @@ use super::place::Cell;
 use super::scripts::{BindReply, MoveReply, bind, mv};
 use super::shared::{Places, Shared};
 use super::standing::Standing;
-use super::NotSent;
 use crate::domain::{At, CampaignNo, Fen, KindNo, PoolNo, Refusal, RoundNo, Shard, Window};
 use crate::funds::{Account, Posting};
 use crate::ledger::embedded::Outcome;
@@ -67,9 +67,9 @@ impl Office {
             Command::Expire(no, round) => self.expire(no, round).await,
             Command::Trip(no) => self.interlock(no, &Command::Trip(CampaignNo(0))).await,
             Command::Resume(no) => self.interlock(no, &Command::Resume(CampaignNo(0))).await,
-            Command::Open { .. } | Command::Grant(_) => {
-                Err(Fault::No(No::Conflict("campaigns are opened at the start, claims are decided elsewhere")))
-            }
+            Command::Open { .. } | Command::Grant(_) => Err(Fault::No(No::Conflict(
+                "campaigns are opened at the start, claims are decided elsewhere",
+            ))),
         };
         match done {
             Ok(answer) => Outcome::Yes(answer),
@@ -95,8 +95,8 @@ impl Office {
                 let seen = cell.seen();
                 (seen.epoch, seen.standing.opened.as_ref().map_or(0, |opened| opened.kinds.len()))
             };
-            let call = bind(no, kinds, epoch, self.shared.now(), bound)?;
-            match self.one(cell, Item::script(call)).await.map(BindReply::read) {
+            let asked = bind(no, kinds, epoch, self.shared.now(), bound)?;
+            match self.one(cell, Item::script(asked)).await.map(BindReply::read) {
                 Some(Ok(BindReply::Decided { epoch, seq, at, told, new })) => {
                     let event = Event { campaign: no, what: What::Bound(bound.clone()) };
                     if self.written(cell, epoch, seq, new.then_some((at, &[event]))).await {
@@ -106,8 +106,10 @@ impl Office {
                         }
                     }
                 }
-                Some(Ok(BindReply::Fenced { epoch, .. })) => self.fenced(cell, epoch),
-                Some(Ok(BindReply::Absent)) => return Err(No::from(Refusal::CampaignUnknown).into()),
+                Some(Ok(BindReply::Fenced { epoch, .. })) => fenced(cell, epoch),
+                Some(Ok(BindReply::Absent)) => {
+                    return Err(No::from(Refusal::CampaignUnknown).into());
+                }
                 Some(Err(error)) => return Err(Fault::Wrong(error.to_string())),
                 None => {}
             }
@@ -117,7 +119,8 @@ impl Office {
         let shard = shard.ok_or_else(|| Fault::Wrong("a shard that is not there".to_owned()))?;
         let passed = Passed { expires_at: until, ..Passed::from(bound) };
         let events = [Event { campaign: no, what: What::Passed(passed) }];
-        let absent = Compare { key: Key::Passes(bound.round), field: bound.pass.0.to_vec(), was: None };
+        let absent =
+            Compare { key: Key::Passes(bound.round), field: bound.pass.0.to_vec(), was: None };
         // If the field is there, the same pass came here before.
         self.make(&shard, &events, &[absent]).await?;
         Ok(Answer::Bound(until))
@@ -125,18 +128,22 @@ impl Office {
 
     async fn arm(&self, no: CampaignNo, armed: Armed) -> Result<Answer, Fault> {
         let places = self.places(no)?;
-        let first = places.shards.first().ok_or_else(|| Fault::Wrong("no shard".to_owned()))?.clone();
+        let first =
+            places.shards.first().ok_or_else(|| Fault::Wrong("no shard".to_owned()))?.clone();
         let start = Instant::now();
         loop {
             let before = first.seen().standing.clone();
-            if let (Some(round), Some(quantities)) = (before.rounds.get(&armed.round), before.armed.get(&armed.round)) {
-                if round.window == armed.window && *quantities == armed.quantities {
-                    return Ok(Answer::Done);
-                }
+            if let (Some(round), Some(quantities)) =
+                (before.rounds.get(&armed.round), before.armed.get(&armed.round))
+                && round.window == armed.window
+                && *quantities == armed.quantities
+            {
+                return Ok(Answer::Done);
             }
             let command = Command::Arm(CampaignNo(0), armed.clone());
             let events = self.decided(no, &before, &command)?;
-            let unarmed = Compare { key: Key::Round(armed.round), field: b"from".to_vec(), was: None };
+            let unarmed =
+                Compare { key: Key::Round(armed.round), field: b"from".to_vec(), was: None };
             if self.make(&first, &events, &[unarmed]).await? {
                 break;
             }
@@ -173,7 +180,11 @@ impl Office {
                     break;
                 }
                 let events = self.decided(no, &before, &Command::Expire(CampaignNo(0), round))?;
-                let same = Compare { key: Key::Meta, field: b"seq".to_vec(), was: Some(number(before.seq)?) };
+                let same = Compare {
+                    key: Key::Meta,
+                    field: b"seq".to_vec(),
+                    was: Some(number(before.seq)?),
+                };
                 if self.make(cell, &events, &[same]).await? {
                     break;
                 }
@@ -190,7 +201,8 @@ impl Office {
             let Some(cell) = places.shards.get(usize::from(from)) else { continue };
             let pools = cell.seen().standing.opened.as_ref().map_or(0, |opened| opened.pools.len());
             for pool in (0..pools).filter_map(|pool| u8::try_from(pool).ok().map(PoolNo)) {
-                let available = cell.seen().standing.funds.pool(pool).map_or(Fen::ZERO, |it| it.available);
+                let available =
+                    cell.seen().standing.funds.pool(pool).map_or(Fen::ZERO, |it| it.available);
                 if available > Fen::ZERO
                     && let Err(error) = self.transfer(places, from, 0, Load::Funds { pool }).await
                 {
@@ -207,7 +219,8 @@ impl Office {
                 let before = cell.seen().standing.clone();
                 let events = self.decided(no, &before, command)?;
                 let was = if before.tripped { "1" } else { "0" };
-                let same = Compare { key: Key::Meta, field: b"tripped".to_vec(), was: Some(was.into()) };
+                let same =
+                    Compare { key: Key::Meta, field: b"tripped".to_vec(), was: Some(was.into()) };
                 if events.is_empty() || self.make(cell, &events, &[same]).await? {
                     break;
                 }
@@ -218,31 +231,43 @@ impl Office {
     }
 
     /// What the machine decides on `command`, which names campaign 0, as the shard stands.
-    fn decided(&self, no: CampaignNo, standing: &Standing, command: &Command) -> Result<Vec<Event>, Fault> {
+    fn decided(
+        &self,
+        no: CampaignNo,
+        standing: &Standing,
+        command: &Command,
+    ) -> Result<Vec<Event>, Fault> {
         let opened = standing.opened.as_ref().ok_or(Fault::Unknown)?;
         let rounds = standing.rounds.values().cloned();
         let last = standing.at.unwrap_or(At(0));
-        let machine = Machine::sketch(opened, standing.funds.clone(), standing.tripped, rounds, last);
+        let machine =
+            Machine::sketch(opened, standing.funds.clone(), standing.tripped, rounds, last);
         let decision = machine.decide(command, self.shared.now().max(last))?;
         Ok(decision.events.into_iter().map(|event| Event { campaign: no, ..event }).collect())
     }
 
     /// Makes `events` one entry of the place's log if `compares` still hold. `false` if they don't: then the log was
     /// read on meanwhile, and it is to be decided anew.
-    async fn make(&self, cell: &Arc<Cell>, events: &[Event], compares: &[Compare]) -> Result<bool, Fault> {
+    async fn make(
+        &self,
+        cell: &Arc<Cell>,
+        events: &[Event],
+        compares: &[Compare],
+    ) -> Result<bool, Fault> {
         let start = Instant::now();
-        let shard = cell.seen().standing.opened.as_ref().map_or(Shard::ALONE, |opened| opened.shard);
+        let shard =
+            cell.seen().standing.opened.as_ref().map_or(Shard::ALONE, |opened| opened.shard);
         let body = codec::encode(events).ok_or(Fault::Wrong("too long for an entry".to_owned()))?;
         loop {
             let (epoch, now) = (cell.seen().epoch, self.shared.now());
             let changes = changes(cell.place, shard, now, events)?;
-            let call = mv(cell.place, epoch, now, compares, &changes, &body)?;
-            match self.one(cell, Item::script(call)).await.map(MoveReply::read) {
-                Some(Ok(MoveReply::Moved { epoch, seq, at })) => {
-                    if self.written(cell, epoch, seq, Some((at, events))).await {
-                        self.read_up_to(cell, seq, start).await?;
-                        return Ok(true);
-                    }
+            let asked = mv(cell.place, epoch, now, compares, &changes, &body)?;
+            match self.one(cell, Item::script(asked)).await.map(MoveReply::read) {
+                Some(Ok(MoveReply::Moved { epoch, seq, at }))
+                    if self.written(cell, epoch, seq, Some((at, events))).await =>
+                {
+                    self.read_up_to(cell, seq, start).await?;
+                    return Ok(true);
                 }
                 Some(Ok(MoveReply::Changed { .. })) => {
                     cell.kick.notify_one();
@@ -251,10 +276,13 @@ impl Office {
                 Some(Ok(MoveReply::Misfit { .. })) => {
                     return Err(No::Funds(crate::funds::FundsRefusal::NotEnough).into());
                 }
-                Some(Ok(MoveReply::Fenced { epoch, .. })) => self.fenced(cell, epoch),
-                Some(Ok(MoveReply::Absent)) => return Err(No::from(Refusal::CampaignUnknown).into()),
+                Some(Ok(MoveReply::Fenced { epoch, .. })) => fenced(cell, epoch),
+                Some(Ok(MoveReply::Absent)) => {
+                    return Err(No::from(Refusal::CampaignUnknown).into());
+                }
                 Some(Err(error)) => return Err(Fault::Wrong(error.to_string())),
-                None => {}
+                // Made in an epoch that was closed meanwhile, the next one's log says so; or nothing is known.
+                Some(Ok(MoveReply::Moved { .. })) | None => {}
             }
             self.patience(start).await?;
         }
@@ -280,13 +308,14 @@ impl Office {
         }
     }
 
-    fn fenced(&self, cell: &Cell, epoch: u64) {
-        cell.seen().fenced(epoch);
-        cell.kick.notify_one();
-    }
-
     /// Writes down that an answer rests on `seq`, and the entry if it was written now; whether it may be told.
-    async fn written(&self, cell: &Cell, epoch: u64, seq: u64, entry: Option<(At, &[Event])>) -> bool {
+    async fn written(
+        &self,
+        cell: &Cell,
+        epoch: u64,
+        seq: u64,
+        entry: Option<(At, &[Event])>,
+    ) -> bool {
         let entry = entry.and_then(|(at, events)| Some((at, codec::encode(events)?)));
         let ack = Ack { log: cell.place.log(), epoch, seq, entry };
         let written = self.shared.acks.write(vec![ack]).await && cell.seen().closed < epoch;
@@ -306,7 +335,13 @@ impl Office {
     }
 
     /// Moves `load` from one shard to another: sent, received, forgotten. Interrupted, [`Office::finish`] goes on.
-    pub(super) async fn transfer(&self, places: &Places, from: u8, to: u8, load: Load) -> Result<bool, Fault> {
+    pub(super) async fn transfer(
+        &self,
+        places: &Places,
+        from: u8,
+        to: u8,
+        load: Load,
+    ) -> Result<bool, Fault> {
         self.finish(places, from, to).await?;
         let Some(source) = places.shards.get(usize::from(from)) else { return Ok(false) };
         let before = source.seen().standing.clone();
@@ -317,7 +352,11 @@ impl Office {
             .map(|what| Event { campaign: source.place.campaign, what });
         let mut compares = vec![counter("sent", to, last)?];
         if let Load::Stock { round, .. } = load {
-            compares.push(Compare { key: Key::Round(round), field: b"expired".to_vec(), was: expired(source, round) });
+            compares.push(Compare {
+                key: Key::Round(round),
+                field: b"expired".to_vec(),
+                was: expired(source, round),
+            });
         }
         if !self.make(source, &events, &compares).await? {
             return Ok(false);
@@ -342,7 +381,9 @@ impl Office {
             let next = received.saturating_add(1);
             let field = format!("{to}:{next}");
             let command = cmd("HGET").arg(source.place.key(Key::Transit)).arg(&field).to_owned();
-            let Some(value) = self.one(source, Item::plain(command)).await else { return Err(Fault::Unknown) };
+            let Some(value) = self.one(source, Item::plain(command)).await else {
+                return Err(Fault::Unknown);
+            };
             let Value::BulkString(body) = value else {
                 // It was received and forgotten meanwhile: the target's log will say so.
                 target.kick.notify_one();
@@ -397,7 +438,13 @@ impl Office {
         Ok(())
     }
 
-    async fn balance_kind(&self, places: &Places, round: RoundNo, window: Window, kind: KindNo) -> Result<(), Fault> {
+    async fn balance_kind(
+        &self,
+        places: &Places,
+        round: RoundNo,
+        window: Window,
+        kind: KindNo,
+    ) -> Result<(), Fault> {
         let left = |cell: &Arc<Cell>| {
             let seen = cell.seen();
             let level = seen.standing.level(round, kind).map_or(0, Level::left);
@@ -426,6 +473,11 @@ impl Office {
     }
 }
 
+fn fenced(cell: &Cell, epoch: u64) {
+    cell.seen().fenced(epoch);
+    cell.kick.notify_one();
+}
+
 /// How many shards there are.
 fn of(places: &Places) -> u8 {
     u8::try_from(places.shards.len()).unwrap_or(u8::MAX)
@@ -436,11 +488,19 @@ fn money(standing: &Standing, load: &Load, to: Account) -> Option<Posting> {
     Some(match *load {
         Load::Stock { kind, units, .. } => {
             let terms = standing.kind(kind)?;
-            Posting { pool: terms.pool, from: Account::Reserved, to, fen: terms.face.checked_mul(u64::from(units))? }
+            Posting {
+                pool: terms.pool,
+                from: Account::Reserved,
+                to,
+                fen: terms.face.checked_mul(u64::from(units))?,
+            }
         }
-        Load::Funds { pool } => {
-            Posting { pool, from: Account::Available, to, fen: standing.funds.pool(pool)?.available }
-        }
+        Load::Funds { pool } => Posting {
+            pool,
+            from: Account::Available,
+            to,
+            fen: standing.funds.pool(pool)?.available,
+        },
     })
 }
 

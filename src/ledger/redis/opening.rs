@@ -6,7 +6,9 @@ use super::effects::changes;
 use super::keys::{DIRECTORY_TAG, Key, Place, slot};
 use super::link::{Item, Link, Told};
 use super::preflight::{self, Unfit};
-use super::scripts::{LookReply, ReopenReply, RestoreReply, look, number, read_number, reopen, restore};
+use super::scripts::{
+    LookReply, ReopenReply, RestoreReply, look, number, read_number, reopen, restore,
+};
 use super::topology::Topology;
 use super::{NotSent, ledger::Options};
 use crate::domain::{At, CampaignNo, Fen, PoolNo, Shard};
@@ -75,9 +77,12 @@ impl Opening {
         let fault = |why: String| OpenError::Place { name: name.to_owned(), why };
         let replicas = self.options.replicas(self.topology.clustered());
         let touch = Item::script(number(name));
-        let mut link = Link::to(Arc::clone(&self.topology), slot(DIRECTORY_TAG), replicas, touch.clone());
+        let mut link =
+            Link::to(Arc::clone(&self.topology), slot(DIRECTORY_TAG), replicas, touch.clone());
         let no = match link.run(&[touch]).await.pop() {
-            Some(Told::Done(value)) => read_number(value).map_err(|error| fault(error.to_string()))?,
+            Some(Told::Done(value)) => {
+                read_number(value).map_err(|error| fault(error.to_string()))?
+            }
             Some(Told::NotDone(why)) => return Err(fault(why)),
             Some(Told::Unknown) | None => return Err(fault("no answer".to_owned())),
         };
@@ -92,17 +97,26 @@ impl Opening {
             };
             let first = place == Place::shard(no, 0);
             let budgets = if first { pools } else { &[] };
-            self.place(place, shard, opening(no, opened, budgets), now).await.map_err(|why| match why {
-                Why::Terms => OpenError::Terms(name.to_owned()),
-                Why::Other(why) => fault(why),
+            self.place(place, shard, opening(no, opened, budgets), now).await.map_err(|why| {
+                match why {
+                    Why::Terms => OpenError::Terms(name.to_owned()),
+                    Why::Other(why) => fault(why),
+                }
             })?;
         }
         self.campaigns.push((no, of));
         Ok(no)
     }
 
-    async fn place(&self, place: Place, shard: Shard, events: Vec<Event>, now: At) -> Result<(), Why> {
-        let body = codec::encode(&events).ok_or_else(|| Why::Other("its terms are too long".to_owned()))?;
+    async fn place(
+        &self,
+        place: Place,
+        shard: Shard,
+        events: Vec<Event>,
+        now: At,
+    ) -> Result<(), Why> {
+        let body = codec::encode(&events)
+            .ok_or_else(|| Why::Other("its terms are too long".to_owned()))?;
         let terms = codec::encode(events.get(..1).unwrap_or_default());
         let entry = Entry { seq: 1, durable: 0, at: now, seal: false, body };
         let touch = Item::script(look(place));
@@ -113,14 +127,16 @@ impl Opening {
         for _ in 0..TRIES {
             let field = cmd("HGET").arg(place.key(Key::Meta)).arg("terms").to_owned();
             let (told, looked) = link.read(&[Item::plain(field)]).await;
-            let (Some(Told::Done(there)), Told::Done(looked)) = (told.into_iter().next(), looked) else {
+            let (Some(Told::Done(there)), Told::Done(looked)) = (told.into_iter().next(), looked)
+            else {
                 "no answer".clone_into(&mut last);
                 sleep(AGAIN).await;
                 continue;
             };
             match LookReply::read(looked).map_err(|error| Why::Other(error.to_string()))? {
                 LookReply::Seen { epoch, .. } => {
-                    if !matches!(&there, Value::BulkString(there) if Some(there) == terms.as_ref()) {
+                    if !matches!(&there, Value::BulkString(there) if Some(there) == terms.as_ref())
+                    {
                         return Err(Why::Terms);
                     }
                     if epoch > 0 {
@@ -135,14 +151,18 @@ impl Opening {
                         other => last = format!("{other:?}"),
                     }
                 }
-                LookReply::Absent { .. } => match link.run(&[Item::script(begin.clone())]).await.pop() {
-                    // A conflict is another node's beginning, at another instant.
-                    Some(Told::Done(value)) => match RestoreReply::read(value) {
-                        Ok(RestoreReply::Misfit { .. }) | Err(_) => "not what scripts write".clone_into(&mut last),
-                        Ok(_) => {}
-                    },
-                    other => last = format!("{other:?}"),
-                },
+                LookReply::Absent { .. } => {
+                    match link.run(&[Item::script(begin.clone())]).await.pop() {
+                        // A conflict is another node's beginning, at another instant.
+                        Some(Told::Done(value)) => match RestoreReply::read(value) {
+                            Ok(RestoreReply::Misfit { .. }) | Err(_) => {
+                                "not what scripts write".clone_into(&mut last);
+                            }
+                            Ok(_) => {}
+                        },
+                        other => last = format!("{other:?}"),
+                    }
+                }
             }
         }
         Err(Why::Other(last))
@@ -165,7 +185,10 @@ fn opening(no: CampaignNo, opened: Opened, budgets: &[(String, Fen)]) -> Vec<Eve
     let mut events = vec![Event { campaign: no, what: What::Opened(opened) }];
     for (pool, (_, fen)) in (0..).map(PoolNo).zip(budgets) {
         let (from, to) = (Account::Treasury, Account::Available);
-        events.push(Event { campaign: no, what: What::Posted(Posting { pool, from, to, fen: *fen }) });
+        events.push(Event {
+            campaign: no,
+            what: What::Posted(Posting { pool, from, to, fen: *fen }),
+        });
     }
     events
 }

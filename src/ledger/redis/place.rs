@@ -53,6 +53,8 @@ pub(super) struct Seen {
     /// What this node granted and has not read in the log: seq, round, kind.
     granted: VecDeque<(u64, RoundNo, KindNo)>,
     looked: Option<Instant>,
+    /// How far its master's clock is ahead of this node's, in milliseconds.
+    pub(super) ahead_ms: i64,
 }
 
 impl Seen {

@@ -130,8 +130,11 @@ async fn master(connection: &mut Connection, replicas: u32) -> Result<Vec<String
     if info.get("role").is_some_and(|role| role != "master") {
         return Err(Unfit::Replica { server });
     }
-    let followers: Vec<Follower> =
-        info.iter().filter(|(name, _)| is_follower(name)).filter_map(|(_, line)| follower(line)).collect();
+    let followers: Vec<Follower> = info
+        .iter()
+        .filter(|(name, _)| is_follower(name))
+        .filter_map(|(_, line)| follower(line))
+        .collect();
     if let Some(behind) = followers.iter().find(|follower| !follower.online) {
         let why = format!("replica {} has not finished its first sync; wait for it", behind.server);
         return Err(Unfit::Replicas { server, why });
@@ -182,7 +185,8 @@ fn is_follower(name: &str) -> bool {
 
 /// `ip=127.0.0.1,port=6380,state=online,offset=14,lag=0`
 fn follower(line: &str) -> Option<Follower> {
-    let parts: BTreeMap<&str, &str> = line.split(',').filter_map(|part| part.split_once('=')).collect();
+    let parts: BTreeMap<&str, &str> =
+        line.split(',').filter_map(|part| part.split_once('=')).collect();
     let server = format!("{}:{}", parts.get("ip")?, parts.get("port")?);
     Some(Follower { server, online: parts.get("state") == Some(&"online") })
 }
@@ -193,7 +197,9 @@ mod tests {
 
     #[test]
     fn a_version_is_compared_by_its_numbers() {
-        for (version, fits) in [("7.0.15", true), ("7.2", true), ("10.0.0", true), ("6.2.14", false), ("", false)] {
+        for (version, fits) in
+            [("7.0.15", true), ("7.2", true), ("10.0.0", true), ("6.2.14", false), ("", false)]
+        {
             assert_eq!(new_enough(version), fits, "{version:?}");
         }
     }
@@ -203,8 +209,11 @@ mod tests {
         let info = "# Replication\r\nrole:master\r\nslave0:ip=127.0.0.2,port=7,state=online,offset=1,lag=0\r\n\
                     slave1:ip=127.0.0.3,port=7,state=wait_bgsave,offset=0,lag=1\r\nslave_repl_offset:5\r\n";
         let fields = fields(info);
-        let found: Vec<_> =
-            fields.iter().filter(|(name, _)| is_follower(name)).filter_map(|(_, line)| follower(line)).collect();
+        let found: Vec<_> = fields
+            .iter()
+            .filter(|(name, _)| is_follower(name))
+            .filter_map(|(_, line)| follower(line))
+            .collect();
         let [one, two] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((one.server.as_str(), one.online), ("127.0.0.2:7", true));
         assert_eq!((two.server.as_str(), two.online), ("127.0.0.3:7", false));

@@ -72,9 +72,9 @@ impl Reader {
     /// One look, and what there is to be read since the last.
     pub(super) async fn step(&mut self) -> Result<(), Fault> {
         let (_, told) = self.link.read(&[]).await;
-        let (open, epoch, seq) = match self.looked(told)? {
+        let (open, epoch, seq) = match looked(told)? {
             LookReply::Seen { open, epoch, seq, now, .. } => {
-                self.shared.ahead(now.ms_since(wall()));
+                self.cell.seen().ahead_ms = now.ms_since(wall());
                 (open, epoch, seq)
             }
             LookReply::Absent { .. } => return Ok(()),
@@ -87,14 +87,6 @@ impl Reader {
             self.load().await?;
         }
         self.read_on(seq).await
-    }
-
-    fn looked(&self, told: Told) -> Result<LookReply, Fault> {
-        match told {
-            Told::Done(value) => LookReply::read(value).map_err(|error| Fault::Damaged(error.to_string())),
-            Told::NotDone(why) => Err(Fault::Unavailable(why)),
-            Told::Unknown => Err(Fault::Unavailable("no answer".to_owned())),
-        }
     }
 
     /// Reads the log up to `seq`, which is durable.
@@ -118,9 +110,12 @@ impl Reader {
             }
             for logged in entries.into_iter().filter(|it| it.entry.seq <= seq) {
                 let entry = logged.entry;
-                let events = codec::decode(&entry.body)
-                    .ok_or_else(|| Fault::Damaged(format!("entry {} is not in words known here", entry.seq)))?;
-                events.iter().for_each(|event| self.shared.view.event(event, entry.at));
+                let events = codec::decode(&entry.body).ok_or_else(|| {
+                    Fault::Damaged(format!("entry {} is not in words known here", entry.seq))
+                })?;
+                for event in &events {
+                    self.shared.view.event(event, entry.at);
+                }
                 self.cell.seen().standing.take(entry.seq, entry.at, &events);
                 news = true;
             }
@@ -160,8 +155,10 @@ impl Reader {
         let place = self.cell.place;
         let key = |key| Item::plain(cmd("HGETALL").arg(place.key(key)).to_owned());
         let meta = self.fields(key(Key::Meta)).await?;
-        let rounds: Vec<RoundNo> =
-            meta.keys().filter_map(|name| name.strip_prefix("round:")?.parse().ok().map(RoundNo)).collect();
+        let rounds: Vec<RoundNo> = meta
+            .keys()
+            .filter_map(|name| name.strip_prefix("round:")?.parse().ok().map(RoundNo))
+            .collect();
         let mut items = vec![key(Key::Meta), key(Key::Funds)];
         items.extend(rounds.iter().map(|round| key(Key::Round(*round))));
         items.push(key(Key::Meta));
@@ -176,19 +173,30 @@ impl Reader {
             return Ok(None);
         }
         let standing = standing(meta, hashes.get(1), rounds.iter().zip(hashes.iter().skip(2)));
-        standing.map(Some).ok_or_else(|| Fault::Damaged("its keys are not what scripts write".to_owned()))
+        standing
+            .map(Some)
+            .ok_or_else(|| Fault::Damaged("its keys are not what scripts write".to_owned()))
     }
 
     /// Reads who holds what in a round into the view.
     async fn holders(&mut self, place: Place, round: RoundNo) -> Result<(), Fault> {
         let mut cursor = "0".to_owned();
         loop {
-            let scan = cmd("HSCAN").arg(place.key(Key::Holders(round))).arg(&cursor).arg("COUNT").arg(HOLDERS).to_owned();
+            let scan = cmd("HSCAN")
+                .arg(place.key(Key::Holders(round)))
+                .arg(&cursor)
+                .arg("COUNT")
+                .arg(HOLDERS)
+                .to_owned();
             let not = || Fault::Damaged("HSCAN is answered otherwise".to_owned());
             let Value::Array(answer) = self.ask(scan).await? else { return Err(not()) };
-            let [Value::BulkString(next), Value::Array(fields)] = answer.as_slice() else { return Err(not()) };
+            let [Value::BulkString(next), Value::Array(fields)] = answer.as_slice() else {
+                return Err(not());
+            };
             for pair in fields.chunks_exact(2) {
-                let [Value::BulkString(field), Value::BulkString(record)] = pair else { return Err(not()) };
+                let [Value::BulkString(field), Value::BulkString(record)] = pair else {
+                    return Err(not());
+                };
                 let (person, held) = holder(round, field, record).ok_or_else(not)?;
                 self.shared.view.hold(place.campaign, person, held);
             }
@@ -210,8 +218,19 @@ impl Reader {
     }
 }
 
+fn looked(told: Told) -> Result<LookReply, Fault> {
+    match told {
+        Told::Done(value) => {
+            LookReply::read(value).map_err(|error| Fault::Damaged(error.to_string()))
+        }
+        Told::NotDone(why) => Err(Fault::Unavailable(why)),
+        Told::Unknown => Err(Fault::Unavailable("no answer".to_owned())),
+    }
+}
+
 fn wall() -> At {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     At(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 

@@ -110,7 +110,8 @@ impl Custodian {
                 let seen = cell.seen();
                 (seen.epoch, seen.was_fenced())
             };
-            if fenced && self.store.ask_recovery(LogNo(cell.place.log()), epoch, &self.node).await? {
+            if fenced && self.store.ask_recovery(LogNo(cell.place.log()), epoch, &self.node).await?
+            {
                 tracing::warn!(place = ?cell.place, epoch, "a log is under another master: to be recovered");
             }
         }
@@ -161,7 +162,12 @@ impl Custodian {
             return Ok(());
         }
         let stored = self.store.seq(recovery.log).await?;
-        let acks = self.shared.acks.read(recovery.log.0, 0).await.ok_or_else(|| Stuck::Acks("stopping".to_owned()))?;
+        let acks = self
+            .shared
+            .acks
+            .read(recovery.log.0, 0)
+            .await
+            .ok_or_else(|| Stuck::Acks("stopping".to_owned()))?;
         let acks = acks.map_err(|error| Stuck::Acks(error.to_string()))?;
         let acks: Vec<Ack> = acks.into_iter().filter(|ack| ack.epoch <= recovery.epoch).collect();
         let told = acks.iter().map(|ack| ack.seq).max().unwrap_or(0);
@@ -187,12 +193,15 @@ impl Custodian {
         let closings = self.store.closings(log, epoch).await?;
         let closed: BTreeSet<&str> = closings.iter().map(|closing| closing.node.as_str()).collect();
         let nodes = self.store.nodes().await?;
-        if let Some(node) = nodes.iter().find(|node| !node.left && !closed.contains(node.node.as_str())) {
+        if let Some(node) =
+            nodes.iter().find(|node| !node.left && !closed.contains(node.node.as_str()))
+        {
             return Err(Stuck::Node(node.node.clone()));
         }
         let place = cell.place;
         let touch = Item::script(look(place));
-        let mut link = Link::to(Arc::clone(&self.shared.topology), place.slot(), self.shared.replicas, touch);
+        let mut link =
+            Link::to(Arc::clone(&self.shared.topology), place.slot(), self.shared.replicas, touch);
         let (there, end) = match self.looked(&mut link).await? {
             LookReply::Seen { open: true, epoch: there, .. } if there > epoch => {
                 self.store.finish_recovery(log, epoch).await?;
@@ -209,8 +218,9 @@ impl Custodian {
         let told = closings.iter().map(|closing| closing.acked_seq).max().unwrap_or(0);
         let last = told.max(cursor.seq).max(evidence.keys().next_back().copied().unwrap_or(0));
         let restored = self.restore(&mut link, cell, epoch, (end, last), &evidence).await?;
-        let call = reopen(place, there, epoch.max(there).saturating_add(1)).map_err(|error| Stuck::Redis(error.to_string()))?;
-        match link.run(&[Item::script(call)]).await.pop() {
+        let again = reopen(place, there, epoch.max(there).saturating_add(1))
+            .map_err(|error| Stuck::Redis(error.to_string()))?;
+        match link.run(&[Item::script(again)]).await.pop() {
             Some(Told::Done(value)) => match ReopenReply::read(value) {
                 Ok(ReopenReply::Reopened { .. } | ReopenReply::Taken { .. }) => {}
                 other => return Err(Stuck::Redis(format!("{other:?}"))),
@@ -221,7 +231,12 @@ impl Custodian {
         self.store.finish_recovery(log, epoch).await?;
         cell.kick.notify_one();
         tracing::warn!(
-            ?place, epoch, end, last, restored, ms = start.elapsed().as_millis(),
+            ?place,
+            epoch,
+            end,
+            last,
+            restored,
+            ms = start.elapsed().as_millis(),
             "a log is recovered"
         );
         Ok(())
@@ -229,14 +244,21 @@ impl Custodian {
 
     async fn looked(&self, link: &mut Link) -> Result<LookReply, Stuck> {
         match link.read(&[]).await.1 {
-            Told::Done(value) => LookReply::read(value).map_err(|error| Stuck::Redis(error.to_string())),
+            Told::Done(value) => {
+                LookReply::read(value).map_err(|error| Stuck::Redis(error.to_string()))
+            }
             Told::NotDone(why) => Err(Stuck::Redis(why)),
             Told::Unknown => Err(Stuck::Redis("no answer".to_owned())),
         }
     }
 
     /// What is known of the log outside Redis: what nodes told, and beyond its end in Redis what the store has.
-    async fn evidence(&self, recovery: &Recovery, stored: u64, end: u64) -> Result<BTreeMap<u64, Record>, Stuck> {
+    async fn evidence(
+        &self,
+        recovery: &Recovery,
+        stored: u64,
+        end: u64,
+    ) -> Result<BTreeMap<u64, Record>, Stuck> {
         let mut all: BTreeMap<u64, Record> = BTreeMap::new();
         let mut from_store = Vec::new();
         let mut after = end;
@@ -270,16 +292,22 @@ impl Custodian {
         let mut next = stored.saturating_add(1);
         while next <= end {
             let (mut told, _) = link.read(&[Item::plain(entry::range(place, next, MOST))]).await;
-            let Some(Told::Done(value)) = told.pop() else { return Err(Stuck::Redis("no answer".to_owned())) };
+            let Some(Told::Done(value)) = told.pop() else {
+                return Err(Stuck::Redis("no answer".to_owned()));
+            };
             if matches!(&value, Value::Array(none) if none.is_empty()) {
                 return Err(Stuck::Redis(format!("entry {next} of the stream is missing")));
             }
-            let entries = entry::read(place, next, value).map_err(|error| Stuck::Redis(error.to_string()))?;
+            let entries =
+                entry::read(place, next, value).map_err(|error| Stuck::Redis(error.to_string()))?;
             for Logged { entry, .. } in entries {
                 next = entry.seq.saturating_add(1);
                 let record = Record { seq: entry.seq, at: entry.at, body: entry.body };
                 if evidence.get(&record.seq).is_some_and(|told| *told != record) {
-                    return Err(Stuck::Conflict { seq: record.seq, who: "nodes and stream".to_owned() });
+                    return Err(Stuck::Conflict {
+                        seq: record.seq,
+                        who: "nodes and stream".to_owned(),
+                    });
                 }
             }
         }
@@ -296,19 +324,23 @@ impl Custodian {
         evidence: &BTreeMap<u64, Record>,
     ) -> Result<u64, Stuck> {
         let place = cell.place;
-        let shard = cell.seen().standing.opened.as_ref().map_or(Shard::ALONE, |opened| opened.shard);
+        let shard =
+            cell.seen().standing.opened.as_ref().map_or(Shard::ALONE, |opened| opened.shard);
         let mut at = At(0);
         let nothing = codec::encode(&[]).unwrap_or_default();
         for seq in end.saturating_add(1)..=last {
-            let lost = || Record { seq, at, body: nothing.clone() };
-            let record = evidence.get(&seq).cloned().unwrap_or_else(lost);
+            let unknown = || Record { seq, at, body: nothing.clone() };
+            let record = evidence.get(&seq).cloned().unwrap_or_else(unknown);
             at = record.at;
             let fault = |why: String| Stuck::Redis(format!("entry {seq} can't be restored: {why}"));
-            let events = codec::decode(&record.body).ok_or_else(|| fault("not in words known here".to_owned()))?;
-            let changes = changes(place, shard, at, &events).map_err(|error| fault(error.to_string()))?;
+            let events = codec::decode(&record.body)
+                .ok_or_else(|| fault("not in words known here".to_owned()))?;
+            let changes =
+                changes(place, shard, at, &events).map_err(|error| fault(error.to_string()))?;
             let entry = Entry { seq, durable: 0, at, seal: false, body: record.body };
-            let call = restore(place, epoch, &entry, &changes).map_err(|error| fault(error.to_string()))?;
-            match link.run(&[Item::script(call)]).await.pop() {
+            let put = restore(place, epoch, &entry, &changes)
+                .map_err(|error| fault(error.to_string()))?;
+            match link.run(&[Item::script(put)]).await.pop() {
                 Some(Told::Done(value)) => match RestoreReply::read(value) {
                     Ok(RestoreReply::Restored | RestoreReply::There) => {}
                     other => return Err(fault(format!("{other:?}"))),

@@ -9,13 +9,7 @@ use crate::ledger::machine::{Level, RoundSummary, Summary};
 use crate::ledger::service::{BatchStats, View, Watcher};
 use crate::metrics::Peak;
 use parking_lot::{Mutex, RwLock};
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering::Relaxed},
-    },
-};
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::Notify;
 
 /// The places of a campaign: its shards in order, and the identities.
@@ -45,8 +39,6 @@ pub(super) struct Shared {
     clock: Box<dyn Fn() -> At + Send + Sync>,
     watcher: Mutex<Box<dyn Watcher>>,
     campaigns: RwLock<BTreeMap<CampaignNo, Places>>,
-    /// How far a master's clock is ahead of this node's, in milliseconds, as last seen.
-    pub(super) ahead_ms: AtomicI64,
 }
 
 impl Shared {
@@ -67,7 +59,6 @@ impl Shared {
             clock,
             watcher: Mutex::new(watcher),
             campaigns: RwLock::default(),
-            ahead_ms: AtomicI64::new(0),
         }
     }
 
@@ -89,16 +80,14 @@ impl Shared {
 
     /// Whether every place was read once.
     pub(super) fn loaded(&self) -> bool {
-        self.campaigns().iter().flat_map(|(_, places)| places.all()).all(|cell| cell.seen().standing.opened.is_some())
+        self.campaigns()
+            .iter()
+            .flat_map(|(_, places)| places.all())
+            .all(|cell| cell.seen().standing.opened.is_some())
     }
 
     pub(super) fn batch(&self, stats: &BatchStats) {
         self.watcher.lock().batch(stats);
-    }
-
-    /// Notes how far a master's clock is ahead.
-    pub(super) fn ahead(&self, ms: i64) {
-        self.ahead_ms.store(ms, Relaxed);
     }
 
     /// Shows how a campaign stands now, as far as this node knows.
@@ -163,9 +152,10 @@ fn summary(places: &Places) -> (u64, Summary) {
                 level.granted = level.quantity.saturating_sub(1);
             }
         }
-        let others = places.shards.iter().all(|cell| {
-            cell.seen().standing.rounds.get(&round.round).is_none_or(|it| it.expired)
-        });
+        let others = places
+            .shards
+            .iter()
+            .all(|cell| cell.seen().standing.rounds.get(&round.round).is_none_or(|it| it.expired));
         round.expired = others;
     }
     (seqs.saturating_mul(2).saturating_add(u64::from(caught_up)), sum)

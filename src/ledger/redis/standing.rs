@@ -34,7 +34,9 @@ impl Standing {
     /// Takes the next entry in.
     pub(super) fn take(&mut self, seq: u64, at: At, events: &[Event]) {
         (self.seq, self.at) = (seq, Some(at));
-        events.iter().for_each(|event| self.event(&event.what));
+        for event in events {
+            self.event(&event.what);
+        }
     }
 
     fn event(&mut self, what: &What) {

@@ -36,7 +36,14 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(super) fn after(topology: Arc<Topology>, cell: Arc<Cell>, seq: u64) -> Stream {
-        Stream { topology, cell, connection: None, next: seq.saturating_add(1), end: seq, trimmed: 0 }
+        Stream {
+            topology,
+            cell,
+            connection: None,
+            next: seq.saturating_add(1),
+            end: seq,
+            trimmed: 0,
+        }
     }
 
     fn ask(&mut self, command: &Cmd) -> Result<Value, Fault> {
@@ -74,7 +81,9 @@ impl Stream {
         let looked = LookReply::read(answer).map_err(|error| Fault::Redis(error.to_string()))?;
         let seen = self.cell.seen();
         match looked {
-            LookReply::Seen { open: true, epoch, seq, .. } if seen.decides() && epoch == seen.epoch => {
+            LookReply::Seen { open: true, epoch, seq, .. }
+                if seen.decides() && epoch == seen.epoch =>
+            {
                 drop(seen);
                 self.end = seq;
                 Ok(())
@@ -92,7 +101,8 @@ impl Source for Stream {
         }
         let range = entry::range(self.cell.place, self.next, most);
         let answer = self.ask(&range).map_err(SourceError::unavailable)?;
-        let logged = entry::read(self.cell.place, self.next, answer).map_err(SourceError::damaged)?;
+        let logged =
+            entry::read(self.cell.place, self.next, answer).map_err(SourceError::damaged)?;
         let entries: Vec<Entry> = logged.into_iter().map(|logged| logged.entry).collect();
         self.next = entries.last().map_or(self.next, |entry| entry.seq.saturating_add(1));
         Ok(entries)

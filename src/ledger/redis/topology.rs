@@ -48,7 +48,11 @@ impl std::str::FromStr for RedisUrl {
             let port = server.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>()));
             matches!(port, Some((host, Ok(_))) if !host.is_empty())
         };
-        servers.iter().all(whole).then_some(RedisUrl { credentials, servers }).ok_or(UrlError::Server)
+        servers
+            .iter()
+            .all(whole)
+            .then_some(RedisUrl { credentials, servers })
+            .ok_or(UrlError::Server)
     }
 }
 
@@ -204,9 +208,19 @@ mod tests {
         let url: RedisUrl = "redis://quan:secret@10.0.0.1:6379,10.0.0.2:6380".parse().unwrap();
         assert_eq!(url.servers, ["10.0.0.1:6379", "10.0.0.2:6380"]);
         assert_eq!(url.of("h:1"), "redis://quan:secret@h:1/");
-        assert_eq!(format!("{url} {url:?}"), "redis://10.0.0.1:6379,10.0.0.2:6380 ".repeat(2).trim_end());
+        assert_eq!(
+            format!("{url} {url:?}"),
+            "redis://10.0.0.1:6379,10.0.0.2:6380 ".repeat(2).trim_end()
+        );
         assert_eq!("http://h:1".parse::<RedisUrl>(), Err(UrlError::Scheme));
-        for bad in ["redis://h", "redis://:1", "redis://h:x", "redis://", "redis://h:1,", "redis://h:70000"] {
+        for bad in [
+            "redis://h",
+            "redis://:1",
+            "redis://h:x",
+            "redis://",
+            "redis://h:1,",
+            "redis://h:70000",
+        ] {
             assert_eq!(bad.parse::<RedisUrl>(), Err(UrlError::Server), "{bad}");
         }
     }

@@ -70,14 +70,21 @@ impl Writer {
                 }
             } else {
                 sleep(BACK_OFF).await;
-                while asks.len() < room && let Ok(ask) = inbox.try_recv() {
+                while asks.len() < room
+                    && let Ok(ask) = inbox.try_recv()
+                {
                     asks.push(ask);
                 }
             }
             for ask in asks.drain(..) {
                 match ask {
                     Ask::Grant(grant, waiting) => {
-                        self.waiting.push(Asked { grant, waiting, since: Instant::now(), sent: false });
+                        self.waiting.push(Asked {
+                            grant,
+                            waiting,
+                            since: Instant::now(),
+                            sent: false,
+                        });
                     }
                     Ask::Items(items, told) => drop(told.send(self.link.read(&items).await)),
                 }
@@ -113,7 +120,7 @@ impl Writer {
                     items.push(item);
                     sent.push((args, claims));
                 }
-                None => claims.into_iter().for_each(|asked| self.answer(asked, no(Refusal::KindUnknown))),
+                None => self.refuse(claims, Refusal::KindUnknown),
             }
         }
         let told = self.link.run(&items).await;
@@ -140,7 +147,7 @@ impl Writer {
                     self.waiting.extend(claims);
                 }
                 Ok(ClaimReply::Absent) => {
-                    claims.into_iter().for_each(|asked| self.answer(asked, no(Refusal::CampaignUnknown)));
+                    self.refuse(claims, Refusal::CampaignUnknown);
                 }
                 Err(error) => {
                     tracing::error!(%error, "a claim's outcome can't be read");
@@ -149,6 +156,12 @@ impl Writer {
             }
         }
         self.tell(epoch, decided, start).await;
+    }
+
+    fn refuse(&self, claims: Vec<Asked>, refusal: Refusal) {
+        for asked in claims {
+            self.answer(asked, no(refusal));
+        }
     }
 
     /// What they asked may have been done.
@@ -165,7 +178,8 @@ impl Writer {
             .partition(|asked| asked.since.elapsed() > PATIENCE || (closed && !asked.sent));
         self.waiting = waiting;
         for asked in up {
-            let outcome = if asked.sent { Outcome::Unknown } else { no(Refusal::RiskControlDegraded) };
+            let outcome =
+                if asked.sent { Outcome::Unknown } else { no(Refusal::RiskControlDegraded) };
             self.answer(asked, outcome);
         }
     }
@@ -176,7 +190,13 @@ impl Writer {
     }
 
     /// The call that decides `claims`; `None` if one is of a kind that is not known here.
-    fn call(&self, round: RoundNo, epoch: u64, now: At, claims: &[Asked]) -> Option<(Vec<ClaimArgs>, Item)> {
+    fn call(
+        &self,
+        round: RoundNo,
+        epoch: u64,
+        now: At,
+        claims: &[Asked],
+    ) -> Option<(Vec<ClaimArgs>, Item)> {
         let args = {
             let seen = self.cell.seen();
             let args = claims.iter().map(|asked| {
@@ -195,9 +215,11 @@ impl Writer {
             return;
         }
         let (log, replied) = (self.cell.place.log(), self.cell.seen().replied);
-        let mut acks: Vec<Ack> = decided.iter().flat_map(Group::entries).map(|(seq, at, body)| Ack {
-            log, epoch, seq, entry: Some((at, body)),
-        }).collect();
+        let mut acks: Vec<Ack> = decided
+            .iter()
+            .flat_map(Group::entries)
+            .map(|(seq, at, body)| Ack { log, epoch, seq, entry: Some((at, body)) })
+            .collect();
         let entries = acks.len();
         let last = decided.iter().map(|group| group.seq).max().unwrap_or(0);
         if last > replied.max(acks.last().map_or(0, |ack| ack.seq)) {
@@ -217,7 +239,9 @@ impl Writer {
             }
             seen.replied = seen.replied.max(last);
         }
-        for (args, outcome) in decided.iter().flat_map(|group| group.args.iter().zip(&group.outcomes)) {
+        for (args, outcome) in
+            decided.iter().flat_map(|group| group.args.iter().zip(&group.outcomes))
+        {
             if let Ok(Answer::Granted(held) | Answer::AlreadyHeld(held)) = outcome.told {
                 self.shared.view.hold(args.grant.campaign, args.grant.person, held);
             }
@@ -244,7 +268,8 @@ impl Writer {
             Err(No::Refused(Refusal::SoldOut)) => {
                 // What this shard lacks another may have; and the shield hears of it only from the log.
                 self.cell.kick.notify_one();
-                let elsewhere = self.shared.left_elsewhere(&self.cell, asked.grant.round, asked.grant.kind);
+                let elsewhere =
+                    self.shared.left_elsewhere(&self.cell, asked.grant.round, asked.grant.kind);
                 match elsewhere {
                     true if asked.since.elapsed() < MOVING => {
                         self.waiting.push(asked);
@@ -284,7 +309,8 @@ impl Group {
             let granted = Granted { coupon: held.coupon, person, pass, ends_at: held.ends_at };
             let (from, to) = (Account::Reserved, Account::Frozen);
             let posted = Posting { pool: args.pool, from, to, fen: args.face };
-            let events = [What::Granted(granted), What::Posted(posted)].map(|what| Event { campaign, what });
+            let events =
+                [What::Granted(granted), What::Posted(posted)].map(|what| Event { campaign, what });
             Some((outcome.seq?, self.at, codec::encode(&events)?))
         })
     }

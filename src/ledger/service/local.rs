@@ -99,6 +99,10 @@ impl Ledger for LocalLedger {
         !self.view().stopped()
     }
 
+    fn clock_ahead_ms(&self) -> i64 {
+        0
+    }
+
     fn queued(&self) -> u32 {
         self.shared.queued.now()
     }

@@ -95,6 +95,9 @@ pub trait Ledger: Send + Sync {
     /// Whether claims of the campaign can be decided, as of a moment ago.
     fn issues(&self, campaign: CampaignNo) -> bool;
 
+    /// How far the clock there is ahead of this process's, in milliseconds, where it is another.
+    fn clock_ahead_ms(&self) -> i64;
+
     /// Commands that wait now.
     fn queued(&self) -> u32;
 

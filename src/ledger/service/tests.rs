@@ -135,7 +135,10 @@ async fn an_asker_that_hangs_up_leaves_its_grant_behind() {
     // Dropped while it waits: the command is with the writer already.
     let _ = tokio::time::timeout(std::time::Duration::ZERO, asked).await;
     let claimed = claim(&ledger, 1).await;
-    assert!(matches!(claimed, Outcome::Yes(Answer::AlreadyHeld(_) | Answer::Granted(_))), "{claimed:?}");
+    assert!(
+        matches!(claimed, Outcome::Yes(Answer::AlreadyHeld(_) | Answer::Granted(_))),
+        "{claimed:?}"
+    );
     claim(&ledger, 2).await;
     assert_eq!(left(&ledger), 0);
 }

@@ -40,6 +40,7 @@ macro_rules! scripts {
         });)*
 
         /// Every script once.
+        #[cfg(test)]
         pub(crate) fn all() -> Vec<&'static Script> {
             vec![$(&$name),*]
         }
@@ -89,6 +90,7 @@ impl Script {
     }
 
     /// Makes it known, so that it can be called by its name.
+    #[cfg(test)]
     pub(crate) fn load_cmd(&self) -> Cmd {
         let mut cmd = ::redis::cmd("SCRIPT");
         cmd.arg("LOAD").arg(&self.text);
