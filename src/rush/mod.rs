@@ -2,6 +2,7 @@
 //! generator, and the audit of what the server did.
 
 mod server;
+pub mod servers;
 mod summary;
 
 pub use summary::summary;
