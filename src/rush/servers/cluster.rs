@@ -225,6 +225,8 @@ fn start_node(folder: &Path, node: u8, settings: &Settings) -> Result<RedisServe
         settings
             .clone()
             .with("bind-source-addr", &ip.to_string())
+            // It listens on loopback only, but takes nothing but 127.0.0.1 for that.
+            .with("protected-mode", "no")
             .with("cluster-enabled", "yes")
             .with("cluster-port", &bus)
             .with("cluster-node-timeout", "2000")
