@@ -1,7 +1,7 @@
 //! `quan serve`.
 
 use super::clock_time;
-use quan::{config::Config, domain::At, serve::serve};
+use quan::{clock::Start, config::Config, serve::serve};
 use std::{
     io::{self, Read, Write},
     net::SocketAddr,
@@ -34,9 +34,10 @@ pub(crate) struct Serve {
     ops: Option<SocketAddr>,
     /// Start the campaign's clock at this instant, as 2023-09-01T09:59:30+08:00, and let it run.
     ///
-    /// Never on the real data: what is granted stays granted.
-    #[arg(long, value_parser = clock_time, requires = "data")]
-    clock: Option<At>,
+    /// With `@` and a Unix time in milliseconds it shows that instant then, so that several nodes show the same. Never
+    /// on the real data: what is granted stays granted.
+    #[arg(long, value_name = "INSTANT[@UNIXMS]", value_parser = clock_time, requires = "data")]
+    clock: Option<Start>,
     /// Stop when standard input ends, as it does when the program that started this one is gone.
     #[arg(long)]
     until_stdin_ends: bool,

@@ -155,6 +155,11 @@ impl RedisCluster {
         source.ask::<()>(&set("NODE", to_id))
     }
 
+    /// Lets all nodes run on when this process ends.
+    pub fn leave(self) {
+        self.nodes.into_iter().for_each(RedisServer::leave);
+    }
+
     /// Waits until all nodes that run agree that every slot is served, and every replica among
     /// them has all that its master has.
     pub fn wait_until_whole(&self) -> Result<()> {

@@ -15,6 +15,8 @@ use std::{
 pub(super) struct Process {
     child: Child,
     watch: Child,
+    /// Whether it runs on without us.
+    stays: bool,
 }
 
 impl Process {
@@ -32,7 +34,7 @@ impl Process {
             }
         })?;
         match watch(child.id()) {
-            Ok(watch) => Ok(Process { child, watch }),
+            Ok(watch) => Ok(Process { child, watch, stays: false }),
             Err(error) => {
                 end(&mut child);
                 Err(error).context("a server's watch does not start")
@@ -70,6 +72,11 @@ impl Process {
         Ok(())
     }
 
+    /// Lets it run on when we end.
+    pub(super) fn leave(mut self) {
+        self.stays = true;
+    }
+
     fn signal(&self, signal: Signal) -> Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
@@ -79,7 +86,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         // The watch first: once the child is waited for, its number may be somebody else's.
         end(&mut self.watch);
-        end(&mut self.child);
+        if !self.stays {
+            end(&mut self.child);
+        }
     }
 }
 
@@ -123,5 +132,11 @@ mod tests {
         drop(left.watch.stdin.take());
         let status = wait_for("it is killed", || left.ended()).unwrap();
         assert!(!status.success(), "{status}");
+
+        let stays = sleeps();
+        let (pid, watch) = (Pid::from_child(&stays.child), stays.watch.id());
+        stays.leave();
+        assert!(there(pid.as_raw_nonzero().get().unsigned_abs()) && !there(watch));
+        kill_process(pid, Signal::KILL).unwrap();
     }
 }

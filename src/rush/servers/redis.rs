@@ -156,6 +156,11 @@ impl RedisServer {
         self.process.take().context("it is not running")?.stop()
     }
 
+    /// Lets it run on when this process ends.
+    pub fn leave(mut self) {
+        self.process.take().into_iter().for_each(Process::leave);
+    }
+
     /// A connection for administration.
     pub fn connect(&self) -> Result<Connection> {
         let client = Client::open(self.url())?;
