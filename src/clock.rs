@@ -20,6 +20,16 @@ pub const HEALS_WITHIN_MS: i64 = 60_000;
 /// How often [`Clock::check`] is meant to be called.
 pub const CHECK_EVERY: Duration = Duration::from_millis(100);
 
+/// Where a clock starts that is not the wall's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// What it shows.
+    pub shows: At,
+    /// When it shows that, on the wall, so that nodes that start one after the other show the same;
+    /// when it is started if `None`.
+    pub when: Option<At>,
+}
+
 /// A clock that can be started at another instant than the wall's.
 #[derive(Debug)]
 pub struct Clock {
@@ -36,11 +46,12 @@ pub struct Clock {
 
 impl Clock {
     /// Runs from `start`, or with the wall if `None`.
-    pub fn start(start: Option<At>) -> Clock {
+    pub fn start(start: Option<Start>) -> Clock {
         let wall = wall();
+        let shows = |Start { shows, when }| shows.plus_ms(when.map_or(0, |at| wall.ms_since(at)));
         Clock {
             anchor: Instant::now(),
-            base: AtomicI64::new(start.unwrap_or(wall).0),
+            base: AtomicI64::new(start.map_or(wall, shows).0),
             moved: start.is_some(),
             healthy: AtomicBool::new(true),
             drift: AtomicI64::new(0),
@@ -169,10 +180,23 @@ mod tests {
 
     #[test]
     fn a_clock_started_elsewhere_runs_from_there() {
-        let clock = Clock::start(Some(At(1_693_533_570_000)));
+        let clock = Clock::start(Some(Start { shows: At(1_693_533_570_000), when: None }));
         clock.check(MOST);
         let passed = clock.now().ms_since(At(1_693_533_570_000));
         assert!((0..5_000).contains(&passed), "{passed}");
         assert!(clock.moved() && clock.healthy());
+    }
+
+    #[test]
+    fn clocks_that_start_at_different_times_show_the_same() {
+        let start = Some(Start { shows: At(1_693_533_570_000), when: Some(wall()) });
+        let first = Clock::start(start);
+        std::thread::sleep(Duration::from_millis(150));
+        let second = Clock::start(start);
+        let apart = second.now().ms_since(first.now());
+        assert!((-20..100).contains(&apart), "{apart}");
+        let early = Some(Start { shows: At(1_000_000), when: Some(wall().plus_ms(60_000)) });
+        let before = At(1_000_000).ms_since(Clock::start(early).now());
+        assert!((55_000..=60_000).contains(&before), "{before}");
     }
 }

@@ -1,10 +1,9 @@
 //! `quan serve`: starts everything, serves until told to stop, and loses nothing on the way out.
 
 use crate::app::App;
-use crate::clock::{CHECK_EVERY, Clock};
+use crate::clock::{CHECK_EVERY, Clock, Start};
 use crate::config::Config;
 use crate::data::DataFolder;
-use crate::domain::At;
 use crate::http::accept::{Connections, Limits, Running, Server};
 use crate::http::{ops, router};
 use crate::store::{LogNo, Place, Store};
@@ -33,7 +32,7 @@ const CALENDAR_EVERY: Duration = Duration::from_millis(200);
 /// addresses that are served.
 pub fn serve(
     config: &Config,
-    start: Option<At>,
+    start: Option<Start>,
     end: Option<oneshot::Receiver<()>>,
     ready: impl FnOnce(&Served) -> Result<()>,
 ) -> Result<()> {

@@ -14,13 +14,18 @@ mod common {
     pub(crate) mod plan;
     pub(crate) mod server;
 }
+#[path = "faults"]
+mod faults {
+    pub(crate) mod disk;
+    pub(crate) mod tool;
+}
 #[path = "crash/mod.rs"]
 mod harness;
 
+use faults::disk::LoopDisk;
 use harness::{
     crowd::yes,
     cycle::Rush,
-    disk::LoopDisk,
     flips,
     journal::Grants,
     link::{Link, Lost},
@@ -40,7 +45,7 @@ use std::{
 
 /// A disk whose power can be cut, if this user may.
 fn disk(world: &World, mib: u64) -> Option<LoopDisk> {
-    match LoopDisk::make(world, mib) {
+    match LoopDisk::make(world.folder(), mib) {
         Ok(disk) => Some(disk),
         Err(why) if env::var_os("QUAN_POWER_CUTS").is_none() => {
             let test = thread::current().name().unwrap_or_default().to_owned();

@@ -109,9 +109,15 @@ async fn play(server: &Server) {
             span: 1,
             herd: true,
             cheats: 0,
+            faults_expected: false,
         },
         keep: false,
-        server: Some((format!("http://{}", server.public), server.keys(), None)),
+        site: rush::Site::default(),
+        server: Some(rush::Running {
+            urls: vec![format!("http://{}", server.public)],
+            keys: server.keys(),
+            data: None,
+        }),
     };
     let report = rush::rush(&options).await.unwrap();
     assert!(report.client.clean);

@@ -53,7 +53,7 @@ impl Scene {
         quan::pass::write_fresh(&keys, &mut rand::rng())?;
         let server = Server::quan(&config, &keys, &folder.join("data"), OPEN)?;
         let options = Options {
-            url: format!("http://{}", server.address),
+            urls: vec![format!("http://{}", server.address)],
             keys,
             campaign: "xiangning-2023".to_owned(),
             people,

@@ -26,7 +26,7 @@ impl Claims {
         let path = format!("/v1/campaigns/{}/rounds/{}/claims", options.campaign, options.round);
         let quoted = |name: &str| serde_json::Value::from(name).to_string();
         Claims {
-            head: wire::post_head(&path, &prepared.world.host),
+            head: wire::post_head(&path, prepared.world.hosts.first().map_or("", String::as_str)),
             quoted: prepared.world.kinds.iter().map(|kind| quoted(&kind.kind)).collect(),
             wishes: prepared.actors.iter().enumerate().flat_map(wishes).collect(),
             prepared,

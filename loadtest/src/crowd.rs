@@ -1,6 +1,6 @@
 //! The schedule and the connections that serve it.
 //!
-//! Whatever is due is taken by the next free connection, in order. Nothing here knows coupons: a [`Play`] writes the
+//! Whatever is due is taken by the next free connection to its node, in order. Nothing here knows coupons: a [`Play`] writes the
 //! requests and hears the answers. It all runs on one thread, so nothing is locked.
 
 use crate::clock::Clock;
@@ -31,13 +31,17 @@ pub(crate) trait Play {
     /// What is asked.
     type Ask: Copy + Ord;
 
-    /// Writes the request of `ask`, sent at `now_us`.
-    fn write(&mut self, ask: Self::Ask, now_us: i64, out: &mut Vec<u8>);
+    /// The node that is asked.
+    fn node(&self, ask: Self::Ask) -> usize;
 
-    /// Hears what came of `ask` and says what is asked next, each with its instant.
+    /// Writes the request of `ask` to `node`, sent at `now_us`.
+    fn write(&mut self, ask: Self::Ask, node: usize, now_us: i64, out: &mut Vec<u8>);
+
+    /// Hears what came of `ask` from `node` and says what is asked next, each with its instant.
     fn heard(
         &mut self,
         ask: Self::Ask,
+        node: usize,
         timing: Timing,
         came: Result<Response<'_>, Lost>,
         next: &mut Vec<(i64, Self::Ask)>,
@@ -60,10 +64,15 @@ struct Stage<P: Play> {
     play: RefCell<P>,
     clock: Clock,
     schedule: RefCell<Schedule<P::Ask>>,
-    ready: RefCell<VecDeque<(i64, P::Ask)>>,
+    nodes: Vec<Lane<P::Ask>>,
     /// Asks in the schedule, ready or in flight.
     alive: Cell<usize>,
     over: Cell<bool>,
+}
+
+/// What is due at a node.
+struct Lane<A> {
+    ready: RefCell<VecDeque<(i64, A)>>,
     work: Notify,
 }
 
@@ -76,14 +85,15 @@ pub(crate) async fn run<P: Play + 'static>(
     until_us: i64,
 ) -> (Option<P>, Vec<Link>) {
     let alive = Cell::new(first.len());
+    let nodes = links.iter().map(|link| link.node).max().map_or(0, |last| last.saturating_add(1));
+    let lane = || Lane { ready: RefCell::default(), work: Notify::new() };
     let stage = Rc::new(Stage {
         play: RefCell::new(play),
         clock,
         schedule: RefCell::new(first.into_iter().map(Reverse).collect()),
-        ready: RefCell::default(),
+        nodes: (0..nodes).map(|_| lane()).collect(),
         alive,
         over: Cell::new(false),
-        work: Notify::new(),
     });
     let set = LocalSet::new();
     let served: Vec<_> =
@@ -126,10 +136,11 @@ async fn serve<P: Play>(stage: Rc<Stage<P>>, mut link: Link) -> Link {
     while let Some((intended, ask)) = stage.next(&mut link).await {
         link.out.clear();
         let sent = stage.clock.now_us();
-        stage.play.borrow_mut().write(ask, sent, &mut link.out);
+        let node = link.node;
+        stage.play.borrow_mut().write(ask, node, sent, &mut link.out);
         let came = link.exchange().await;
         let received = stage.clock.now_us();
-        stage.heard(ask, Timing { intended, sent, received }, came);
+        stage.heard(ask, node, Timing { intended, sent, received }, came);
     }
     link
 }
@@ -142,33 +153,37 @@ impl<P: Play> Stage<P> {
                 break;
             }
             schedule.pop();
-            self.play.borrow_mut().due(at, now_us);
-            self.ready.borrow_mut().push_back((at, ask));
-            self.work.notify_one();
+            let mut play = self.play.borrow_mut();
+            play.due(at, now_us);
+            if let Some(lane) = self.nodes.get(play.node(ask)) {
+                lane.ready.borrow_mut().push_back((at, ask));
+                lane.work.notify_one();
+            }
         }
     }
 
     /// The next that is due; meanwhile the idle connection is kept open. `None` when the run is over.
     async fn next(&self, link: &mut Link) -> Option<(i64, P::Ask)> {
+        let lane = self.nodes.get(link.node)?;
         loop {
             if self.over.get() {
                 return None;
             }
-            let due = self.ready.borrow_mut().pop_front();
+            let due = lane.ready.borrow_mut().pop_front();
             if due.is_some() {
                 return due;
             }
             tokio::select! {
                 biased;
-                () = self.work.notified() => {}
+                () = lane.work.notified() => {}
                 () = link.closed() => drop(link.open().await),
             }
         }
     }
 
-    fn heard(&self, ask: P::Ask, timing: Timing, came: Result<Response<'_>, Lost>) {
+    fn heard(&self, ask: P::Ask, node: usize, timing: Timing, came: Result<Response<'_>, Lost>) {
         let mut next = vec![];
-        self.play.borrow_mut().heard(ask, timing, came, &mut next);
+        self.play.borrow_mut().heard(ask, node, timing, came, &mut next);
         let alive = self.alive.get().saturating_add(next.len()).saturating_sub(1);
         self.alive.set(alive);
         self.schedule.borrow_mut().extend(next.into_iter().map(Reverse));
@@ -176,9 +191,12 @@ impl<P: Play> Stage<P> {
 
     fn end(&self) {
         self.over.set(true);
-        self.work.notify_waiters();
         let mut play = self.play.borrow_mut();
-        let ready = self.ready.take();
+        let mut ready = vec![];
+        for lane in &self.nodes {
+            lane.work.notify_waiters();
+            ready.extend(lane.ready.take());
+        }
         let scheduled = self.schedule.take().into_iter().map(|Reverse(due)| due);
         for (intended, ask) in ready.into_iter().chain(scheduled) {
             play.dropped(ask, intended);

@@ -38,6 +38,8 @@ impl Lost {
 /// A connection that is kept open.
 #[derive(Debug)]
 pub(crate) struct Link {
+    /// The number of the node it leads to.
+    pub(crate) node: usize,
     target: SocketAddr,
     source: Option<IpAddr>,
     stream: Option<TcpStream>,
@@ -50,22 +52,23 @@ pub(crate) struct Link {
 /// A link on its way from one runtime to another.
 #[derive(Debug)]
 pub(crate) struct Parked {
+    node: usize,
     target: SocketAddr,
     source: Option<IpAddr>,
     stream: Option<std::net::TcpStream>,
 }
 
 impl Parked {
-    /// A link that is not open yet, the `number`th of its run.
-    pub(crate) fn new(target: SocketAddr, number: usize, addresses: u16) -> Parked {
-        Parked { target, source: source(target, number, addresses), stream: None }
+    /// A link to node `node` that is not open yet, the `number`th of its run.
+    pub(crate) fn new(node: usize, target: SocketAddr, number: usize, addresses: u16) -> Parked {
+        Parked { node, target, source: source(target, number, addresses), stream: None }
     }
 
     /// The link, in the runtime of whoever calls.
     pub(crate) fn wake(self) -> io::Result<Link> {
-        let Parked { target, source, stream } = self;
+        let Parked { node, target, source, stream } = self;
         let stream = stream.map(TcpStream::from_std).transpose()?;
-        Ok(Link { target, source, stream, out: vec![], input: vec![0; 2048], filled: 0 })
+        Ok(Link { node, target, source, stream, out: vec![], input: vec![0; 2048], filled: 0 })
     }
 }
 
@@ -83,7 +86,7 @@ impl Link {
     /// Takes the link out of this runtime.
     pub(crate) fn park(self) -> io::Result<Parked> {
         let stream = self.stream.map(TcpStream::into_std).transpose()?;
-        Ok(Parked { target: self.target, source: self.source, stream })
+        Ok(Parked { node: self.node, target: self.target, source: self.source, stream })
     }
 
     /// Opens the connection if it is not open.

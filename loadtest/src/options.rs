@@ -36,13 +36,16 @@ pub struct Crowd {
     /// Cheats per thousand people, at most 50.
     #[arg(long, default_value_t = 30)]
     pub cheats: u32,
+    /// Something will break: people ask for two more minutes, and waiting for connections counts against nobody.
+    #[arg(long)]
+    pub faults_expected: bool,
 }
 
 impl Crowd {
-    /// This crowd against the server at `url`.
-    pub fn at(&self, url: String, keys: PathBuf, campaign: String) -> Options {
+    /// This crowd against the nodes at `urls`.
+    pub fn at(&self, urls: Vec<String>, keys: PathBuf, campaign: String) -> Options {
         Options {
-            url,
+            urls,
             keys,
             campaign,
             round: self.round,
@@ -53,6 +56,7 @@ impl Crowd {
             span_s: self.span,
             herd: self.herd,
             cheats_per_mille: self.cheats,
+            faults_expected: self.faults_expected,
             ..Options::default()
         }
     }
@@ -61,8 +65,8 @@ impl Crowd {
 /// What a run is told.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The server, as `http://host:port`.
-    pub url: String,
+    /// The server, as `http://host:port`; all its nodes if it has several.
+    pub urls: Vec<String>,
     /// The folder with `fix-1.key`, `captcha-1.key` and `identity-1.key`.
     pub keys: PathBuf,
     /// The campaign's id.
@@ -85,6 +89,8 @@ pub struct Options {
     pub herd: bool,
     /// Cheats per thousand people, at most [`MOST_CHEATS_PER_MILLE`].
     pub cheats_per_mille: u32,
+    /// Whether something will break: then answers are awaited for two minutes longer.
+    pub faults_expected: bool,
     /// Where the record of what the server said goes, as JSON lines.
     pub record: Option<PathBuf>,
 }
@@ -92,7 +98,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            url: "http://127.0.0.1:8080".to_owned(),
+            urls: vec!["http://127.0.0.1:8080".to_owned()],
             keys: PathBuf::from("keys"),
             campaign: String::new(),
             round: 1,
@@ -104,6 +110,7 @@ impl Default for Options {
             span_s: 60,
             herd: false,
             cheats_per_mille: 30,
+            faults_expected: false,
             record: None,
         }
     }
@@ -116,6 +123,10 @@ impl Options {
         ensure!(
             (1..=MOST_CONNECTIONS).contains(&self.connections),
             "connections must be 1 to {MOST_CONNECTIONS}"
+        );
+        ensure!(
+            (1..=self.connections).contains(&self.urls.len()),
+            "there must be a node, and a connection for each"
         );
         ensure!((1..=4096).contains(&self.addresses), "addresses must be 1 to 4096");
         ensure!(self.peak_per_s >= 10, "the peak must be at least 10 requests a second");
@@ -145,6 +156,8 @@ mod tests {
             Options { people: 0, ..good.clone() },
             Options { connections: 0, ..good.clone() },
             Options { connections: MOST_CONNECTIONS + 1, ..good.clone() },
+            Options { urls: vec![], ..good.clone() },
+            Options { urls: vec![String::new(); 3], connections: 2, ..good.clone() },
             Options { addresses: 0, ..good.clone() },
             Options { peak_per_s: 9, ..good.clone() },
             Options { span_s: 0, ..good.clone() },

@@ -48,7 +48,7 @@ pub(crate) struct Making {
     pub(crate) times: Times,
     pub(crate) failed: Option<anyhow::Error>,
     pub(crate) progress: Progress,
-    head: Vec<u8>,
+    heads: Vec<Vec<u8>>,
     answered: u64,
     body: Vec<u8>,
 }
@@ -62,7 +62,7 @@ impl Making {
         progress: Progress,
     ) -> Making {
         let path = format!("/v1/campaigns/{}/rounds/{}/passes", options.campaign, options.round);
-        let head = wire::post_head(&path, &world.host);
+        let heads = world.hosts.iter().map(|host| wire::post_head(&path, host)).collect();
         Making {
             options,
             keys,
@@ -72,14 +72,22 @@ impl Making {
             times: Times::default(),
             failed: None,
             progress,
-            head,
+            heads,
             answered: 0,
             body: vec![],
         }
     }
 
-    fn compose(&mut self, at: usize, now_us: i64, out: &mut Vec<u8>) -> anyhow::Result<()> {
-        let Some(actor) = self.actors.get(at) else { return Ok(()) };
+    fn compose(
+        &mut self,
+        at: usize,
+        node: usize,
+        now_us: i64,
+        out: &mut Vec<u8>,
+    ) -> anyhow::Result<()> {
+        let (Some(actor), Some(head)) = (self.actors.get(at), self.heads.get(node)) else {
+            return Ok(());
+        };
         let Options { seed, campaign, round, .. } = &self.options;
         let (signers, wall_ms) = (&self.keys, now_us.div_euclid(1000));
         let material = actor.material(*seed);
@@ -100,7 +108,7 @@ impl Making {
             "image": proof(Captcha::Image),
         });
         serde_json::to_writer(&mut self.body, &body)?;
-        wire::post(&self.head, Some(&identity), &self.body, out);
+        wire::post(head, Some(&identity), &self.body, out);
         Ok(())
     }
 
@@ -132,8 +140,12 @@ fn proof_id(seed: u64, at: usize, captcha: Captcha) -> [u8; 16] {
 impl Play for Making {
     type Ask = Ask;
 
-    fn write(&mut self, (at, _): Ask, now_us: i64, out: &mut Vec<u8>) {
-        if let Err(error) = self.compose(at, now_us, out) {
+    fn node(&self, (at, _): Ask) -> usize {
+        self.actors.get(at).map_or(0, |actor| actor.node)
+    }
+
+    fn write(&mut self, (at, _): Ask, node: usize, now_us: i64, out: &mut Vec<u8>) {
+        if let Err(error) = self.compose(at, node, now_us, out) {
             self.failed.get_or_insert(error);
         }
     }
@@ -141,6 +153,7 @@ impl Play for Making {
     fn heard(
         &mut self,
         (at, tries): Ask,
+        _: usize,
         timing: Timing,
         came: Result<Response<'_>, Lost>,
         next: &mut Vec<(i64, Ask)>,
@@ -152,7 +165,11 @@ impl Play for Making {
                 let wait = refused.is_passing().then(|| refused.retry_after_ms.unwrap_or(0));
                 (refused.code.into_owned(), wait)
             }
-            Err(Answer::Lost(lost)) => (lost.name().to_owned(), Some(0)),
+            Err(Answer::Lost(lost)) => {
+                let nodes = self.heads.len();
+                self.actors.get_mut(at).into_iter().for_each(|actor| actor.move_on(nodes));
+                (lost.name().to_owned(), Some(0))
+            }
             Err(Answer::Strange(status)) => {
                 (format!("status_{status}"), (status >= 500).then_some(0))
             }

@@ -73,6 +73,8 @@ pub(crate) struct Actor {
     /// Whether this is the second account of its person.
     pub(crate) second: bool,
     pub(crate) pass: Option<Box<str>>,
+    /// The node that this app asks, until a connection to it breaks.
+    pub(crate) node: usize,
 }
 
 /// What a person is known by, as the host app hands it over.
@@ -86,6 +88,11 @@ pub(crate) struct Material {
 }
 
 impl Actor {
+    /// Asks the next of `nodes` from now on.
+    pub(crate) fn move_on(&mut self, nodes: usize) {
+        self.node = self.node.saturating_add(1).checked_rem(nodes).unwrap_or(0);
+    }
+
     /// Whether this person asks for coupons as people should, with a pass of the own: one that must get an answer.
     pub(crate) fn is_honest(&self) -> bool {
         !self.second && matches!(self.cheat, None | Some(Cheat::TwoAccounts | Cheat::Parallel))
@@ -134,6 +141,7 @@ pub(crate) fn people(
             cheat: None,
             second: false,
             pass: None,
+            node: 0,
         })
         .collect();
     let mut seconds = vec![];

@@ -14,7 +14,7 @@ use crate::passes::{Making, Passes};
 use crate::people::{self, Actor, Cheat};
 use crate::progress::Progress;
 use crate::record::Record;
-use crate::report::{Audit, Check, Demand, Report};
+use crate::report::{Audit, Check, Demand, Node, Report};
 use crate::rush::{Rush, Start};
 use crate::world::{self, World};
 use anyhow::{Context, anyhow};
@@ -27,6 +27,8 @@ use tokio::sync::oneshot;
 const SECOND_US: i64 = 1_000_000;
 /// After the last first try, retries have this long.
 const GRACE_US: i64 = 25 * SECOND_US;
+/// And this long if something is expected to break, which takes time to mend.
+const MENDED_WITHIN_US: i64 = 120 * SECOND_US;
 /// A round that is open already is rushed so soon.
 const SOON_US: i64 = SECOND_US / 2;
 const PASSES_WITHIN_US: i64 = 600 * SECOND_US;
@@ -93,20 +95,27 @@ async fn preparing(
     keys: Arc<Keys>,
     progress: Progress,
 ) -> anyhow::Result<Prepared> {
-    let (host, target) = world::target(&options.url)?;
+    let nodes = options.urls.iter().map(|url| world::target(url)).collect::<Result<Vec<_>, _>>()?;
+    let (hosts, targets): (Vec<_>, Vec<_>) = nodes.into_iter().unzip();
+    // Each node has its share of the connections and of the people.
     let mut links = (0..options.connections)
-        .map(|number| Parked::new(target, number, options.addresses).wake())
+        .zip(targets.iter().enumerate().cycle())
+        .map(|(number, (node, target))| {
+            Parked::new(node, *target, number, options.addresses).wake()
+        })
         .collect::<Result<Vec<Link>, _>>()?;
-    let first = links.first_mut().context("no connection")?;
-    let world = world::look(&options, &host, first).await?;
+    let world = world::look(&options, hosts, &mut links).await?;
     for (number, link) in links.iter_mut().enumerate() {
         let hint = "is the limit of open files (ulimit -n) high enough?";
         let opened = link.open().await;
-        opened.map_err(|lost| anyhow!("connection {number} to {host}: {}; {hint}", lost.name()))?;
+        opened.map_err(|lost| anyhow!("connection {number}: {}; {hint}", lost.name()))?;
     }
     let quantities: Vec<u32> = world.kinds.iter().map(|kind| kind.quantity).collect();
     let Options { people, cheats_per_mille, seed, .. } = options;
-    let actors = people::people(people, cheats_per_mille, &quantities, seed);
+    let mut actors = people::people(people, cheats_per_mille, &quantities, seed);
+    for (actor, node) in actors.iter_mut().zip((0..targets.len()).cycle()) {
+        actor.node = node;
+    }
     let mut making =
         Making::new(options.clone(), Arc::clone(&keys), Rc::new(world.clone()), actors, progress);
     let started = Instant::now();
@@ -158,14 +167,15 @@ async fn rushing(prepared: Prepared, progress: Progress) -> anyhow::Result<Repor
     let cpu_before = cpu_us();
     let first = rush.first(opens_at, clock.now_us());
     let started = jiff::Timestamp::now().to_string();
+    let grace_us = if options.faults_expected { MENDED_WITHIN_US } else { GRACE_US };
     let span_us = i64::from(options.span_s).saturating_mul(SECOND_US);
-    let until = opens_at.saturating_add(span_us).saturating_add(GRACE_US);
+    let until = opens_at.saturating_add(span_us).saturating_add(grace_us);
     let (rush, _links) = crowd::run(rush, first, links, clock, until).await;
     let mut rush = rush.context("the rush was not played")?;
     let cpu = cpu_us().zip(cpu_before).map(|(after, before)| after - before);
     let demand = rush.demand();
     let late_us = opens_at.saturating_sub(world.opens_at_us);
-    let Rush { tally, curve, seen, record, surprises, .. } = rush;
+    let Rush { tally, curve, seen, record, surprises, answered, .. } = rush;
     record.finish()?;
     let unknown: Vec<u64> = demand.iter().map(|row| row.unknown).collect();
     let mut checks = seen.checks(&unknown);
@@ -182,6 +192,13 @@ async fn rushing(prepared: Prepared, progress: Progress) -> anyhow::Result<Repor
         seed: options.seed,
         herd: options.herd,
         connections: options.connections,
+        nodes: options
+            .urls
+            .into_iter()
+            .zip(answered)
+            .map(|(url, (answered, lost))| Node { url, answered, lost, cpu_us_per_request: None })
+            .collect(),
+        faults_expected: options.faults_expected,
         started,
         opened_late_ms: late_us / 1000,
         granted: by_kind(seen.granted()),

@@ -82,7 +82,9 @@ pub(crate) struct Rush {
     progress: Progress,
     granted: u64,
     stock: u64,
-    head: Vec<u8>,
+    heads: Vec<Vec<u8>>,
+    /// Requests to each node that were answered, and that were not.
+    pub(crate) answered: Vec<(u64, u64)>,
     quoted: Vec<String>,
     body: Vec<u8>,
 }
@@ -113,7 +115,8 @@ impl Rush {
             record,
             surprises: 0,
             wishes: vec![Default::default(); actors.len()],
-            head: wire::post_head(&path, &world.host),
+            heads: world.hosts.iter().map(|host| wire::post_head(&path, host)).collect(),
+            answered: vec![(0, 0); world.hosts.len()],
             quoted: world.kinds.iter().map(|kind| quoted(&kind.kind)).collect(),
             keys,
             world,
@@ -311,7 +314,11 @@ impl Rush {
 impl Play for Rush {
     type Ask = Ask;
 
-    fn write(&mut self, ask: Ask, now_us: i64, out: &mut Vec<u8>) {
+    fn node(&self, ask: Ask) -> usize {
+        self.actors.get(index(ask.actor)).map_or(0, |actor| actor.node)
+    }
+
+    fn write(&mut self, ask: Ask, node: usize, now_us: i64, out: &mut Vec<u8>) {
         self.tally.totals.started = self.tally.totals.started.saturating_add(1);
         let at = index(ask.actor);
         let mut body = std::mem::take(&mut self.body);
@@ -322,7 +329,9 @@ impl Play for Rush {
             let kind = self.quoted.get(kind).map_or("", String::as_str);
             claim_body(&self.keys, actor, self.seed, kind, pass, now_us.div_euclid(MS), &mut body);
         }
-        wire::post(&self.head, None, &body, out);
+        if let Some(head) = self.heads.get(node) {
+            wire::post(head, None, &body, out);
+        }
         self.body = body;
         if let Some(wish) = self.wish(ask).filter(|wish| **wish == Wish::NotAsked) {
             *wish = Wish::Asking;
@@ -332,6 +341,7 @@ impl Play for Rush {
     fn heard(
         &mut self,
         ask: Ask,
+        node: usize,
         timing: Timing,
         came: Result<Response<'_>, Lost>,
         next: &mut Vec<(i64, Ask)>,
@@ -345,6 +355,10 @@ impl Play for Rush {
             Answer::No(_) | Answer::Strange(_) | Answer::Lost(_) => Class::Error,
         };
         self.tally.timed(class, timing, came.is_ok());
+        if let Some((answered, lost)) = self.answered.get_mut(node) {
+            let count = if came.is_ok() { answered } else { lost };
+            *count = count.saturating_add(1);
+        }
         if came.is_ok() {
             self.curve.answered(timing.received);
         }
@@ -361,6 +375,13 @@ impl Play for Rush {
             }
             Answer::Lost(lost) => {
                 self.tally.error(lost.name());
+                let nodes = self.heads.len();
+                let actor = self.actors.get_mut(index(ask.actor));
+                // Unless somebody with this app has moved on already.
+                actor
+                    .filter(|actor| actor.node == node)
+                    .into_iter()
+                    .for_each(|it| it.move_on(nodes));
                 self.again(ask, None, timing, next);
             }
         }

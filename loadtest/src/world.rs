@@ -10,8 +10,10 @@ use serde::de::DeserializeOwned;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Instant;
 
-/// Looks at the server's clock; the quickest counts.
+/// Looks at a node's clock; the quickest counts.
 const LOOKS: usize = 15;
+/// How far the nodes' clocks may be apart, in microseconds.
+const APART_US: i64 = 250_000;
 
 /// A kind and how many of it the round has.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,7 +36,8 @@ struct Time {
 /// What is known before anybody asks.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
-    pub(crate) host: String,
+    /// The nodes.
+    pub(crate) hosts: Vec<String>,
     pub(crate) kinds: Vec<KindOf>,
     pub(crate) opens_at_us: i64,
     pub(crate) clock: Clock,
@@ -52,25 +55,46 @@ pub(crate) fn target(url: &str) -> anyhow::Result<(String, SocketAddr)> {
     Ok((host.to_owned(), address))
 }
 
-/// Looks at clock and round over `link`.
-pub(crate) async fn look(options: &Options, host: &str, link: &mut Link) -> anyhow::Result<World> {
+/// Looks at the nodes' clocks and at the round, over the first link of each node.
+pub(crate) async fn look(
+    options: &Options,
+    hosts: Vec<String>,
+    links: &mut [Link],
+) -> anyhow::Result<World> {
+    let mut clocks = vec![];
+    for (host, link) in hosts.iter().zip(&mut *links) {
+        clocks.push(clock(host, link).await?);
+    }
+    let clock = *clocks.first().context("there is no node")?;
+    for (host, other) in hosts.iter().zip(&clocks) {
+        let apart_us = other.now_us().saturating_sub(clock.now_us());
+        ensure!(
+            apart_us.abs() <= APART_US,
+            "the clock of {host} is {} ms from the first's",
+            apart_us / 1000
+        );
+    }
+    let (host, link) = hosts.first().zip(links.first_mut()).context("there is no node")?;
+    let path = format!("/v1/campaigns/{}/rounds/{}", options.campaign, options.round);
+    let round: Round = get(link, host, &path).await?;
+    ensure!(!round.kinds.is_empty(), "the round has no kinds");
+    ensure!(round.kinds.len() <= 32, "the round has more than 32 kinds");
+    Ok(World {
+        hosts,
+        kinds: round.kinds,
+        opens_at_us: round.opens_at_ms.saturating_mul(1000),
+        clock,
+    })
+}
+
+async fn clock(host: &str, link: &mut Link) -> anyhow::Result<Clock> {
     let mut looks = vec![];
     for _ in 0..LOOKS {
         let sent = Instant::now();
         let Time { now_ms } = get(link, host, "/v1/time").await?;
         looks.push(Look { sent, received: Instant::now(), shown_ms: now_ms });
     }
-    let clock = Clock::from_looks(&looks).context("the server's clock was not read")?;
-    let path = format!("/v1/campaigns/{}/rounds/{}", options.campaign, options.round);
-    let round: Round = get(link, host, &path).await?;
-    ensure!(!round.kinds.is_empty(), "the round has no kinds");
-    ensure!(round.kinds.len() <= 32, "the round has more than 32 kinds");
-    Ok(World {
-        host: host.to_owned(),
-        kinds: round.kinds,
-        opens_at_us: round.opens_at_ms.saturating_mul(1000),
-        clock,
-    })
+    Clock::from_looks(&looks).context("the server's clock was not read")
 }
 
 async fn get<T: DeserializeOwned>(link: &mut Link, host: &str, path: &str) -> anyhow::Result<T> {

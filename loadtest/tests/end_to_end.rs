@@ -19,7 +19,7 @@ const KINDS: [(&str, i64); 3] = [("retail-10", 60), ("retail-40", 40), ("caterin
 
 fn options(stub: &Stub) -> Options {
     Options {
-        url: stub.url.clone(),
+        urls: stub.urls.clone(),
         keys: stub.keys.clone(),
         campaign: "camp-1".to_owned(),
         people: 400,
@@ -109,6 +109,43 @@ fn lost_answers_and_busy_ones_are_asked_again_until_everybody_knows() {
 }
 
 #[test]
+fn people_are_spread_over_all_nodes_and_each_keeps_to_one() {
+    let stub = stub::start_nodes(3, Flaw::None, 1500, &KINDS);
+    let report = play(Options { cheats_per_mille: 0, ..options(&stub) });
+    assert_eq!(broken(&report), [""; 0]);
+    assert_eq!(report.granted, report.stock);
+    let asked = stub.nodes_asked();
+    assert!(asked.len() == 400 && asked.iter().all(|nodes| *nodes == 1), "{asked:?}");
+    assert_eq!(report.nodes.iter().map(|node| node.url.clone()).collect::<Vec<_>>(), stub.urls);
+    let answered: Vec<_> = report.nodes.iter().map(|node| node.answered).collect();
+    assert_eq!(answered.iter().sum::<u64>(), stub.claims());
+    assert!(answered.iter().all(|count| *count > stub.claims() / 5), "{answered:?}");
+}
+
+#[test]
+fn a_node_that_dies_is_left_for_another_and_everybody_is_answered() {
+    let stub = stub::start_nodes(2, Flaw::NodeDies, 1500, &KINDS);
+    let told = Options { cheats_per_mille: 0, faults_expected: true, ..options(&stub) };
+    let report = play(told);
+    assert_eq!(broken(&report), [""; 0]);
+    assert_eq!(report.granted, report.stock);
+    let asked = stub.nodes_asked();
+    assert!(asked.contains(&2), "nobody has moved");
+    assert!(report.nodes[1].lost > 0 && report.nodes[0].lost == 0, "{:?}", report.nodes);
+    assert!(report.demand.iter().all(|row| row.refused + row.unanswered == 0));
+    assert!(!report.is_saturated());
+}
+
+#[test]
+fn nodes_whose_clocks_differ_are_not_played() {
+    let stub = stub::start_nodes(2, Flaw::ClockIsLate, 1500, &KINDS);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let error =
+        runtime.block_on(loadtest::prepare(options(&stub), progress::silent())).unwrap_err();
+    assert!(format!("{error:#}").contains("ms from the first's"), "{error:#}");
+}
+
+#[test]
 fn a_stall_shows_in_latency_and_slip_though_few_requests_were_slow_to_be_served() {
     let stub = stub::start(Flaw::Stalls, 1500, &[("retail-10", 5000)]);
     let few =
@@ -178,7 +215,7 @@ fn the_reports_are_complete() {
 fn a_server_that_is_not_there_is_said_so() {
     let stub = stub::start(Flaw::None, 1000, &KINDS);
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let nowhere = Options { url: format!("http://{free}"), ..options(&stub) };
+    let nowhere = Options { urls: vec![format!("http://{free}")], ..options(&stub) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let error = runtime.block_on(loadtest::prepare(nowhere, progress::silent())).unwrap_err();
     assert!(format!("{error:#}").contains("connection_refused"), "{error:#}");

@@ -8,7 +8,7 @@ mod rush;
 mod serve;
 
 use clap::{Parser, Subcommand};
-use quan::domain::At;
+use quan::{clock::Start, domain::At};
 use std::process::ExitCode;
 
 /// The engine behind a government consumption-voucher rush.
@@ -47,9 +47,14 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
-/// An instant on the command line, with its offset from UTC.
-fn clock_time(text: &str) -> Result<At, jiff::Error> {
-    text.parse::<jiff::Timestamp>().map(|time| At(time.as_millisecond()))
+/// An instant on the command line, with its offset from UTC, and perhaps when a clock shows it.
+fn clock_time(text: &str) -> anyhow::Result<Start> {
+    let (instant, when) = match text.split_once('@') {
+        Some((instant, when)) => (instant, Some(At(when.parse()?))),
+        None => (text, None),
+    };
+    let shows = At(instant.parse::<jiff::Timestamp>()?.as_millisecond());
+    Ok(Start { shows, when })
 }
 
 #[cfg(test)]
@@ -63,7 +68,13 @@ mod tests {
 
     #[test]
     fn an_instant_needs_its_offset() {
-        assert_eq!(clock_time("2023-09-01T09:59:30+08:00").unwrap(), At(1_693_533_570_000));
-        assert!(clock_time("2023-09-01T09:59:30").is_err());
+        let shows = At(1_693_533_570_000);
+        let now = clock_time("2023-09-01T09:59:30+08:00").unwrap();
+        assert_eq!(now, Start { shows, when: None });
+        let then = clock_time("2023-09-01T09:59:30+08:00@1795645344074").unwrap();
+        assert_eq!(then, Start { shows, when: Some(At(1_795_645_344_074)) });
+        for bad in ["2023-09-01T09:59:30", "2023-09-01T09:59:30+08:00@", "@1795645344074"] {
+            assert!(clock_time(bad).is_err(), "{bad}");
+        }
     }
 }

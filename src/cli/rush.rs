@@ -2,7 +2,7 @@
 
 use super::runtime;
 use loadtest::Crowd;
-use quan::rush::{Options, rush, summary};
+use quan::rush::{Options, Running, Site, rush, summary};
 use std::{
     fs,
     io::{self, Write},
@@ -20,15 +20,18 @@ pub(crate) struct Rush {
     config: PathBuf,
     #[command(flatten)]
     crowd: Crowd,
+    #[command(flatten)]
+    site: Site,
     /// Write the report to this file, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
     /// Write the report to this file, as one page with plots.
     #[arg(long)]
     html: Option<PathBuf>,
-    /// Rush this server, which runs already, as `http://127.0.0.1:8080`; needs --keys, and --data to audit it.
+    /// Rush this server, which runs already, as `http://127.0.0.1:8080`; needs --keys, and --data to audit it. Again for
+    /// each other node of it.
     #[arg(long, requires = "keys")]
-    url: Option<String>,
+    url: Vec<String>,
     /// The keys folder of the server at --url.
     #[arg(long, requires = "url")]
     keys: Option<PathBuf>,
@@ -47,7 +50,8 @@ impl Rush {
             config: self.config,
             crowd: self.crowd,
             keep: self.keep,
-            server: self.url.zip(self.keys).map(|(url, keys)| (url, keys, self.data)),
+            site: self.site,
+            server: self.keys.map(|keys| Running { urls: self.url, keys, data: self.data }),
         };
         let report = runtime()?.block_on(rush(&options))?;
         if let Some(file) = &self.json {

@@ -2,8 +2,8 @@
 
 use super::clock_time;
 use quan::{
+    clock::Start,
     config::{self, Config},
-    domain::At,
     ledger::redis::RedisUrl,
     serve::serve,
     store::Place,
@@ -40,9 +40,10 @@ pub(crate) struct Serve {
     ops: Option<SocketAddr>,
     /// Start the campaign's clock at this instant, as 2023-09-01T09:59:30+08:00, and let it run.
     ///
-    /// Never on the real data: what is granted stays granted.
-    #[arg(long, value_parser = clock_time, requires = "data")]
-    clock: Option<At>,
+    /// With `@` and a Unix time in milliseconds it shows that instant then, so that several nodes show the same. Never
+    /// on the real data: what is granted stays granted.
+    #[arg(long, value_name = "INSTANT[@UNIXMS]", value_parser = clock_time, requires = "data")]
+    clock: Option<Start>,
     /// The ledger that several nodes share, as redis://host:port[,host:port ..], instead of the configuration's.
     #[arg(long)]
     ledger: Option<RedisUrl>,

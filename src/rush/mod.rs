@@ -1,20 +1,24 @@
-//! A Friday, played: a server of its own or one that runs already, the people of the load
-//! generator, and the audit of what the server did.
+//! A Friday, played: nodes of its own or a server that runs already, the people of the load
+//! generator, and the audit of what was done.
 
 pub mod postgres;
 mod server;
+pub mod servers;
+mod site;
 mod summary;
 
+pub use site::{Ledger, Site, Store};
 pub use summary::summary;
 
 use crate::audit::Audit;
+use crate::clock;
 use crate::config::Config;
 use crate::domain::{At, calendar::Round};
 use crate::pass::write_fresh;
 use crate::plan::Plan;
 use crate::store;
-use anyhow::{Context, Result};
-use loadtest::{Crowd, MOST_SLIP_MS_P99, progress, report, report::Report};
+use anyhow::{Context, Result, anyhow};
+use loadtest::{Crowd, progress, report, report::Report};
 use server::{Server, Start};
 use std::path::{Path, PathBuf};
 
@@ -34,10 +38,23 @@ pub struct Options {
     pub config: PathBuf,
     /// Who comes.
     pub crowd: Crowd,
-    /// Whether server and data stay.
+    /// Whether servers and data stay.
     pub keep: bool,
-    /// A server that runs already: its URL, its keys, and its data to audit.
-    pub server: Option<(String, PathBuf, Option<PathBuf>)>,
+    /// What is started, unless a server runs already.
+    pub site: Site,
+    /// A server that runs already.
+    pub server: Option<Running>,
+}
+
+/// A server that runs already.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// The URLs of its nodes.
+    pub urls: Vec<String>,
+    /// Its keys.
+    pub keys: PathBuf,
+    /// Its data, to be audited.
+    pub data: Option<PathBuf>,
 }
 
 /// Plays it and says what came of it.
@@ -45,11 +62,11 @@ pub async fn rush(options: &Options) -> Result<Report> {
     let config = Config::load(&options.config)?;
     let plan = first_plan(&config)?;
     let folder = tempfile::Builder::new().prefix("quan-rush-").tempdir()?;
-    let Some((url, keys, data)) = &options.server else {
-        return on_own_server(options, &plan, folder).await;
+    let Some(Running { urls, keys, data }) = &options.server else {
+        return on_own_site(options, &plan, folder).await;
     };
     let record = folder.path().join("record.jsonl");
-    let mut report = played(options, &plan, url, keys, &record, None).await?;
+    let mut report = played(options, &plan, urls.clone(), keys, &record, &[]).await?;
     if let Some(data) = data {
         report.audit = Some(told(store::audit(data, Some(&record)).await?));
     }
@@ -61,45 +78,67 @@ pub fn exit_code(report: &Report) -> u8 {
     let audited = report.audit.as_ref().is_none_or(|audit| audit.clean);
     match () {
         () if !audited || !report.client.clean => BROKEN,
-        () if report.slip_ms_p99 > MOST_SLIP_MS_P99 => SATURATED,
+        () if report.is_saturated() => SATURATED,
         () => 0,
     }
 }
 
-async fn on_own_server(
-    options: &Options,
-    plan: &Plan,
-    folder: tempfile::TempDir,
-) -> Result<Report> {
+async fn on_own_site(options: &Options, plan: &Plan, folder: tempfile::TempDir) -> Result<Report> {
     let round = round(plan, options.crowd.round)?;
-    let (data, keys) = (folder.path().join("data"), folder.path().join("keys"));
-    let record = folder.path().join("record.jsonl");
+    let home = folder.path();
+    let (keys, record) = (home.join("keys"), home.join("record.jsonl"));
+    let data = home.join("data-0");
     write_fresh(&keys, &mut rand::rng())?;
-    let log = folder.path().join("server.log");
-    let start = Start {
-        program: &options.program,
-        config: &options.config,
-        data: &data,
-        keys: &keys,
-        clock: At(round.window.from.0 - EARLY_MS),
-        stays: options.keep,
-        log: &log,
-    };
-    let server = Server::start(&start).await?;
-    let url = format!("http://{}", server.public);
-    let mut report = played(options, plan, &url, &keys, &record, Some(&server)).await?;
-    if options.keep {
-        eprintln_kept(&url, server.pid(), &folder.keep());
-    } else {
-        server.stop().await?;
+    let (site, servers) = (options.site.clone(), home.to_owned());
+    let backing = tokio::task::spawn_blocking(move || site.start(&servers)).await??;
+    // One instant for all nodes, however long each takes to start.
+    let shows = At(round.window.from.0.saturating_sub(EARLY_MS));
+    let clock = clock::Start { shows, when: Some(now()) };
+    let mut nodes = vec![];
+    for node in 0..options.site.nodes {
+        let start = Start {
+            program: &options.program,
+            config: &options.config,
+            data: &home.join(format!("data-{node}")),
+            keys: &keys,
+            clock,
+            backing: &backing.arguments,
+            stays: options.keep,
+            log: &home.join(format!("server-{node}.log")),
+        };
+        nodes.push(Server::start(&start).await?);
     }
-    report.audit = Some(told(store::audit(&data, Some(&record)).await?));
+    let urls: Vec<_> = nodes.iter().map(|node| format!("http://{}", node.public)).collect();
+    let mut report = played(options, plan, urls, &keys, &record, &nodes).await?;
+    if options.keep {
+        eprintln_kept(&nodes, home);
+    } else {
+        for node in nodes {
+            node.stop().await?;
+        }
+    }
+    let audit = match options.site.ledger {
+        Ledger::Embedded => store::audit(&data, Some(&record)).await.map_err(Into::into),
+        // The place where the logs in Redis are audited, while it still runs.
+        Ledger::Redis => Err(anyhow!("there is no audit of a ledger in Redis yet")),
+    };
+    if options.keep {
+        backing.leave();
+        let _ = folder.keep();
+    }
+    report.audit = Some(told(audit?));
     Ok(report)
 }
 
 #[expect(clippy::print_stderr, reason = "people want to know where it is")]
-fn eprintln_kept(url: &str, pid: u32, folder: &Path) {
-    eprintln!("kept: {url}, process {pid}, {}", folder.display());
+fn eprintln_kept(nodes: &[Server], folder: &Path) {
+    for node in nodes {
+        eprintln!("kept: http://{}, process {}, {}", node.public, node.pid(), folder.display());
+    }
+}
+
+fn now() -> At {
+    At(jiff::Timestamp::now().as_millisecond())
 }
 
 fn first_plan(config: &Config) -> Result<Plan> {
@@ -119,19 +158,27 @@ fn round(plan: &Plan, no: u8) -> Result<&Round> {
 async fn played(
     options: &Options,
     plan: &Plan,
-    url: &str,
+    urls: Vec<String>,
     keys: &Path,
     record: &Path,
-    server: Option<&Server>,
+    nodes: &[Server],
 ) -> Result<Report> {
-    let people = options.crowd.at(url.to_owned(), keys.to_owned(), plan.id.clone());
+    let people = options.crowd.at(urls, keys.to_owned(), plan.id.clone());
     let people = loadtest::Options { record: Some(record.to_owned()), ..people };
     let prepared = loadtest::prepare(people, progress::on_stderr()).await?;
-    let cpu_us = || server.and_then(Server::cpu_us);
+    let cpu_us = || nodes.iter().map(Server::cpu_us).collect::<Option<Vec<u64>>>();
     let before = cpu_us();
     let mut report = loadtest::rush(prepared, progress::on_stderr()).await?;
-    let spent = cpu_us().zip(before).map(|(after, before)| after.saturating_sub(before));
-    report.server_cpu_us_per_request = spent.map(|spent| per(spent, report.totals.answered));
+    let Some((before, after)) = before.zip(cpu_us()).filter(|_| !nodes.is_empty()) else {
+        return Ok(report);
+    };
+    let spent = before.into_iter().zip(after).map(|(before, after)| after.saturating_sub(before));
+    let mut all: u64 = 0;
+    for (node, spent) in report.nodes.iter_mut().zip(spent) {
+        node.cpu_us_per_request = Some(per(spent, node.answered));
+        all = all.saturating_add(spent);
+    }
+    report.server_cpu_us_per_request = Some(per(all, report.totals.answered));
     Ok(report)
 }
 

@@ -1,9 +1,10 @@
 //! The server of a rush: a child process, started, watched and stopped.
 
-use crate::domain::At;
+use crate::clock;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use std::{
+    ffi::OsString,
     fs::{self, File},
     net::SocketAddr,
     path::Path,
@@ -25,7 +26,9 @@ pub(super) struct Start<'a> {
     pub(super) config: &'a Path,
     pub(super) data: &'a Path,
     pub(super) keys: &'a Path,
-    pub(super) clock: At,
+    pub(super) clock: clock::Start,
+    /// Where its ledger and its store are.
+    pub(super) backing: &'a [OsString],
     /// Whether it stays when this process ends.
     pub(super) stays: bool,
     /// Where its log goes.
@@ -44,6 +47,12 @@ struct Served {
     public: SocketAddr,
 }
 
+/// A clock's start on the command line.
+fn shown(clock: clock::Start) -> String {
+    let instant = clock.shows.in_zone(&jiff::tz::TimeZone::UTC);
+    clock.when.map_or(instant.clone(), |at| format!("{instant}@{}", at.0))
+}
+
 impl Server {
     pub(super) async fn start(start: &Start<'_>) -> Result<Server> {
         let free = "127.0.0.1:0";
@@ -51,7 +60,7 @@ impl Server {
         command.arg("serve").arg("--config").arg(start.config);
         command.arg("--data").arg(start.data).arg("--keys").arg(start.keys);
         command.args(["--listen", free, "--ops", free]);
-        command.arg("--clock").arg(start.clock.in_zone(&jiff::tz::TimeZone::UTC));
+        command.arg("--clock").arg(shown(start.clock)).args(start.backing);
         command.stdout(Stdio::piped()).stderr(File::create(start.log)?);
         if start.stays {
             command.stdin(Stdio::null()).process_group(0);

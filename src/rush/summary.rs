@@ -12,10 +12,12 @@ pub fn summary(report: &Report) -> String {
 }
 
 fn write(report: &Report, out: &mut String) -> std::fmt::Result {
-    let Report { campaign, round, people, seed, connections, .. } = report;
+    let Report { campaign, round, people, seed, connections, nodes, .. } = report;
     writeln!(
         out,
-        "{campaign}, round {round}: {people} people on {connections} connections, seed {seed}"
+        "{campaign}, round {round}: {people} people on {connections} connections to {} node{}, seed {seed}",
+        nodes.len(),
+        if nodes.len() == 1 { "" } else { "s" }
     )?;
     writeln!(out, "\n{:<16} {:>8} {:>8}", "kind", "stock", "granted")?;
     for (kind, stock) in &report.stock {
@@ -52,6 +54,13 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
         write!(out, "; server CPU time {us:.1} us a request")?;
     }
     writeln!(out)?;
+    for node in nodes.iter().filter(|_| nodes.len() > 1) {
+        write!(out, "node {}: {} answered, {} not", node.url, node.answered, node.lost)?;
+        if let Some(us) = node.cpu_us_per_request {
+            write!(out, "; CPU time {us:.1} us a request")?;
+        }
+        writeln!(out)?;
+    }
     checks(&report.client, "what the people saw", out)?;
     if let Some(audit) = &report.audit {
         checks(audit, "what the journal holds", out)?;

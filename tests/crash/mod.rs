@@ -3,7 +3,6 @@
 pub(crate) mod book;
 pub(crate) mod crowd;
 pub(crate) mod cycle;
-pub(crate) mod disk;
 pub(crate) mod flips;
 pub(crate) mod journal;
 pub(crate) mod link;

@@ -1,7 +1,6 @@
 //! What all runs share: a small round, keys, people, and a data folder in which they have passes.
 
 use super::{
-    disk,
     link::{Link, get, post},
     number,
     server::Server,
@@ -11,6 +10,7 @@ use crate::common::{
     plan::Shipped,
     server::write_keys,
 };
+use crate::faults::disk;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use quan::domain::At;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -101,9 +101,7 @@ impl World {
     }
 
     fn make() -> World {
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        disk::sweep(home);
-        let folder = home.join(format!("crash-{}", std::process::id()));
+        let folder = disk::fresh_folder(Path::new(env!("CARGO_TARGET_TMPDIR")), "crash");
         write_config(&folder.join("config"));
         write_keys(&folder.join("keys"));
         let host = Host::with_keys(&folder.join("keys"));

@@ -121,6 +121,7 @@ fn summary(report: &Report) -> String {
             "最忙 100 ms Fullest 100 ms",
             format!("{:.0} / {:.0} /s", report.peak_offered_per_s, report.peak_achieved_per_s),
         ),
+        ("节点 Nodes", report.nodes.len().to_string()),
         ("服务器 CPU / 请求 Server CPU a request", cpu(report.server_cpu_us_per_request)),
         ("发生器 CPU / 请求 Generator CPU a request", cpu(report.generator_cpu_us_per_request)),
         ("发生器偏差 p99 Generator slip p99", format!("{:.2} ms", report.slip_ms_p99)),

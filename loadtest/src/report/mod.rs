@@ -4,6 +4,7 @@ mod html;
 mod svg;
 mod words;
 
+use crate::MOST_SLIP_MS_P99;
 use crate::curve::Bucket;
 use crate::passes::Passes;
 use crate::tally::{Spread, Totals};
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 
 pub use html::html;
 
-/// Everything that a run came to. The caller fills in `audit` and `server_cpu_us_per_request`.
+/// Everything that a run came to. The caller fills in `audit` and the CPU time of nodes and server.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     /// The campaign's id.
@@ -27,6 +28,10 @@ pub struct Report {
     pub herd: bool,
     /// Connections that they shared.
     pub connections: usize,
+    /// The nodes that they asked.
+    pub nodes: Vec<Node>,
+    /// Whether something was expected to break.
+    pub faults_expected: bool,
     /// When the rush began, by this machine's clock, RFC 3339.
     pub started: String,
     /// How long after the opening the rush began, in milliseconds; 0 if the passes were ready in time.
@@ -61,7 +66,7 @@ pub struct Report {
     pub generator_lag_ms_p99: f64,
     /// CPU time of the generator for one claim, in microseconds, where the system tells.
     pub generator_cpu_us_per_request: Option<f64>,
-    /// CPU time of the server for one claim, in microseconds.
+    /// CPU time of all nodes for one claim, in microseconds.
     pub server_cpu_us_per_request: Option<f64>,
     /// Claims offered, started, answered, lost and dropped.
     pub totals: Totals,
@@ -77,6 +82,29 @@ pub struct Report {
     pub audit: Option<Audit>,
     /// Tenths of a second around the opening.
     pub curve: Vec<Bucket>,
+}
+
+/// A node and what it did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Node {
+    /// Where it is.
+    pub url: String,
+    /// Claims that it answered.
+    pub answered: u64,
+    /// Claims that it did not answer.
+    pub lost: u64,
+    /// Its CPU time for one claim, in microseconds.
+    pub cpu_us_per_request: Option<f64>,
+}
+
+impl Report {
+    /// Whether the generator was too slow for its schedule, so that the run says little.
+    ///
+    /// What breaks holds connections up: if that was expected, only the generator's own lag counts.
+    pub fn is_saturated(&self) -> bool {
+        let late = if self.faults_expected { self.generator_lag_ms_p99 } else { self.slip_ms_p99 };
+        late > MOST_SLIP_MS_P99
+    }
 }
 
 /// How many honest people with a valid pass asked for a kind, and how that ended.
@@ -155,4 +183,18 @@ impl Check {
 /// The report as JSON with line breaks.
 pub fn json(report: &Report) -> serde_json::Result<String> {
     serde_json::to_string_pretty(report).map(|text| text + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_for_connections_counts_against_the_generator_unless_faults_are_expected() {
+        let waited = Report { slip_ms_p99: 30.0, generator_lag_ms_p99: 1.0, ..Report::default() };
+        assert!(waited.is_saturated());
+        let expected = Report { faults_expected: true, ..waited };
+        assert!(!expected.is_saturated());
+        assert!(Report { generator_lag_ms_p99: 30.0, ..expected }.is_saturated());
+    }
 }

@@ -1,4 +1,5 @@
-//! A server of the contract, as naive as can be, that can be told to lie, to stall and to hang up.
+//! A server of the contract, as naive as can be, that can be told to lie, to stall and to hang up. Its nodes share
+//! all that it knows.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -9,7 +10,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,12 +32,16 @@ pub(crate) enum Flaw {
     Stalls,
     /// Hangs up on every 20th claim after deciding it, and is busy at every 7th.
     HangsUp,
+    /// The last node is gone for good 200 ms after the opening.
+    NodeDies,
+    /// The last node's clock is a second late.
+    ClockIsLate,
     /// Never answers a claim of the second kind otherwise than busy.
     BusyForever,
 }
 
 pub(crate) struct Stub {
-    pub(crate) url: String,
+    pub(crate) urls: Vec<String>,
     pub(crate) keys: PathBuf,
     pub(crate) opens_at_ms: i64,
     state: Arc<Mutex<State>>,
@@ -53,6 +58,11 @@ impl Stub {
     pub(crate) fn claims(&self) -> u64 {
         self.state.lock().unwrap().claims
     }
+
+    /// For each person who claimed, how many nodes they asked.
+    pub(crate) fn nodes_asked(&self) -> Vec<usize> {
+        self.state.lock().unwrap().asked.values().map(HashSet::len).collect()
+    }
 }
 
 struct State {
@@ -66,19 +76,35 @@ struct State {
     held: HashMap<(String, String), String>,
     given: u64,
     claims: u64,
+    /// The nodes that were shown a pass.
+    asked: HashMap<String, HashSet<usize>>,
 }
 
 pub(crate) fn now_ms() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
-/// Starts a stub on a thread of its own; the round opens in `opens_in_ms`.
+/// Starts a stub of one node; the round opens in `opens_in_ms`.
 pub(crate) fn start(flaw: Flaw, opens_in_ms: i64, quantities: &[(&'static str, i64)]) -> Stub {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let address = listener.local_addr().unwrap();
-    let keys =
-        std::env::temp_dir().join(format!("loadtest-{}-{}", std::process::id(), address.port()));
+    start_nodes(1, flaw, opens_in_ms, quantities)
+}
+
+/// Starts a stub, each node on a thread of its own; the round opens in `opens_in_ms`.
+pub(crate) fn start_nodes(
+    nodes: usize,
+    flaw: Flaw,
+    opens_in_ms: i64,
+    quantities: &[(&'static str, i64)],
+) -> Stub {
+    let listeners: Vec<_> =
+        (0..nodes).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let addresses: Vec<_> =
+        listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+    let keys = std::env::temp_dir().join(format!(
+        "loadtest-{}-{}",
+        std::process::id(),
+        addresses[0].port()
+    ));
     std::fs::create_dir_all(&keys).unwrap();
     for name in ["fix-1.key", "captcha-1.key", "identity-1.key"] {
         std::fs::write(keys.join(name), STANDARD.encode([9; 32])).unwrap();
@@ -99,23 +125,41 @@ pub(crate) fn start(flaw: Flaw, opens_in_ms: i64, quantities: &[(&'static str, i
         held: HashMap::new(),
         given: 0,
         claims: 0,
+        asked: HashMap::new(),
     }));
-    let shared = Arc::clone(&state);
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(accept(listener, shared));
-    });
-    Stub { url: format!("http://{address}"), keys, opens_at_ms, state }
+    for (node, listener) in listeners.into_iter().enumerate() {
+        let shared = Arc::clone(&state);
+        let last = node + 1 == nodes;
+        let lives = if last && flaw == Flaw::NodeDies { opens_in_ms + 200 } else { 600_000 };
+        std::thread::spawn(move || {
+            let lives = Duration::from_millis(u64::try_from(lives).unwrap());
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let late = last && flaw == Flaw::ClockIsLate;
+            let accept = accept(listener, node, late, shared);
+            // Its end is the end of all connections.
+            let _ = runtime.block_on(async { tokio::time::timeout(lives, accept).await });
+        });
+    }
+    let urls = addresses.iter().map(|address| format!("http://{address}")).collect();
+    Stub { urls, keys, opens_at_ms, state }
 }
 
-async fn accept(listener: std::net::TcpListener, state: Arc<Mutex<State>>) {
+async fn accept(
+    listener: std::net::TcpListener,
+    node: usize,
+    late: bool,
+    state: Arc<Mutex<State>>,
+) {
+    listener.set_nonblocking(true).unwrap();
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         let state = Arc::clone(&state);
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(Arc::clone(&state), request));
+            let service =
+                service_fn(move |request| answer(Arc::clone(&state), node, late, request));
             let server = hyper::server::conn::http1::Builder::new();
             let _ = server.serve_connection(TokioIo::new(stream), service).await;
         });
@@ -124,6 +168,8 @@ async fn accept(listener: std::net::TcpListener, state: Arc<Mutex<State>>) {
 
 async fn answer(
     state: Arc<Mutex<State>>,
+    node: usize,
+    late: bool,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, &'static str> {
     let path = request.uri().path().to_owned();
@@ -142,13 +188,13 @@ async fn answer(
     }
     let mut state = state.lock().unwrap();
     let answered = if path == "/v1/time" {
-        Some((200, json!({"now_ms": now_ms(), "now": ""})))
+        Some((200, json!({"now_ms": now_ms() - i64::from(late) * 1_000, "now": ""})))
     } else if path.ends_with("/rounds/1") {
         Some((200, state.round()))
     } else if path.ends_with("/passes") {
         Some(state.pass(&bearer.unwrap(), &serde_json::from_slice(&body).unwrap()))
     } else if path.ends_with("/claims") {
-        state.claim(&serde_json::from_slice(&body).unwrap())
+        state.claim(node, &serde_json::from_slice(&body).unwrap())
     } else {
         Some(refusal(404, "not_found"))
     };
@@ -195,8 +241,9 @@ impl State {
         (201, json!({"pass": pass, "kinds": body["kinds"]}))
     }
 
-    fn claim(&mut self, body: &Value) -> Option<(u16, Value)> {
+    fn claim(&mut self, node: usize, body: &Value) -> Option<(u16, Value)> {
         self.claims += 1;
+        self.asked.entry(text(body, "pass").to_owned()).or_default().insert(node);
         let (kind, device) = (text(body, "kind").to_owned(), text(body, "device"));
         assert_eq!(text(body, "fix").len(), 75);
         let opens_in_ms = self.opens_at_ms - now_ms();

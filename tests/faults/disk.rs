@@ -3,10 +3,7 @@
 //! A cut drops all that was not synced, by whole pages. Stop the server first: a sync that races
 //! the cut may come back with a yes that is none.
 
-use super::{
-    shim::{compile, run},
-    world::World,
-};
+use super::tool::{compile, run};
 use std::{
     fs::{self, File},
     io::Write,
@@ -20,13 +17,13 @@ pub(crate) struct LoopDisk {
 }
 
 impl LoopDisk {
-    /// A fresh one of `mib` MiB; why not, if this machine or user may not.
-    pub(crate) fn make(world: &World, mib: u64) -> Result<LoopDisk, String> {
+    /// A fresh one of `mib` MiB below `home`; why not, if this machine or user may not.
+    pub(crate) fn make(home: &Path, mib: u64) -> Result<LoopDisk, String> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let folder = world.folder().join(format!("disk-{}", COUNT.fetch_add(1, Relaxed)));
+        let folder = home.join(format!("disk-{}", COUNT.fetch_add(1, Relaxed)));
         let disk = LoopDisk { folder };
         fs::create_dir_all(disk.mount_point()).map_err(|error| error.to_string())?;
-        compile("cut.c", &[], &disk.cutter());
+        compile("faults/cut.c", &[], &disk.cutter());
         let image = File::create(disk.image()).map_err(|error| error.to_string())?;
         image.set_len(mib << 20).map_err(|error| error.to_string())?;
         run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(disk.image()))?;
@@ -89,12 +86,18 @@ impl Drop for LoopDisk {
     }
 }
 
-/// Takes away what test processes that are gone have left in `home`.
-pub(super) fn sweep(home: &Path) {
+/// The folder `<name>-<our process>` in `home`; takes away what processes that are gone have left of
+/// that name.
+pub(crate) fn fresh_folder(home: &Path, name: &str) -> PathBuf {
+    sweep(home, &format!("{name}-"));
+    home.join(format!("{name}-{}", std::process::id()))
+}
+
+fn sweep(home: &Path, prefix: &str) {
     for item in fs::read_dir(home).into_iter().flatten().flatten() {
         let name = item.file_name().into_string().unwrap_or_default();
         let gone = |pid: &str| !Path::new("/proc").join(pid).exists();
-        if name.strip_prefix("crash-").is_some_and(gone) {
+        if name.strip_prefix(prefix).is_some_and(gone) {
             for disk in fs::read_dir(item.path()).into_iter().flatten().flatten() {
                 if disk.file_name().to_string_lossy().starts_with("disk-") {
                     remove(&disk.path());

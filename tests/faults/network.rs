@@ -1,0 +1,74 @@
+//! A network of its own for one test, in which addresses of loopback can be kept apart.
+
+use super::tool::run;
+use rustix::process::geteuid;
+use std::{
+    env,
+    io::{self, Write},
+    net::IpAddr,
+    process::Command,
+};
+
+/// Set in the process that runs in a network of its own.
+const ALONE: &str = "QUAN_ALONE";
+
+/// Runs the test `name`, which calls this with all that it does, in a process with a network of its
+/// own; why not, if this machine or user may not.
+pub(crate) fn alone(name: &str, test: impl FnOnce()) -> Result<(), String> {
+    if env::var_os(ALONE).is_some() {
+        run(Command::new("ip").args(["link", "set", "lo", "up"])).expect("an interface of ours");
+        test();
+        return Ok(());
+    }
+    run(unshare().args(["nft", "list", "ruleset"]))?;
+    let program = env::current_exe().expect("this program");
+    let mut again = unshare();
+    again.arg(program).args([name, "--exact", "--nocapture"]).env(ALONE, "1");
+    let done = again.output().expect("it ran a moment ago");
+    let said = String::from_utf8_lossy(&done.stdout);
+    let _ = io::stderr().write_all(&done.stderr);
+    assert!(done.status.success() && said.contains("1 passed"), "{name}, alone: {said}");
+    Ok(())
+}
+
+fn unshare() -> Command {
+    let mut command = Command::new("unshare");
+    if !geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    let path = env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
+    command.args(["--net", "--"]);
+    command
+}
+
+/// Addresses that don't hear each other; they do again when this is dropped.
+pub(crate) struct Partition;
+
+impl Partition {
+    /// Between `some` and `others`; each side hears its own, and everybody else hears both.
+    pub(crate) fn between(some: &[IpAddr], others: &[IpAddr]) -> Partition {
+        let (some, others) = (set(some), set(others));
+        nft(&["add", "table", "inet", "quan"]);
+        nft(&["add chain inet quan input { type filter hook input priority 0; }"]);
+        for (from, to) in [(&some, &others), (&others, &some)] {
+            nft(&[&format!("add rule inet quan input ip saddr {from} ip daddr {to} drop")]);
+        }
+        Partition
+    }
+}
+
+impl Drop for Partition {
+    fn drop(&mut self) {
+        nft(&["delete", "table", "inet", "quan"]);
+    }
+}
+
+fn set(addresses: &[IpAddr]) -> String {
+    let texts: Vec<_> = addresses.iter().map(IpAddr::to_string).collect();
+    format!("{{ {} }}", texts.join(", "))
+}
+
+fn nft(words: &[&str]) {
+    run(Command::new("nft").args(words)).expect("a network of ours");
+}
