@@ -112,7 +112,8 @@ impl std::error::Error for Error {
 /// Moves a log's entries to the store.
 pub struct Drain<S> {
     store: Store,
-    pub(crate) source: S,
+    /// Where its entries come from.
+    pub source: S,
     cursor: Cursor,
     /// Which shard of its campaigns the log is, as far as it is in the store.
     shards: Shards,

@@ -61,10 +61,9 @@ impl Postgres {
         server.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // A signal to this process's group is not one to it.
         let keeper = server.process_group(0).spawn()?;
-        let mut started = Postgres { keeper, port };
+        let started = Postgres { keeper, port };
         // From here on the folder is the keeper's.
-        let folder = folder.keep();
-        started.wait(&folder)?;
+        ready(&folder.keep())?;
         Ok(started)
     }
 
@@ -72,19 +71,16 @@ impl Postgres {
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
+}
 
-    /// Waits until the server says that it is ready.
-    fn wait(&mut self, folder: &Path) -> io::Result<()> {
-        let (pid, log) = (folder.join("data/postmaster.pid"), folder.join("log"));
-        let start = Instant::now();
-        while !fs::read_to_string(&pid).is_ok_and(|text| text.contains("\nready")) {
-            let said = fs::read_to_string(&log).unwrap_or_default();
-            if said.contains("FATAL") || start.elapsed() > PATIENCE {
-                return Err(Error::other(format!("PostgreSQL does not start: {said}")));
-            }
-            sleep(Duration::from_millis(20));
+impl Postgres {
+    /// Lets it run on when this process ends.
+    pub fn leave(mut self) {
+        // The keeper waits for an input that now never ends.
+        if let Some(input) = self.keeper.stdin.take() {
+            std::mem::forget(input);
         }
-        Ok(())
+        std::mem::forget(self);
     }
 }
 
@@ -94,6 +90,20 @@ impl Drop for Postgres {
         // It ends by itself; whatever it returns, the server is gone then.
         let _ = self.keeper.wait();
     }
+}
+
+/// Waits until the server in `folder` says that it is ready.
+fn ready(folder: &Path) -> io::Result<()> {
+    let (pid, log) = (folder.join("data/postmaster.pid"), folder.join("log"));
+    let start = Instant::now();
+    while !fs::read_to_string(&pid).is_ok_and(|text| text.contains("\nready")) {
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        if said.contains("FATAL") || start.elapsed() > PATIENCE {
+            return Err(Error::other(format!("PostgreSQL does not start: {said}")));
+        }
+        sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 /// The folder of `initdb` and `postgres`: on the path, or the highest version that Debian has.

@@ -1,5 +1,6 @@
 //! What a rush is played on: how many nodes, and the private servers behind them.
 
+use super::postgres::Postgres;
 use super::servers::{RedisCluster, RedisServer, Settings};
 use anyhow::{Result, bail, ensure};
 use std::{ffi::OsString, path::Path};
@@ -55,6 +56,7 @@ impl Default for Site {
 #[derive(Debug)]
 pub(super) struct Backing {
     redis: Option<Redis>,
+    postgres: Option<Postgres>,
     /// What tells a node where they are.
     pub(super) arguments: Vec<OsString>,
 }
@@ -70,8 +72,12 @@ impl Site {
     pub(super) fn start(&self, folder: &Path) -> Result<Backing> {
         let redis = self.redis(folder)?;
         let mut arguments: Vec<OsString> = vec![];
+        let mut postgres = None;
         if let Some(redis) = &redis {
             arguments.extend(["--ledger".into(), redis.url().into()]);
+            if self.cluster {
+                arguments.extend(["--shards".into(), CLUSTER.0.to_string().into()]);
+            }
         }
         match (self.store, &redis) {
             // Each data folder has its own.
@@ -80,10 +86,13 @@ impl Site {
             (Store::Sqlite, Some(_)) => {
                 arguments.extend(["--store".into(), folder.join("store.sqlite").into()]);
             }
-            // The place where a private server is started, and its URL given to the nodes.
-            (Store::Postgres, _) => bail!("--store postgres: there is no private PostgreSQL yet"),
+            (Store::Postgres, None) => bail!("--store postgres: add --ledger redis"),
+            (Store::Postgres, Some(_)) => {
+                let server = postgres.insert(Postgres::start(&[])?);
+                arguments.extend(["--store".into(), server.url("postgres").into()]);
+            }
         }
-        Ok(Backing { redis, arguments })
+        Ok(Backing { redis, postgres, arguments })
     }
 
     fn redis(&self, folder: &Path) -> Result<Option<Redis>> {
@@ -111,6 +120,15 @@ impl Backing {
             Some(Redis::Several(cluster)) => cluster.leave(),
             None => {}
         }
+        if let Some(postgres) = self.postgres {
+            postgres.leave();
+        }
+    }
+
+    /// Where the nodes' store is, if they share one.
+    pub(super) fn store(&self) -> Option<&str> {
+        let at = self.arguments.iter().position(|argument| argument == "--store")?;
+        self.arguments.get(at.saturating_add(1))?.to_str()
     }
 }
 

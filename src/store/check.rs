@@ -37,22 +37,26 @@ pub async fn check(data: &DataFolder) -> Result<Option<Check>, CheckError> {
     if !data.store().exists() {
         return Ok(None);
     }
-    let scratch = scratch()?;
-    let fresh = scratch.path().join("store.sqlite");
-    replay(&data.journal(), &fresh).await?;
-    let store = Store::open(&Place::from(data.store().as_path())).await?;
-    let fresh = Store::open(&Place::from(fresh.as_path())).await?;
-    let check = same(&store, &fresh, "the store equals one made again from the journal").await;
+    let store = Store::open(&Place::File(data.store())).await?;
+    let check = check_journal(&data.journal(), &store).await;
     store.close().await;
     check.map(Some)
+}
+
+/// Compares a store that nobody is writing, of whatever kind, with a new one made from `journal`.
+pub async fn check_journal(journal: &Path, store: &Store) -> Result<Check, CheckError> {
+    let scratch = scratch()?;
+    let fresh = scratch.path().join("store.sqlite");
+    replay(journal, &fresh).await?;
+    let fresh = Store::open(&Place::File(fresh)).await?;
+    same(store, &fresh, "the store equals one made again from the journal").await
 }
 
 /// Compares a store that nobody is writing, of whatever kind and with whatever logs, with a new one
 /// made from the entries that it holds itself.
 pub async fn check_events(store: &Store) -> Result<Check, CheckError> {
     let scratch = scratch()?;
-    let fresh = scratch.path().join("store.sqlite");
-    let fresh = Store::open(&Place::from(fresh.as_path())).await?;
+    let fresh = Store::open(&Place::File(scratch.path().join("store.sqlite"))).await?;
     replay_events(store, &fresh).await?;
     same(store, &fresh, "the store equals one made again from its own entries").await
 }

@@ -30,7 +30,7 @@ mod sql;
 pub(crate) mod tests;
 mod write;
 
-pub use check::{audit, check, check_events};
+pub use check::{audit, check, check_events, check_journal};
 pub use compare::{Compared, Difference, compare};
 pub use cursor::Cursor;
 pub use events::Record;

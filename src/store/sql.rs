@@ -189,8 +189,8 @@ impl Tx {
 
     /// `head` (`INSERT INTO .. (..)`), the rows, and `tail`, in few statements. How many rows changed.
     ///
-    /// SQLite is given lists of values. PostgreSQL is given an array for each column: COPY is no
-    /// faster by more than the keys cost, and one that is dropped half way spoils its connection.
+    /// SQLite is given lists of values, PostgreSQL an array for each column. Not COPY, of which a part
+    /// may hang in the connection when a step is dropped half way, as by a lease that was lost.
     pub(super) async fn insert<T>(
         &mut self,
         head: &str,

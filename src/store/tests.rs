@@ -73,8 +73,10 @@ async fn i8_a_store_made_again_from_the_journal_is_the_drained_one() {
             while drain.step().await.unwrap() != Step::Empty {}
         }
         assert_eq!(compare(&store, &replayed).await.unwrap().differences, []);
-        let check = check_events(&store).await.unwrap();
-        assert!(check.clean && check.rows > 50, "{check:?}");
+        for check in [check_events(&store).await, check_journal(&folder, &store).await] {
+            let check = check.unwrap();
+            assert!(check.clean && check.rows > 50, "{check:?}");
+        }
     }
 }
 

@@ -139,7 +139,8 @@ CREATE TABLE bindings (
 
 -- R-CLAIM-1: one coupon a person, kind and round; a pass pays once for a kind. In every log.
 --
--- The row is the posting of its grant as well: `fen` of `pool` went from reserved to frozen.
+-- The row is the posting of its grant as well: `fen` of `pool` went from reserved to frozen. That its
+-- stock and pool are there is seen once a batch, when they change; a key for it would ask for each row.
 CREATE TABLE coupons (
     log           INTEGER NOT NULL,
     campaign      INTEGER NOT NULL,
@@ -156,8 +157,6 @@ CREATE TABLE coupons (
     PRIMARY KEY (campaign, round, kind, ordinal),
     UNIQUE (campaign, round, kind, person),
     UNIQUE (campaign, round, kind, pass),
-    FOREIGN KEY (log, campaign, round, kind) REFERENCES stock (log, campaign, round, kind),
-    FOREIGN KEY (log, campaign, pool) REFERENCES pools (log, campaign, pool),
     FOREIGN KEY (campaign, round, pass) REFERENCES passes (campaign, round, pass)
 ) STRICT, WITHOUT ROWID;
 
