@@ -60,6 +60,7 @@ pub(crate) struct Partition;
 impl Partition {
     /// Between `some` and `others`; each side hears its own, and everybody else hears both.
     pub(crate) fn between(some: &[IpAddr], others: &[IpAddr]) -> Partition {
+        assert!(env::var_os(ALONE).is_some(), "the machine's own network is left alone");
         let (some, others) = (set(some), set(others));
         nft(&["add", "table", "inet", "quan"]);
         nft(&["add chain inet quan input { type filter hook input priority 0; }"]);

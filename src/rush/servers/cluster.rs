@@ -306,6 +306,26 @@ mod tests {
     }
 
     #[test]
+    fn each_master_may_have_two_replicas_which_both_hear_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::default().with("maxmemory", "64mb");
+        let cluster = RedisCluster::start_with(folder.path(), 3, 2, &settings).unwrap();
+        for (master, node) in cluster.nodes().iter().enumerate().take(3) {
+            assert_eq!(cluster.replicas_of(master), [master + 3, master + 6]);
+            let mut keys = (0..).map(|n: u32| n.to_string());
+            let served = |key: &String| {
+                let slot = cluster.slot_of(key.as_bytes()).unwrap();
+                cluster.master_of(slot).unwrap() == master
+            };
+            let key = keys.find(served).unwrap();
+            let mut connection = node.connect().unwrap();
+            cmd("SET").arg(key).arg(1).exec(&mut connection).unwrap();
+            let heard: u8 = cmd("WAIT").arg(2).arg(2_000).query(&mut connection).unwrap();
+            assert_eq!(heard, 2);
+        }
+    }
+
+    #[test]
     fn a_cluster_forms_moves_a_slot_and_survives_its_masters_death() {
         let folder = tempfile::tempdir().unwrap();
         let mut cluster = RedisCluster::start(folder.path(), 3, 1).unwrap();
