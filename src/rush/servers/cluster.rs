@@ -225,9 +225,9 @@ impl RedisCluster {
 
 fn start_node(folder: &Path, node: u8, settings: &Settings) -> Result<RedisServer> {
     let ip = Ipv4Addr::new(127, 0, 0, FIRST.saturating_add(node));
-    let bus = free_port(ip)?.to_string();
-    RedisServer::start_on(ip, &folder.join(format!("redis-{node}")), |_| {
-        settings
+    RedisServer::start_on(ip, &folder.join(format!("redis-{node}")), || {
+        let bus = free_port(ip)?.to_string();
+        let settings = settings
             .clone()
             .with("bind-source-addr", &ip.to_string())
             // It listens on loopback only, but takes nothing but 127.0.0.1 for that.
@@ -236,7 +236,8 @@ fn start_node(folder: &Path, node: u8, settings: &Settings) -> Result<RedisServe
             .with("cluster-port", &bus)
             .with("cluster-node-timeout", "2000")
             .with("cluster-require-full-coverage", "no")
-            .with("cluster-allow-replica-migration", "no")
+            .with("cluster-allow-replica-migration", "no");
+        Ok(settings)
     })
 }
 
