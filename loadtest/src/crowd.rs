@@ -1,7 +1,7 @@
 //! The schedule and the connections that serve it.
 //!
-//! Whatever is due is taken by the next free connection to its node, in order. Nothing here knows coupons: a [`Play`] writes the
-//! requests and hears the answers. It all runs on one thread, so nothing is locked.
+//! Whatever is due is taken by the next free connection to its node, in order. Nothing here knows coupons: a [`Play`]
+//! writes the requests and hears the answers. It all runs on one thread, so nothing is locked.
 
 use crate::clock::Clock;
 use crate::link::{Link, Lost};

@@ -108,7 +108,8 @@ async fn preparing(
     for (number, link) in links.iter_mut().enumerate() {
         let hint = "is the limit of open files (ulimit -n) high enough?";
         let opened = link.open().await;
-        opened.map_err(|lost| anyhow!("connection {number}: {}; {hint}", lost.name()))?;
+        let host = world.hosts.get(link.node).map_or("", String::as_str);
+        opened.map_err(|lost| anyhow!("connection {number} to {host}: {}; {hint}", lost.name()))?;
     }
     let quantities: Vec<u32> = world.kinds.iter().map(|kind| kind.quantity).collect();
     let Options { people, cheats_per_mille, seed, .. } = options;

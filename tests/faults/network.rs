@@ -6,7 +6,8 @@ use std::{
     env,
     io::{self, Write},
     net::IpAddr,
-    process::Command,
+    process::{self, Command, Stdio},
+    thread,
 };
 
 /// Set in the process that runs in a network of its own.
@@ -16,6 +17,7 @@ const ALONE: &str = "QUAN_ALONE";
 /// own; why not, if this machine or user may not.
 pub(crate) fn alone(name: &str, test: impl FnOnce()) -> Result<(), String> {
     if env::var_os(ALONE).is_some() {
+        thread::spawn(end_with_our_parent);
         run(Command::new("ip").args(["link", "set", "lo", "up"])).expect("an interface of ours");
         test();
         return Ok(());
@@ -24,11 +26,21 @@ pub(crate) fn alone(name: &str, test: impl FnOnce()) -> Result<(), String> {
     let program = env::current_exe().expect("this program");
     let mut again = unshare();
     again.arg(program).args([name, "--exact", "--nocapture"]).env(ALONE, "1");
-    let done = again.output().expect("it ran a moment ago");
+    again.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = again.spawn().expect("it ran a moment ago");
+    let ours = child.stdin.take();
+    let done = child.wait_with_output().expect("it is our child");
+    drop(ours);
     let said = String::from_utf8_lossy(&done.stdout);
     let _ = io::stderr().write_all(&done.stderr);
     assert!(done.status.success() && said.contains("1 passed"), "{name}, alone: {said}");
     Ok(())
+}
+
+/// Its standard input ends with it.
+fn end_with_our_parent() {
+    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+    process::exit(1);
 }
 
 fn unshare() -> Command {
@@ -48,6 +60,7 @@ pub(crate) struct Partition;
 impl Partition {
     /// Between `some` and `others`; each side hears its own, and everybody else hears both.
     pub(crate) fn between(some: &[IpAddr], others: &[IpAddr]) -> Partition {
+        assert!(env::var_os(ALONE).is_some(), "the machine's own network is left alone");
         let (some, others) = (set(some), set(others));
         nft(&["add", "table", "inet", "quan"]);
         nft(&["add chain inet quan input { type filter hook input priority 0; }"]);

@@ -225,9 +225,9 @@ impl RedisCluster {
 
 fn start_node(folder: &Path, node: u8, settings: &Settings) -> Result<RedisServer> {
     let ip = Ipv4Addr::new(127, 0, 0, FIRST.saturating_add(node));
-    let bus = free_port(ip)?.to_string();
-    RedisServer::start_on(ip, &folder.join(format!("redis-{node}")), |_| {
-        settings
+    RedisServer::start_on(ip, &folder.join(format!("redis-{node}")), || {
+        let bus = free_port(ip)?.to_string();
+        let settings = settings
             .clone()
             .with("bind-source-addr", &ip.to_string())
             // It listens on loopback only, but takes nothing but 127.0.0.1 for that.
@@ -236,7 +236,8 @@ fn start_node(folder: &Path, node: u8, settings: &Settings) -> Result<RedisServe
             .with("cluster-port", &bus)
             .with("cluster-node-timeout", "2000")
             .with("cluster-require-full-coverage", "no")
-            .with("cluster-allow-replica-migration", "no")
+            .with("cluster-allow-replica-migration", "no");
+        Ok(settings)
     })
 }
 
@@ -303,6 +304,26 @@ mod tests {
         assert!(role.serves(9) && role.serves(3) && !role.serves(7));
         let line = "c3 127.0.0.14:7000@17000 myself,slave a1 0 0 3 connected";
         assert_eq!(parse(1, line).unwrap().master.as_deref(), Some("a1"));
+    }
+
+    #[test]
+    fn each_master_may_have_two_replicas_which_both_hear_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::default().with("maxmemory", "64mb");
+        let cluster = RedisCluster::start_with(folder.path(), 3, 2, &settings).unwrap();
+        for (master, node) in cluster.nodes().iter().enumerate().take(3) {
+            assert_eq!(cluster.replicas_of(master), [master + 3, master + 6]);
+            let mut keys = (0..).map(|n: u32| n.to_string());
+            let served = |key: &String| {
+                let slot = cluster.slot_of(key.as_bytes()).unwrap();
+                cluster.master_of(slot).unwrap() == master
+            };
+            let key = keys.find(served).unwrap();
+            let mut connection = node.connect().unwrap();
+            cmd("SET").arg(key).arg(1).exec(&mut connection).unwrap();
+            let heard: u8 = cmd("WAIT").arg(2).arg(2_000).query(&mut connection).unwrap();
+            assert_eq!(heard, 2);
+        }
     }
 
     #[test]

@@ -61,23 +61,24 @@ pub struct RedisServer {
 impl RedisServer {
     /// Starts one on a free port of 127.0.0.1, with its files in `folder`.
     pub fn start(folder: &Path, settings: &Settings) -> Result<RedisServer> {
-        RedisServer::start_on(Ipv4Addr::LOCALHOST, folder, |_| settings.clone())
+        RedisServer::start_on(Ipv4Addr::LOCALHOST, folder, || Ok(settings.clone()))
     }
 
-    /// Starts one on a free port of `ip`; the settings may depend on its address.
+    /// Starts one on a free port of `ip`; the settings may name another one, so they are asked for
+    /// at each try.
     pub(super) fn start_on(
         ip: Ipv4Addr,
         folder: &Path,
-        settings: impl Fn(SocketAddr) -> Settings,
+        settings: impl Fn() -> Result<Settings>,
     ) -> Result<RedisServer> {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let mut tries = 0;
         loop {
             let address = SocketAddr::new(IpAddr::V4(ip), free_port(ip)?);
-            let (folder, settings) = (folder.to_owned(), settings(address));
+            let (folder, settings) = (folder.to_owned(), settings()?);
             let mut server = RedisServer { folder, settings, address, process: None };
             match server.start_again() {
-                Err(error) if tries < PORTS_TRIED && format!("{error:#}").contains("in use") => {
+                Err(error) if tries < PORTS_TRIED && is_taken(&error) => {
                     tries = tries.saturating_add(1);
                 }
                 started => return started.map(|()| server),
@@ -184,6 +185,11 @@ impl RedisServer {
     }
 }
 
+/// Whether it did not start since somebody else has its port.
+fn is_taken(error: &anyhow::Error) -> bool {
+    error.to_string().contains("Address already in use")
+}
+
 /// A port of `ip` that nobody has now.
 pub(super) fn free_port(ip: Ipv4Addr) -> Result<u16> {
     Ok(TcpListener::bind((ip, 0))?.local_addr()?.port())
@@ -242,6 +248,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings::default().with("no-such-setting", "1");
         let error = RedisServer::start(folder.path(), &settings).unwrap_err();
-        assert!(error.to_string().contains("no-such-setting"), "{error:#}");
+        assert!(error.to_string().contains("no-such-setting") && !is_taken(&error), "{error:#}");
+        let owner = TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = owner.local_addr().unwrap().port().to_string();
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::default().with("port", &taken);
+        let error = RedisServer::start(folder.path(), &settings).unwrap_err();
+        assert!(is_taken(&error), "{error:#}");
     }
 }
