@@ -384,9 +384,9 @@ async fn settle(connection: &mut PgConnection, busy: Duration) -> Result<(), Err
     if commit != "remote_apply" {
         connection.execute("SET synchronous_commit = on").await?;
     }
-    // A node that stops in the middle keeps nobody out for longer than this.
+    // A node that stops in the middle of a transaction keeps nobody out for longer than this.
     let ms = busy.as_millis();
-    let waits = format!("SET lock_timeout = {ms}; SET idle_in_transaction_session_timeout = '60s'");
+    let waits = format!("SET lock_timeout = {ms}; SET idle_in_transaction_session_timeout = '10s'");
     connection.execute(sqlx::raw_sql(AssertSqlSafe(waits))).await?;
     Ok(())
 }

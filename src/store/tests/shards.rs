@@ -284,16 +284,19 @@ async fn a_log_that_contradicts_another_or_itself_stops_alone() {
     };
     let again = vec![What::Received(units(0, 1, 1)), posted(Treasury, Reserved, 10)];
     let unpaid = vec![granted(4, 4).remove(0)];
-    let cases: [(usize, Vec<Vec<What>>, &str); 13] = [
+    let more = vec![What::Received(units(0, 2, 1)), posted(Treasury, Reserved, 10)];
+    let cases: [(usize, Vec<Vec<What>>, &str); 14] = [
         (1, vec![vec![other_terms]], "kinds"),
         (1, vec![vec![other_name]], "campaigns"),
         (1, vec![granted(3, 2)], "NotOpened"),
         (5, vec![vec![What::Received(other_window)]], "rounds"),
         (5, vec![again], "transfers"),
-        // Shard 0's turn; the last turn again; more than there are; somebody else's pass or coupon.
+        // Shard 0's turn; the last turn again; more than there are; a turn that is over; somebody else's
+        // pass or coupon.
         (5, vec![vec![passed(4)], granted(4, 3)], "NotNext"),
         (5, vec![vec![passed(4)], granted(4, 2)], "stock"),
         (5, vec![vec![passed(4)], granted(4, 4)], "stock"),
+        (4, vec![granted(3, 10), more, vec![passed(4)], granted(4, 6)], "stock"),
         (6, vec![vec![passed(1)]], "passes"),
         (6, vec![granted(1, 4)], "coupons"),
         (6, vec![unpaid], "NotPaid"),
