@@ -6,7 +6,7 @@ use crate::config::{self, Config};
 use crate::data::DataFolder;
 use crate::domain::{At, CampaignNo};
 use crate::drain::{DrainThread, Progress};
-use crate::gate::{Gate, Reason};
+use crate::gate::{Gate, Outage, Reason, Verdict};
 use crate::http::body::{BodyLimits, HasBodyLimits};
 use crate::ledger::embedded::{Embedded, Outcome};
 use crate::ledger::journal::{Folder, Options};
@@ -16,10 +16,11 @@ use crate::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
 use crate::ledger::snapshot::{self, thread::SnapshotThread};
 use crate::metrics::Metrics;
 use crate::node::Node;
+use crate::orders::Orders;
 use crate::pass::{Desk, Keyring};
 use crate::plan::Plan;
 use crate::steward;
-use crate::store::Place;
+use crate::store::{Place, Store};
 use anyhow::{Context, Result, bail, ensure};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
@@ -44,6 +45,9 @@ pub struct App {
     campaigns: Arc<Campaigns>,
     body: BodyLimits,
     beside: Mutex<Option<Beside>>,
+    /// Orders of staff.
+    pub orders: Orders,
+    outages: Mutex<BTreeMap<CampaignNo, Outage>>,
 }
 
 /// The app as one worker's requests hold it. Each worker has its own: if all held the same, each
@@ -147,7 +151,21 @@ impl App {
         let body = BodyLimits { bytes: config.public.body_bytes, patience };
         let drain = beside.progress();
         let beside = Mutex::new(Some(beside));
-        Ok(App { clock, ledger, keys, drain, metrics, data, campaigns, body, beside })
+        let orders = Orders::of(keys.staff.clone(), data.orders());
+        let outages = Mutex::default();
+        Ok(App {
+            clock,
+            ledger,
+            keys,
+            drain,
+            metrics,
+            data,
+            campaigns,
+            body,
+            beside,
+            orders,
+            outages,
+        })
     }
 
     /// All campaigns, by their ids.
@@ -176,6 +194,25 @@ impl App {
         undone
     }
 
+    /// Two persons say that issuing may go on here.
+    pub fn resume(&self, campaign: CampaignNo) {
+        self.outages.lock().entry(campaign).or_default().resume();
+    }
+
+    /// Recovers logs without that node from here on.
+    pub async fn forget(&self, node: &str) -> Result<()> {
+        let store = match &*self.beside.lock() {
+            Some(Beside::Node(of)) => of.store(),
+            _ => bail!("this server has no other nodes"),
+        };
+        let store = Store::open(&store).await?;
+        let known = store.nodes().await?.iter().any(|it| it.node == node);
+        ensure!(known, "no node {node} was ever registered");
+        store.leave(node).await?;
+        store.close().await;
+        Ok(())
+    }
+
     /// Ends the ledger after what waits is answered, and then what works beside it.
     pub fn close(&self) {
         self.ledger.close();
@@ -195,8 +232,10 @@ impl App {
         for campaign in self.campaigns() {
             campaign.gate.interlock.set(Reason::Clock, apart || !self.clock.healthy());
             campaign.gate.interlock.set(Reason::Disk, ledger_stopped);
-            let unreachable = !ledger_stopped && !self.ledger.issues(campaign.no);
-            campaign.gate.interlock.set(Reason::Unreachable, unreachable);
+            let well = ledger_stopped || self.ledger.issues(campaign.no);
+            let mut outages = self.outages.lock();
+            let verdict = outages.entry(campaign.no).or_default().look(self.clock.run_ms(), well);
+            campaign.gate.interlock.set(Reason::Unreachable, verdict != Verdict::Open);
         }
     }
 }

@@ -9,13 +9,11 @@
 //!   the process is started anew.
 
 use crate::domain::At;
+use crate::gate::outage::HEALS_WITHIN_MS;
 use std::{
     sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-
-/// A clock that was wrong for longer needs a restart by people (R-RISK-3).
-pub const HEALS_WITHIN_MS: i64 = 60_000;
 
 /// How often [`Clock::check`] is meant to be called.
 pub const CHECK_EVERY: Duration = Duration::from_millis(100);
@@ -93,12 +91,14 @@ impl Clock {
         self.drift.load(Relaxed)
     }
 
-    fn run_ms(&self) -> i64 {
+    /// Milliseconds since it was started, on the monotonic clock.
+    pub fn run_ms(&self) -> i64 {
         i64::try_from(self.anchor.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 }
 
-fn wall() -> At {
+/// The wall clock's instant, whatever the campaign's clock shows.
+pub fn wall() -> At {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     At(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

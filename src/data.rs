@@ -24,6 +24,11 @@ impl DataFolder {
         self.0.join("journal")
     }
 
+    /// What staff ordered, one order a line.
+    pub fn orders(&self) -> PathBuf {
+        self.0.join("orders.jsonl")
+    }
+
     /// This node's id.
     pub fn node(&self) -> PathBuf {
         self.0.join("node")

@@ -20,6 +20,7 @@ pub mod inventory;
 pub mod ledger;
 pub mod metrics;
 mod node;
+pub mod orders;
 pub mod pass;
 pub mod plan;
 pub mod rush;

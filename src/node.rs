@@ -40,6 +40,7 @@ pub(crate) struct Node {
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
     progress: Progress,
+    place: Place,
 }
 
 impl Node {
@@ -67,13 +68,18 @@ impl Node {
             store.close().await;
         })?;
         let progress = Progress::default();
-        let (shown, place) = (progress.clone(), place.clone());
+        let (shown, shared, place) = (progress.clone(), place.clone(), place.clone());
         let drains = spawn("drain", self::runtime()?, async move {
             // People come first; the store's own threads take this over. Refused, it stays as it is.
             let _ = nice(BESIDE);
             carry(&place, &node, logs, &shown, stopped).await;
         })?;
-        Ok(Node { stop, threads: vec![office, drains], progress })
+        Ok(Node { stop, threads: vec![office, drains], progress, place: shared })
+    }
+
+    /// Where the nodes' store is.
+    pub(crate) fn store(&self) -> Place {
+        self.place.clone()
     }
 
     /// How far the logs that it carries are.

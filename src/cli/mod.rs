@@ -3,6 +3,7 @@
 mod audit;
 mod check;
 mod keys;
+mod order;
 mod replay;
 mod rush;
 mod serve;
@@ -25,6 +26,7 @@ enum Command {
     Serve(serve::Serve),
     Check(check::Check),
     Keys(keys::Keys),
+    Order(order::Order),
     Audit(audit::Audit),
     Replay(replay::Replay),
 }
@@ -36,6 +38,7 @@ impl Cli {
             Command::Serve(serve) => serve.run(),
             Command::Check(check) => check.run(),
             Command::Keys(keys) => keys.run(),
+            Command::Order(order) => order.run(),
             Command::Audit(audit) => audit.run(),
             Command::Replay(replay) => replay.run(),
         }

@@ -13,10 +13,12 @@
 //! Whether the pass was recorded or is spent, whether anything is left: the inventory and the ledger.
 
 pub mod interlock;
+pub mod outage;
 pub mod rates;
 pub mod window;
 
 pub use interlock::{Interlock, Reason};
+pub use outage::{Outage, Verdict};
 pub use rates::Rates;
 
 use crate::domain::{

@@ -3,12 +3,13 @@
 use super::Problem;
 use crate::app::App;
 use crate::drain::{Progress, Status};
+use crate::orders;
 use axum::{
     Json, Router,
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/live", get(|| std::future::ready("live\n")))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
+        .route("/orders", post(orders::handler::post))
         .fallback(|| std::future::ready(Problem::NOT_FOUND))
         .with_state(app)
 }

@@ -2,7 +2,7 @@
 //!
 //! Slowly, before the opening: an identity token, two captcha proofs and a position fix make a pass ([`Desk`]).
 //! Fast, at the opening: the pass and a fresh fix, both checked with HMAC only. Nothing here waits, reads a clock
-//! or keeps anything; only [`Keyring::load`] and [`write_fresh`] touch files.
+//! or keeps anything; only [`Keyring::load`] and [`read_key, write_fresh, write_key`] touch files.
 
 mod desk;
 pub mod fix;
@@ -17,7 +17,7 @@ pub mod token;
 pub use desk::{Application, Desk};
 pub use fix::FixKeys;
 pub use identity::{Identity, IdentityKeys, Material};
-pub use keys::{Hasher, KeyError, Keyring, Keys, write_fresh};
+pub use keys::{Hasher, KeyError, Keyring, Keys, read_key, write_fresh, write_key};
 pub use proof::{Captcha, ProofKeys, Solver};
 pub use token::{Asked, Pass, PassKeys};
 

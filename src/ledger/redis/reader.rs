@@ -74,7 +74,7 @@ impl Reader {
         let (_, told) = self.link.read(&[]).await;
         let (open, epoch, seq) = match looked(told)? {
             LookReply::Seen { open, epoch, seq, now, .. } => {
-                self.cell.seen().ahead_ms = now.ms_since(wall());
+                self.cell.seen().ahead_ms = now.ms_since(crate::clock::wall());
                 (open, epoch, seq)
             }
             LookReply::Absent { .. } => return Ok(()),
@@ -226,12 +226,6 @@ fn looked(told: Told) -> Result<LookReply, Fault> {
         Told::NotDone(why) => Err(Fault::Unavailable(why)),
         Told::Unknown => Err(Fault::Unavailable("no answer".to_owned())),
     }
-}
-
-fn wall() -> At {
-    let since =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    At(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn done(told: Told) -> Result<Value, Fault> {

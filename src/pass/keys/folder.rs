@@ -8,8 +8,10 @@
 //! | `captcha-<id>.key`| the captcha service's                                       |
 //! | `identity-<id>.key` | the host app's HS256 key under kid `host-<id>`            |
 //! | `identity-<id>.pub` | the host app's Ed25519 public key under kid `host-<id>`   |
+//! | `staff-<name>.pub` | the Ed25519 public key of somebody who may give orders      |
 
 use super::{Hasher, KeyError, Keys};
+use crate::orders::Staff;
 use crate::pass::{FixKeys, IdentityKeys, PassKeys, ProofKeys};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::CryptoRng;
@@ -32,6 +34,8 @@ pub struct Keyring {
     pub proof: ProofKeys,
     /// Of the identity tokens.
     pub identity: IdentityKeys,
+    /// Of those who may give orders.
+    pub staff: Staff,
 }
 
 /// A key as a file holds it.
@@ -48,11 +52,15 @@ impl Keyring {
     pub fn load(folder: &Path) -> io::Result<Keyring> {
         let mut hash = None;
         let mut found = Vec::new();
+        let mut staff = Staff::default();
         for entry in fs::read_dir(folder).map_err(|why| at(folder, &why))? {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if name == "hash.key" {
                 hash = Some(key_in(&path)?);
+            } else if let Some(person) = person(name) {
+                let key = staff.add(person, &key_in(&path)?);
+                key.ok_or_else(|| at(&path, &KeyError::NotEd25519))?;
             } else if let Some((usage, id, public)) = parts(name) {
                 found.push(Found { usage: usage.into(), id, public, bytes: key_in(&path)? });
             } else if !name.starts_with('.') {
@@ -71,6 +79,7 @@ impl Keyring {
             fix: keys("fix")?.into(),
             proof: keys("captcha")?.into(),
             identity: identity(&found).map_err(|why| at(&folder.join("identity-1.key"), &why))?,
+            staff,
         })
     }
 }
@@ -85,6 +94,11 @@ fn identity(found: &[Found]) -> Result<IdentityKeys, KeyError> {
         }
     }
     if keys.is_empty() { Err(KeyError::None) } else { Ok(keys) }
+}
+
+/// The person whose public key a file of that name holds.
+fn person(name: &str) -> Option<&str> {
+    name.strip_prefix("staff-")?.strip_suffix(".pub").filter(|person| !person.is_empty())
 }
 
 /// Use, id and whether it is public, of the name of a key file.
@@ -121,14 +135,25 @@ pub fn write_fresh(folder: &Path, rng: &mut impl CryptoRng) -> io::Result<()> {
     for path in paths {
         let mut key = [0; super::SHORTEST_KEY];
         rng.fill_bytes(&mut key);
-        let mut options = OpenOptions::new();
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.write(true).create_new(true).open(&path)?;
-        writeln!(file, "{}", STANDARD.encode(key))?;
-        file.sync_all()?;
+        write_key(&path, &key, 0o600)?;
     }
     Ok(())
+}
+
+/// Writes a key's file, which must not be there, with these permissions.
+pub fn write_key(path: &Path, key: &[u8], mode: u32) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    let file = options.write(true).create_new(true).open(path);
+    let mut file = file.map_err(|why| at(path, &why))?;
+    writeln!(file, "{}", STANDARD.encode(key))?;
+    file.sync_all()
+}
+
+/// The key in a file.
+pub fn read_key(path: &Path) -> io::Result<Vec<u8>> {
+    key_in(path)
 }
 
 #[cfg(test)]

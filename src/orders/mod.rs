@@ -1,0 +1,292 @@
+//! What staff order: stopping issuing, going on with it, giving up a node (R-RISK-3).
+//!
+//! # What always holds
+//!
+//! - An order counts if a person signed it whose public key is in the keys folder, a moment ago.
+//! - Stopping takes one person; going on, and giving up a node that may have told people something, take two
+//!   different ones who signed the same.
+//! - A signature counts once for a server, and what was ordered is written down before it is done.
+
+/// `POST /orders` on the ops port.
+pub mod handler;
+
+use crate::domain::At;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::OpenOptions,
+    io::{self, Write},
+    path::PathBuf,
+};
+
+/// How long an order may be on its way.
+const FRESH_MS: i64 = 10 * 60_000;
+/// By how much a person's clock may be ahead.
+const AHEAD_MS: i64 = 60_000;
+
+/// What can be ordered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case", deny_unknown_fields)]
+pub enum What {
+    /// Stop issuing in a campaign.
+    Trip {
+        /// Its id.
+        campaign: String,
+    },
+    /// Go on issuing in a campaign.
+    Resume {
+        /// Its id.
+        campaign: String,
+    },
+    /// Recover logs without a node that does not return: what only it knows is given up.
+    Forget {
+        /// Its id.
+        node: String,
+    },
+}
+
+impl What {
+    /// How many persons it takes.
+    fn persons(&self) -> usize {
+        match self {
+            What::Trip { .. } => 1,
+            What::Resume { .. } | What::Forget { .. } => 2,
+        }
+    }
+
+    fn words(&self) -> (&str, &str) {
+        match self {
+            What::Trip { campaign } => ("trip", campaign),
+            What::Resume { campaign } => ("resume", campaign),
+            What::Forget { node } => ("forget", node),
+        }
+    }
+}
+
+/// An order and who signed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// What is ordered.
+    pub what: What,
+    /// When it was signed, in Unix milliseconds.
+    pub at_ms: i64,
+    /// Who signed it.
+    pub by: String,
+    /// Base64 of the Ed25519 signature.
+    pub signature: String,
+}
+
+impl Order {
+    /// Signs `what` as `by`.
+    pub fn sign(what: What, by: &str, at: At, key: &SigningKey) -> Order {
+        let signature = key.sign(&message(&what, by, at.0));
+        let signature = STANDARD.encode(signature.to_bytes());
+        Order { what, at_ms: at.0, by: by.to_owned(), signature }
+    }
+}
+
+/// What is signed: no two orders have the same.
+fn message(what: &What, by: &str, at_ms: i64) -> Vec<u8> {
+    let (word, subject) = what.words();
+    let mut out = b"quan order 1".to_vec();
+    for part in [word, subject, by] {
+        out.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+        out.extend(part.as_bytes());
+    }
+    out.extend(at_ms.to_be_bytes());
+    out
+}
+
+/// Why nothing is done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// No order came.
+    #[error("no order")]
+    Nothing,
+    /// They are not all the same order.
+    #[error("the orders differ: all must be of the same thing")]
+    Differ,
+    /// No key of that name.
+    #[error("{0} is not known: there is no staff-{0}.pub in the keys folder")]
+    Stranger(String),
+    /// The signature is not that person's, of this order.
+    #[error("the signature of {0} does not fit")]
+    Signature(String),
+    /// It was signed too long ago, or in the future.
+    #[error("the order of {0} is not of the last ten minutes: sign it anew")]
+    Stale(String),
+    /// It was carried out, or tried, before.
+    #[error("the order of {0} was used before: sign it anew")]
+    Used(String),
+    /// More persons have to sign.
+    #[error("{needed} different persons have to sign this, {signed} did")]
+    Persons {
+        /// So many.
+        needed: usize,
+        /// So many did.
+        signed: usize,
+    },
+}
+
+/// The public keys of those who may order, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Staff(BTreeMap<String, VerifyingKey>);
+
+impl Staff {
+    /// One more person; `None` if the bytes are no key.
+    pub fn add(&mut self, name: &str, key: &[u8]) -> Option<()> {
+        let key = VerifyingKey::from_bytes(key.try_into().ok()?).ok()?;
+        self.0.insert(name.to_owned(), key);
+        Some(())
+    }
+
+    /// What all of `orders` order, if enough persons did at `now`.
+    pub fn decide(&self, orders: &[Order], now: At) -> Result<What, Refused> {
+        let what = orders.first().ok_or(Refused::Nothing)?.what.clone();
+        let mut persons = BTreeSet::new();
+        for order in orders {
+            if order.what != what {
+                return Err(Refused::Differ);
+            }
+            let by = order.by.clone();
+            let key = self.0.get(&by).ok_or_else(|| Refused::Stranger(by.clone()))?;
+            let signature = STANDARD.decode(&order.signature).ok();
+            let signature = signature.and_then(|bytes| Signature::from_slice(&bytes).ok());
+            let message = message(&order.what, &by, order.at_ms);
+            let fits = signature.is_some_and(|it| key.verify(&message, &it).is_ok());
+            if !fits {
+                return Err(Refused::Signature(by));
+            }
+            let age = now.ms_since(At(order.at_ms));
+            if !(-AHEAD_MS..=FRESH_MS).contains(&age) {
+                return Err(Refused::Stale(by));
+            }
+            persons.insert(by);
+        }
+        let (needed, signed) = (what.persons(), persons.len());
+        if signed < needed { Err(Refused::Persons { needed, signed }) } else { Ok(what) }
+    }
+}
+
+/// Where orders come in: who may give them, which were used, and where they are written down.
+#[derive(Debug)]
+pub struct Orders {
+    staff: Staff,
+    used: Mutex<BTreeSet<String>>,
+    file: PathBuf,
+}
+
+/// Why an order is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// It does not count.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It can't be written down.
+    #[error("the order can't be written down: {0}")]
+    File(#[from] io::Error),
+}
+
+impl Orders {
+    /// Orders of `staff`, written down in `file`.
+    pub fn of(staff: Staff, file: PathBuf) -> Orders {
+        Orders { staff, used: Mutex::default(), file }
+    }
+
+    /// What is to be done, once it is written down.
+    pub fn take(&self, orders: &[Order], now: At) -> Result<What, NotTaken> {
+        let what = self.staff.decide(orders, now)?;
+        let mut used = self.used.lock();
+        if let Some(order) = orders.iter().find(|order| used.contains(&order.signature)) {
+            return Err(Refused::Used(order.by.clone()).into());
+        }
+        let mut file = OpenOptions::new().create(true).append(true).open(&self.file)?;
+        for order in orders {
+            let line = serde_json::to_string(order).map_err(io::Error::other)?;
+            writeln!(file, "{line}")?;
+        }
+        file.sync_all()?;
+        used.extend(orders.iter().map(|order| order.signature.clone()));
+        Ok(what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: At = At(1_000_000_000);
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_bytes(&[seed; 32])
+    }
+
+    fn staff() -> Staff {
+        let mut staff = Staff::default();
+        for (name, seed) in [("li", 1), ("wang", 2)] {
+            staff.add(name, key(seed).verifying_key().as_bytes()).unwrap();
+        }
+        staff
+    }
+
+    fn resume(by: &str, seed: u8, at: At) -> Order {
+        Order::sign(What::Resume { campaign: "x".into() }, by, at, &key(seed))
+    }
+
+    #[test]
+    fn r_risk_3_two_different_persons_resume_and_one_stops() {
+        let (li, wang) = (resume("li", 1, NOW), resume("wang", 2, NOW));
+        let staff = staff();
+        let what = What::Resume { campaign: "x".into() };
+        assert_eq!(staff.decide(&[li.clone(), wang.clone()], NOW), Ok(what));
+        let one = Refused::Persons { needed: 2, signed: 1 };
+        assert_eq!(staff.decide(std::slice::from_ref(&li), NOW), Err(one.clone()));
+        assert_eq!(staff.decide(&[li.clone(), resume("li", 1, At(NOW.0 + 1))], NOW), Err(one));
+        let trip = Order::sign(What::Trip { campaign: "x".into() }, "li", NOW, &key(1));
+        assert_eq!(staff.decide(std::slice::from_ref(&trip), NOW), Ok(trip.what.clone()));
+        assert_eq!(staff.decide(&[li, trip], NOW), Err(Refused::Differ));
+        assert_eq!(staff.decide(&[], NOW), Err(Refused::Nothing));
+    }
+
+    #[test]
+    fn an_order_that_was_changed_or_is_old_or_somebody_elses_does_not_count() {
+        let (staff, wang) = (staff(), resume("wang", 2, NOW));
+        let no = |li: Order| staff.decide(&[li, wang.clone()], NOW).unwrap_err();
+        let good = resume("li", 1, NOW);
+        let li = || "li".to_owned();
+        assert_eq!(no(Order { at_ms: good.at_ms + 1, ..good.clone() }), Refused::Signature(li()));
+        assert_eq!(
+            no(Order { by: "wang".into(), ..good.clone() }),
+            Refused::Signature("wang".into())
+        );
+        assert_eq!(
+            no(Order { signature: "AA==".into(), ..good.clone() }),
+            Refused::Signature(li())
+        );
+        assert_eq!(no(resume("li", 2, NOW)), Refused::Signature(li()));
+        assert_eq!(no(resume("zhao", 1, NOW)), Refused::Stranger("zhao".into()));
+        assert_eq!(no(resume("li", 1, At(NOW.0 - FRESH_MS - 1))), Refused::Stale(li()));
+        assert_eq!(no(resume("li", 1, At(NOW.0 + AHEAD_MS + 1))), Refused::Stale(li()));
+        assert!(staff.decide(&[resume("li", 1, At(NOW.0 - FRESH_MS)), wang.clone()], NOW).is_ok());
+    }
+
+    #[test]
+    fn an_order_counts_once_and_is_written_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("orders.jsonl");
+        let orders = Orders::of(staff(), file.clone());
+        let both = [resume("li", 1, NOW), resume("wang", 2, NOW)];
+        assert!(orders.take(&both, NOW).is_ok());
+        let again = orders.take(&both, NOW).unwrap_err();
+        assert!(matches!(again, NotTaken::Refused(Refused::Used(_))), "{again}");
+        let written = std::fs::read_to_string(&file).unwrap();
+        let read: Vec<Order> =
+            written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(read, both);
+        let nowhere = Orders::of(staff(), folder.path().join("no/orders.jsonl"));
+        assert!(matches!(nowhere.take(&both, NOW), Err(NotTaken::File(_))));
+    }
+}
