@@ -1,0 +1,121 @@
+//! Orders of staff, on the real program: one person stops issuing, two go on with it (R-RISK-3).
+
+#[path = "common"]
+mod common {
+    pub(crate) mod server;
+}
+
+use common::server::{QUAN, Serve, Server, write_keys};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+struct Office {
+    folder: PathBuf,
+    server: Server,
+}
+
+impl Office {
+    fn order(&self, arguments: &[&str]) -> Output {
+        let mut order = Command::new(QUAN);
+        order.arg("order").args(arguments).current_dir(&self.folder);
+        order.output().expect("quan runs")
+    }
+
+    /// A file with an order that `by` signed.
+    fn signed(&self, by: &str, what: &str, subject: &str) -> String {
+        let key = format!("staff/{by}.key");
+        let signed = self.order(&["sign", "--by", by, "--key", &key, what, subject]);
+        assert!(signed.status.success(), "{signed:?}");
+        let file = format!("{by}-{what}.order");
+        fs::write(self.folder.join(&file), signed.stdout).expect("a file");
+        file
+    }
+
+    /// Sends orders; whether they were carried out, and what was said.
+    fn send(&self, files: &[&str]) -> (bool, String) {
+        let ops = self.server.ops.to_string();
+        let sent = self.order(&[&["send", "--ops", &ops], files].concat());
+        (sent.status.success(), String::from_utf8(sent.stdout).expect("text"))
+    }
+
+    /// Waits until `/ready` says so, or not.
+    fn ready(&self, want: bool) -> String {
+        let start = Instant::now();
+        loop {
+            let said = get(self.server.ops, "/ready");
+            if said.starts_with("HTTP/1.1 200") == want {
+                return said;
+            }
+            assert!(start.elapsed() < Duration::from_secs(20), "{said}");
+            sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("the ops port listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: ops\r\nconnection: close\r\n\r\n").expect("it is sent");
+    let mut said = String::new();
+    stream.read_to_string(&mut said).expect("an answer");
+    said
+}
+
+#[test]
+fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let folder = temporary.path().to_owned();
+    let keys = folder.join("keys");
+    write_keys(&keys);
+    for name in ["li", "wang"] {
+        let made = Command::new(QUAN).args(["order", "key", name]).arg(folder.join("staff")).output();
+        assert!(made.expect("quan runs").status.success());
+        let public = format!("staff-{name}.pub");
+        fs::copy(folder.join("staff").join(&public), keys.join(&public)).expect("a copy");
+    }
+    let again = Command::new(QUAN).args(["order", "key", "li"]).arg(folder.join("staff")).output();
+    assert!(!again.expect("quan runs").status.success(), "a key is never overwritten");
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/quan.toml");
+    let serve = Serve {
+        program: Command::new(QUAN),
+        config: &config,
+        keys: &keys,
+        data: &folder.join("data"),
+        clock: "2023-09-01T10:00:30+08:00",
+        log: folder.join("log"),
+    };
+    let office = Office { server: serve.start().serving(), folder };
+    let campaign = "xiangning-2023";
+    office.ready(true);
+
+    let trip = office.signed("li", "trip", campaign);
+    let sent = office.send(&[&trip]);
+    assert!(sent.0, "{sent:?}");
+    assert!(office.ready(false).contains("xiangning-2023: ledger"));
+
+    let (li, wang) = (office.signed("li", "resume", campaign), office.signed("wang", "resume", campaign));
+    let one = office.send(&[&li]);
+    assert!(!one.0 && one.1.contains("2 different persons have to sign"), "{one:?}");
+    office.ready(false);
+    let both = office.send(&[&li, &wang]);
+    assert!(both.0, "{both:?}");
+    office.ready(true);
+
+    let again = office.send(&[&li, &wang]);
+    assert!(!again.0 && again.1.contains("used before"), "{again:?}");
+    let (li, wang) = (office.signed("li", "forget", "abc"), office.signed("wang", "forget", "abc"));
+    let forget = office.send(&[&li, &wang]);
+    assert!(!forget.0 && forget.1.contains("no other nodes"), "{forget:?}");
+    let elsewhere = office.signed("li", "trip", "nowhere");
+    let unknown = office.send(&[&elsewhere]);
+    assert!(!unknown.0 && unknown.1.contains("no campaign nowhere"), "{unknown:?}");
+
+    let written = fs::read_to_string(office.folder.join("data/orders.jsonl")).expect("the orders");
+    assert_eq!(written.lines().count(), 6, "{written}");
+}
