@@ -11,7 +11,7 @@ use crate::http::body::{BodyLimits, HasBodyLimits};
 use crate::ledger::embedded::{Embedded, Outcome};
 use crate::ledger::journal::{Folder, Options};
 use crate::ledger::machine::{Answer, Command, Summary};
-use crate::ledger::redis::{self, Opening, RedisLedger};
+use crate::ledger::redis::{self, Known, Opening, RedisLedger};
 use crate::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
 use crate::ledger::snapshot::{self, thread::SnapshotThread};
 use crate::metrics::Metrics;
@@ -114,9 +114,10 @@ impl App {
         let keys = Keyring::load(keys).context("no usable keys; `quan keys FOLDER` makes a set")?;
         let keys = Arc::new(keys);
         let data = DataFolder::at(&config.data.folder);
+        let store = config.store.as_ref().map_or(Place::File(data.store()), |it| it.url.clone());
         let mut home = match &config.ledger {
             None => Home::Here(Box::new(here(config, &data, at_least, clock.now())?)),
-            Some(ledger) => Home::Redis(Box::new(elsewhere(ledger, &data, clock.now())?)),
+            Some(ledger) => Home::Redis(Box::new(elsewhere(ledger, &store, &data, clock.now())?)),
         };
         let mut campaigns = BTreeMap::new();
         for plan in plans {
@@ -139,10 +140,6 @@ impl App {
             }
             Home::Redis(opening) => {
                 let ledger = RedisLedger::start(*opening, move || time.now(), Box::new(watcher))?;
-                let store = config
-                    .store
-                    .as_ref()
-                    .map_or(Place::File(data.store()), |store| store.url.clone());
                 let node = Node::start(&ledger, &store, &data)?;
                 (Box::new(ledger), Beside::Node(node))
             }
@@ -350,10 +347,24 @@ fn here(config: &Config, data: &DataFolder, at_least: u64, now: At) -> Result<Em
     Ok(embedded)
 }
 
-fn elsewhere(ledger: &config::Ledger, data: &DataFolder, now: At) -> Result<Opening> {
+fn elsewhere(
+    ledger: &config::Ledger,
+    store: &Place,
+    data: &DataFolder,
+    now: At,
+) -> Result<Opening> {
     let config::Ledger { url, shards, replicas } = ledger.clone();
     let options = redis::Options { url, shards, replicas, acks: data.acks() };
-    Ok(waiting()?.block_on(Opening::connect(options, now))?)
+    waiting()?.block_on(async {
+        let known = async {
+            let store = Store::open(store).await?;
+            let known = Known::of(&store).await?;
+            store.close().await;
+            Ok::<_, crate::store::Error>(known)
+        };
+        let known = known.await.with_context(|| format!("the store at {store}"))?;
+        Ok(Opening::connect(options, known, now).await?)
+    })
 }
 
 /// For what a start has to wait for.

@@ -23,6 +23,7 @@ mod node;
 pub mod orders;
 pub mod pass;
 pub mod plan;
+pub mod recover;
 pub mod rush;
 pub mod serve;
 pub mod steward;

@@ -5,7 +5,7 @@ mod common {
     pub(crate) mod server;
 }
 
-use common::server::{QUAN, Serve, Server, write_keys};
+use common::server::{Process, QUAN, Serve, Server, write_keys};
 use std::{
     fs,
     io::{Read, Write},
@@ -18,7 +18,9 @@ use std::{
 
 struct Office {
     folder: PathBuf,
-    server: Server,
+    ops: SocketAddr,
+    /// Ends with the test.
+    _process: Process,
 }
 
 impl Office {
@@ -40,7 +42,7 @@ impl Office {
 
     /// Sends orders; whether they were carried out, and what was said.
     fn send(&self, files: &[&str]) -> (bool, String) {
-        let ops = self.server.ops.to_string();
+        let ops = self.ops.to_string();
         let sent = self.order(&[&["send", "--ops", &ops], files].concat());
         (sent.status.success(), String::from_utf8(sent.stdout).expect("text"))
     }
@@ -49,7 +51,7 @@ impl Office {
     fn ready(&self, want: bool) -> String {
         let start = Instant::now();
         loop {
-            let said = get(self.server.ops, "/ready");
+            let said = get(self.ops, "/ready");
             if said.starts_with("HTTP/1.1 200") == want {
                 return said;
             }
@@ -61,7 +63,8 @@ impl Office {
 
 fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("the ops port listens");
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: ops\r\nconnection: close\r\n\r\n").expect("it is sent");
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: ops\r\nconnection: close\r\n\r\n")
+        .expect("it is sent");
     let mut said = String::new();
     stream.read_to_string(&mut said).expect("an answer");
     said
@@ -74,7 +77,8 @@ fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
     let keys = folder.join("keys");
     write_keys(&keys);
     for name in ["li", "wang"] {
-        let made = Command::new(QUAN).args(["order", "key", name]).arg(folder.join("staff")).output();
+        let made =
+            Command::new(QUAN).args(["order", "key", name]).arg(folder.join("staff")).output();
         assert!(made.expect("quan runs").status.success());
         let public = format!("staff-{name}.pub");
         fs::copy(folder.join("staff").join(&public), keys.join(&public)).expect("a copy");
@@ -90,7 +94,9 @@ fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
         clock: "2023-09-01T10:00:30+08:00",
         log: folder.join("log"),
     };
-    let office = Office { server: serve.start().serving(), folder };
+    let Server { process, public, ops } = serve.start().serving();
+    let office = Office { folder, ops, _process: process };
+    let round = || get(public, "/v1/campaigns/xiangning-2023/rounds/1");
     let campaign = "xiangning-2023";
     office.ready(true);
 
@@ -98,14 +104,17 @@ fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
     let sent = office.send(&[&trip]);
     assert!(sent.0, "{sent:?}");
     assert!(office.ready(false).contains("xiangning-2023: ledger"));
+    assert!(round().contains("paused"), "people are told");
 
-    let (li, wang) = (office.signed("li", "resume", campaign), office.signed("wang", "resume", campaign));
+    let (li, wang) =
+        (office.signed("li", "resume", campaign), office.signed("wang", "resume", campaign));
     let one = office.send(&[&li]);
     assert!(!one.0 && one.1.contains("2 different persons have to sign"), "{one:?}");
     office.ready(false);
     let both = office.send(&[&li, &wang]);
     assert!(both.0, "{both:?}");
     office.ready(true);
+    assert!(round().contains("open"));
 
     let again = office.send(&[&li, &wang]);
     assert!(!again.0 && again.1.contains("used before"), "{again:?}");

@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod keys;
 mod order;
+mod recover;
 mod replay;
 mod rush;
 mod serve;
@@ -29,6 +30,7 @@ enum Command {
     Order(order::Order),
     Audit(audit::Audit),
     Replay(replay::Replay),
+    Recover(recover::Recover),
 }
 
 impl Cli {
@@ -41,6 +43,7 @@ impl Cli {
             Command::Order(order) => order.run(),
             Command::Audit(audit) => audit.run(),
             Command::Replay(replay) => replay.run(),
+            Command::Recover(recover) => recover.run(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Everything here repeats safely: a node that does not know whether its word arrived says it again.
 
 use super::{Error, LogNo, Record, Store, Value, cursor::signed, cursor::unsigned};
-use crate::domain::At;
+use crate::domain::{At, CampaignNo};
 
 /// A node as it made itself known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +162,16 @@ impl Store {
         let last = "SELECT COALESCE(MAX(epoch), 0) FROM recoveries WHERE log = $1";
         let rows = self.query(last, &[log.into()]).await?;
         unsigned(rows.first().and_then(|row| row.first()).map_or(0, Value::number))
+    }
+
+    /// Campaigns and their names.
+    pub async fn campaigns(&self) -> Result<Vec<(CampaignNo, String)>, Error> {
+        let campaigns = "SELECT campaign, name FROM campaigns ORDER BY campaign";
+        self.all(campaigns, &[], |[no, name]| {
+            let no = u16::try_from(no.number()).map(CampaignNo);
+            Ok((no.unwrap_or(CampaignNo(u16::MAX)), name.text()))
+        })
+        .await
     }
 
     /// Who has closed an epoch.

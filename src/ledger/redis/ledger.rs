@@ -1,6 +1,6 @@
 //! The ledger in Redis, as the rest of the server sees it.
 
-use super::keys::{Key, Place, shard_of};
+use super::keys::{Key, Part, Place, shard_of};
 use super::link::{Item, Link, Told};
 use super::office::Office;
 use super::opening::Opening;
@@ -73,7 +73,7 @@ impl RedisLedger {
         clock: impl Fn() -> At + Send + Sync + 'static,
         watcher: Box<dyn Watcher>,
     ) -> io::Result<RedisLedger> {
-        let Opening { topology, options, acks, campaigns } = opening;
+        let Opening { topology, options, acks, campaigns, .. } = opening;
         let replicas = options.replicas(topology.clustered());
         let shared = Arc::new(Shared::new(topology, replicas, acks, Box::new(clock), watcher));
         let office = Office { shared: Arc::clone(&shared) };
@@ -110,6 +110,21 @@ impl RedisLedger {
         let _ = start.recv();
         Ok(RedisLedger { shared, office, runtime: handle, stop, thread: Mutex::new(Some(thread)) })
     }
+}
+
+/// How a log stands.
+#[derive(Clone, Debug)]
+pub(crate) struct LogState {
+    pub(crate) campaign: CampaignNo,
+    /// The shard, or `i` for identities.
+    pub(crate) part: String,
+    /// Its number in the store.
+    pub(crate) log: u32,
+    pub(crate) epoch: u64,
+    /// Whether it decides, as of a moment ago.
+    pub(crate) open: bool,
+    /// The last entry that was read.
+    pub(crate) seq: u64,
 }
 
 /// A log that can be read on.
@@ -262,6 +277,23 @@ impl RedisLedger {
     /// Who closes epochs and recovers logs on behalf of `node`.
     pub(crate) fn custodian(&self, store: Store, node: String) -> Custodian {
         Custodian { shared: Arc::clone(&self.shared), store, node }
+    }
+
+    /// How every log stands, as far as this node knows.
+    pub(crate) fn states(&self) -> Vec<LogState> {
+        let campaigns = self.shared.campaigns();
+        let cells = campaigns.iter().flat_map(|(_, places)| places.all());
+        let states = cells.map(|cell| {
+            let seen = cell.seen();
+            let part = match cell.place.part {
+                Part::Shard(no) => no.to_string(),
+                Part::Identities => "i".to_owned(),
+            };
+            let (open, seq) = (seen.healthy(), seen.standing.seq);
+            let (campaign, log) = (cell.place.campaign, cell.place.log());
+            LogState { campaign, part, log, epoch: seen.epoch, open, seq }
+        });
+        states.collect()
     }
 
     /// Every log, to be read on.

@@ -32,9 +32,9 @@ mod tests;
 mod topology;
 mod writer;
 
-pub(crate) use ledger::Log;
+pub(crate) use ledger::{Log, LogState};
 pub use ledger::{Options, RedisLedger};
-pub use opening::{OpenError, Opening};
+pub use opening::{Known, OpenError, Opening};
 pub use topology::{RedisUrl, UrlError};
 
 use crate::domain::{At, Fen};

@@ -15,8 +15,9 @@ use crate::domain::{At, CampaignNo, Fen, PoolNo, Shard};
 use crate::funds::{Account, Posting};
 use crate::ledger::event::{Event, KindTerms, Opened, What, codec};
 use crate::ledger::journal::Entry;
+use crate::store::{self, Store};
 use redis::{Value, cmd};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 /// How often a place is tried to be opened.
@@ -49,21 +50,43 @@ pub enum OpenError {
     },
 }
 
+/// What the store knows of the logs. A log that it knows is never begun anew, whatever Redis has.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Logs and how far each is.
+    pub logs: BTreeMap<u32, u64>,
+    /// Campaigns by name.
+    pub campaigns: BTreeMap<String, CampaignNo>,
+}
+
+impl Known {
+    /// What `store` knows.
+    pub async fn of(store: &Store) -> Result<Known, store::Error> {
+        let logs = store.logs().await?.into_iter().filter(|(_, seq)| *seq > 0);
+        let campaigns = store.campaigns().await?.into_iter().map(|(no, name)| (name, no));
+        Ok(Known {
+            logs: logs.map(|(log, seq)| (log.0, seq)).collect(),
+            campaigns: campaigns.collect(),
+        })
+    }
+}
+
 /// Servers that were found fit, and campaigns that are being opened there.
 pub struct Opening {
     pub(super) topology: Arc<Topology>,
     pub(super) options: Options,
     pub(super) acks: Acks,
+    known: Known,
     pub(super) campaigns: Vec<(CampaignNo, u8)>,
 }
 
 impl Opening {
     /// Finds the servers and looks at them.
-    pub async fn connect(options: Options, now: At) -> Result<Opening, OpenError> {
+    pub async fn connect(options: Options, known: Known, now: At) -> Result<Opening, OpenError> {
         let topology = Arc::new(Topology::discover(&options.url).await?);
         preflight::check(&options.url, &topology, options.replicas(topology.clustered())).await?;
         let acks = Acks::open(&options.acks, now)?;
-        Ok(Opening { topology, options, acks, campaigns: Vec::new() })
+        Ok(Opening { topology, options, acks, known, campaigns: Vec::new() })
     }
 
     /// Opens a campaign with these pools and budgets, or finds it opened before on the same terms.
@@ -76,7 +99,9 @@ impl Opening {
     ) -> Result<CampaignNo, OpenError> {
         let fault = |why: String| OpenError::Place { name: name.to_owned(), why };
         let replicas = self.options.replicas(self.topology.clustered());
-        let touch = Item::script(number(name));
+        let known = self.known.campaigns.get(name).copied();
+        let free = self.known.campaigns.values().map(|no| u32::from(no.0) + 1).max().unwrap_or(0);
+        let touch = Item::script(number(name, known, free));
         let mut link =
             Link::to(Arc::clone(&self.topology), slot(DIRECTORY_TAG), replicas, touch.clone());
         let no = match link.run(&[touch]).await.pop() {

@@ -77,7 +77,13 @@ impl Reader {
                 self.cell.seen().ahead_ms = now.ms_since(crate::clock::wall());
                 (open, epoch, seq)
             }
-            LookReply::Absent { .. } => return Ok(()),
+            // It was there when this node started, or in the store: Redis lost it.
+            LookReply::Absent { .. } => {
+                let mut seen = self.cell.seen();
+                let epoch = seen.epoch;
+                seen.look(epoch, false);
+                return Err(Fault::Unavailable("not there any more: to be recovered".to_owned()));
+            }
         };
         self.cell.seen().look(epoch, open);
         if !open {

@@ -19,7 +19,7 @@ use super::place::Cell;
 use super::scripts::{LookReply, ReopenReply, RestoreReply, look, reopen, restore};
 use super::shared::Shared;
 use crate::domain::{At, Shard};
-use crate::ledger::event::codec;
+use crate::ledger::event::{Event, What, codec};
 use crate::ledger::journal::Entry;
 use crate::store::{self, LogNo, Record, Recovery, Store};
 use redis::Value;
@@ -38,6 +38,8 @@ const SEEN: Duration = Duration::from_secs(2);
 const ABANDONED_MS: i64 = 5_000;
 /// Entries that are read at once.
 const MOST: usize = 5_000;
+/// Entries that are restored at once.
+const RESTORED: usize = 256;
 
 /// Why a recovery does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -202,13 +204,13 @@ impl Custodian {
         let touch = Item::script(look(place));
         let mut link =
             Link::to(Arc::clone(&self.shared.topology), place.slot(), self.shared.replicas, touch);
-        let (there, end) = match self.looked(&mut link).await? {
+        let (last_at, end) = match self.looked(&mut link).await? {
             LookReply::Seen { open: true, epoch: there, .. } if there > epoch => {
                 self.store.finish_recovery(log, epoch).await?;
                 return Ok(());
             }
-            LookReply::Seen { epoch, seq, .. } => (epoch, seq),
-            LookReply::Absent { .. } => (0, 0),
+            LookReply::Seen { at, seq, .. } => (at, seq),
+            LookReply::Absent { .. } => (At(0), 0),
         };
         // Nobody else writes its rows now: every node has closed the epoch, so nobody takes this cursor back to
         // write of the old master's.
@@ -217,16 +219,9 @@ impl Custodian {
         self.agrees(&mut link, place, cursor.seq, end, &evidence).await?;
         let told = closings.iter().map(|closing| closing.acked_seq).max().unwrap_or(0);
         let last = told.max(cursor.seq).max(evidence.keys().next_back().copied().unwrap_or(0));
-        let restored = self.restore(&mut link, cell, epoch, (end, last), &evidence).await?;
-        let again = reopen(place, there, epoch.max(there).saturating_add(1))
-            .map_err(|error| Stuck::Redis(error.to_string()))?;
-        match link.run(&[Item::script(again)]).await.pop() {
-            Some(Told::Done(value)) => match ReopenReply::read(value) {
-                Ok(ReopenReply::Reopened { .. } | ReopenReply::Taken { .. }) => {}
-                other => return Err(Stuck::Redis(format!("{other:?}"))),
-            },
-            other => return Err(Stuck::Redis(format!("{other:?}"))),
-        }
+        let missing = Missing { after: (end, last_at), last, evidence };
+        let restored = self.restore(&mut link, cell, epoch, &missing).await?;
+        self.reopen(&mut link, place, epoch).await?;
         self.store.release(cursor).await?;
         self.store.finish_recovery(log, epoch).await?;
         cell.kick.notify_one();
@@ -314,40 +309,76 @@ impl Custodian {
         Ok(())
     }
 
-    /// Restores the entries after `end` up to `last`; how many there were to restore.
+    /// Opens the next epoch, unless somebody did.
+    async fn reopen(&self, link: &mut Link, place: Place, closed: u64) -> Result<(), Stuck> {
+        let from = match self.looked(link).await? {
+            LookReply::Seen { epoch, .. } if epoch > closed => return Ok(()),
+            LookReply::Seen { epoch, .. } => epoch,
+            LookReply::Absent { .. } => return Err(Stuck::Redis("it is gone again".to_owned())),
+        };
+        let again = reopen(place, from, closed.saturating_add(1));
+        let again = again.map_err(|error| Stuck::Redis(error.to_string()))?;
+        match link.run(&[Item::script(again)]).await.pop() {
+            Some(Told::Done(value)) => match ReopenReply::read(value) {
+                Ok(ReopenReply::Reopened { .. }) => Ok(()),
+                other => Err(Stuck::Redis(format!("{other:?}"))),
+            },
+            other => Err(Stuck::Redis(format!("{other:?}"))),
+        }
+    }
+
+    /// Puts back what is missing, in order; how many entries that were.
     async fn restore(
         &self,
         link: &mut Link,
         cell: &Cell,
         epoch: u64,
-        (end, last): (u64, u64),
-        evidence: &BTreeMap<u64, Record>,
+        missing: &Missing,
     ) -> Result<u64, Stuck> {
         let place = cell.place;
-        let shard =
+        let mut shard =
             cell.seen().standing.opened.as_ref().map_or(Shard::ALONE, |opened| opened.shard);
-        let mut at = At(0);
+        let (end, mut at) = missing.after;
         let nothing = codec::encode(&[]).unwrap_or_default();
-        for seq in end.saturating_add(1)..=last {
+        let mut items = Vec::with_capacity(RESTORED);
+        for seq in end.saturating_add(1)..=missing.last {
             let unknown = || Record { seq, at, body: nothing.clone() };
-            let record = evidence.get(&seq).cloned().unwrap_or_else(unknown);
+            let record = missing.evidence.get(&seq).cloned().unwrap_or_else(unknown);
             at = record.at;
             let fault = |why: String| Stuck::Redis(format!("entry {seq} can't be restored: {why}"));
             let events = codec::decode(&record.body)
                 .ok_or_else(|| fault("not in words known here".to_owned()))?;
+            if let Some(Event { what: What::Opened(opened), .. }) = events.first() {
+                shard = opened.shard;
+            }
             let changes =
                 changes(place, shard, at, &events).map_err(|error| fault(error.to_string()))?;
             let entry = Entry { seq, durable: 0, at, seal: false, body: record.body };
-            let put = restore(place, epoch, &entry, &changes)
-                .map_err(|error| fault(error.to_string()))?;
-            match link.run(&[Item::script(put)]).await.pop() {
-                Some(Told::Done(value)) => match RestoreReply::read(value) {
-                    Ok(RestoreReply::Restored | RestoreReply::There) => {}
-                    other => return Err(fault(format!("{other:?}"))),
-                },
-                other => return Err(fault(format!("{other:?}"))),
+            let put = restore(place, epoch, &entry, &changes);
+            items.push(Item::script(put.map_err(|error| fault(error.to_string()))?));
+            if items.len() == RESTORED || seq == missing.last {
+                for told in link.run(&items).await {
+                    match told {
+                        Told::Done(value) => match RestoreReply::read(value) {
+                            Ok(RestoreReply::Restored | RestoreReply::There) => {}
+                            other => return Err(fault(format!("{other:?}"))),
+                        },
+                        other => return Err(fault(format!("{other:?}"))),
+                    }
+                }
+                items.clear();
             }
         }
-        Ok(last.saturating_sub(end))
+        Ok(missing.last.saturating_sub(end))
     }
+}
+
+/// What Redis lacks of a log.
+struct Missing {
+    /// The last entry it has, and its instant.
+    after: (u64, At),
+    /// The last entry that anybody may have been told of.
+    last: u64,
+    /// What is known of those in between; of the others nobody was told.
+    evidence: BTreeMap<u64, Record>,
 }

@@ -78,12 +78,14 @@ impl Shared {
         self.campaigns.read().iter().map(|(no, places)| (*no, places.clone())).collect()
     }
 
-    /// Whether every place was read once.
+    /// Whether every place was read once, or is to be recovered first.
     pub(super) fn loaded(&self) -> bool {
-        self.campaigns()
-            .iter()
-            .flat_map(|(_, places)| places.all())
-            .all(|cell| cell.seen().standing.opened.is_some())
+        let campaigns = self.campaigns();
+        let mut cells = campaigns.iter().flat_map(|(_, places)| places.all());
+        cells.all(|cell| {
+            let seen = cell.seen();
+            seen.standing.opened.is_some() || seen.was_fenced()
+        })
     }
 
     pub(super) fn batch(&self, stats: &BatchStats) {

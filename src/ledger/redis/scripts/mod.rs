@@ -57,10 +57,12 @@ scripts! {
     NUMBER = "number-1";
 }
 
-/// Asks for the number of the campaign of that name, which gets the next one if it has none.
-pub(crate) fn number(name: &str) -> Call {
+/// Asks for the number of the campaign of that name, which gets one if it has none: `known`, or the next one, at
+/// least `free`.
+pub(crate) fn number(name: &str, known: Option<CampaignNo>, free: u32) -> Call {
     let keys = vec![super::keys::DIRECTORY.to_owned()];
-    Call { script: &NUMBER, keys, args: vec![name.into()] }
+    let known = known.map(|no| no.0.to_string()).unwrap_or_default();
+    Call { script: &NUMBER, keys, args: vec![name.into(), known.into(), free.to_string().into()] }
 }
 
 /// The number in the answer to [`number`].

@@ -1,0 +1,55 @@
+//! `quan recover`.
+
+use quan::{
+    config::{self, Config},
+    ledger::redis::RedisUrl,
+    recover::recover,
+    store::Place,
+};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+/// How the logs in Redis stand beside the store; recovers those that are shut, if what was told can be proven.
+///
+/// Servers do the same by themselves; this is for when none runs, and to see what a log waits for. Exit code 1 if one
+/// stays shut. A node that does not return is given up by two persons: `quan order sign .. forget NODE`.
+#[derive(clap::Args)]
+pub(crate) struct Recover {
+    /// The configuration file, whose campaigns are looked at.
+    #[arg(long, default_value = "config/quan.toml")]
+    config: PathBuf,
+    /// The ledger, instead of the configuration's.
+    #[arg(long)]
+    ledger: Option<RedisUrl>,
+    /// The store, instead of the configuration's.
+    #[arg(long)]
+    store: Option<Place>,
+    /// Shards of the campaigns.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=128))]
+    shards: u8,
+    /// Seconds to wait for logs that are shut.
+    #[arg(long, default_value_t = 15)]
+    wait: u64,
+}
+
+impl Recover {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let mut config = Config::load(&self.config)?;
+        if let Some(url) = self.ledger {
+            let replicas = config.ledger.map_or(0, |ledger| ledger.replicas);
+            config.ledger = Some(config::Ledger { url, shards: self.shards, replicas });
+        }
+        config.store = self.store.map(|url| config::Store { url }).or(config.store);
+        let stands = recover(&config, Duration::from_secs(self.wait))?;
+        let mut out = io::stdout().lock();
+        for stand in &stands {
+            writeln!(out, "{}", serde_json::to_string(stand)?)?;
+        }
+        let open = stands.iter().all(|stand| stand.open);
+        Ok(if open { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
