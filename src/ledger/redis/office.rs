@@ -172,6 +172,8 @@ impl Office {
 
     async fn expire(&self, no: CampaignNo, round: RoundNo) -> Result<Answer, Fault> {
         let places = self.places(no)?;
+        // What is on its way comes first: a shard that has expired a round returns no more of its money.
+        self.finish_all(&places).await?;
         for cell in &places.shards {
             let start = Instant::now();
             loop {
@@ -365,6 +367,17 @@ impl Office {
         Ok(true)
     }
 
+    /// Receives whatever was sent and is not received.
+    async fn finish_all(&self, places: &Places) -> Result<(), Fault> {
+        let shards = of(places);
+        for from in 0..shards {
+            for to in (0..shards).filter(|to| *to != from) {
+                self.finish(places, from, to).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Receives what was sent from one shard to another and is not received.
     pub(super) async fn finish(&self, places: &Places, from: u8, to: u8) -> Result<(), Fault> {
         let (Some(source), Some(target)) =
@@ -415,12 +428,7 @@ impl Office {
 
     /// Sends each shard that has no unit left of a kind half of what the richest has, and finishes what was interrupted.
     pub(super) async fn balance(&self, places: &Places) -> Result<(), Fault> {
-        let shards = of(places);
-        for from in 0..shards {
-            for to in (0..shards).filter(|to| *to != from) {
-                self.finish(places, from, to).await?;
-            }
-        }
+        self.finish_all(places).await?;
         let now = self.shared.now();
         let rounds: Vec<(RoundNo, Window)> = places.shards.first().map_or_else(Vec::new, |first| {
             let seen = first.seen();

@@ -176,6 +176,10 @@ impl Opening {
                         other => last = format!("{other:?}"),
                     }
                 }
+                // Redis lost it. It is put back from the store, not begun anew.
+                LookReply::Absent { .. } if self.known.logs.contains_key(&place.log()) => {
+                    return Ok(());
+                }
                 LookReply::Absent { .. } => {
                     match link.run(&[Item::script(begin.clone())]).await.pop() {
                         // A conflict is another node's beginning, at another instant.

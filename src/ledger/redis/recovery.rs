@@ -107,14 +107,25 @@ impl Custodian {
 
     async fn look(&self, said: &mut BTreeMap<LogNo, String>) -> Result<(), store::Error> {
         let cells = self.cells();
+        let asked = self.store.open_recoveries().await?;
         for cell in &cells {
             let (epoch, fenced) = {
                 let seen = cell.seen();
-                (seen.epoch, seen.was_fenced())
+                // Of a log that is gone nobody knows the epoch; it is beyond those that were closed.
+                let gone = seen.closed.saturating_add(1);
+                (if seen.epoch == 0 { gone } else { seen.epoch }, seen.was_fenced())
             };
-            if fenced && self.store.ask_recovery(LogNo(cell.place.log()), epoch, &self.node).await?
-            {
-                tracing::warn!(place = ?cell.place, epoch, "a log is under another master: to be recovered");
+            let log = LogNo(cell.place.log());
+            if !fenced || asked.iter().any(|recovery| recovery.log == log) {
+                continue;
+            }
+            if self.store.ask_recovery(log, epoch, &self.node).await? {
+                let place = cell.place;
+                tracing::warn!(
+                    ?place,
+                    epoch,
+                    "a log is under another master, or gone: to be recovered"
+                );
             }
         }
         for recovery in self.store.open_recoveries().await? {
