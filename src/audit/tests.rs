@@ -5,3 +5,4 @@ mod client;
 mod events;
 mod journal;
 mod log;
+mod shards;
