@@ -24,12 +24,14 @@ mod book;
 mod check;
 mod client;
 mod coupons;
+mod elsewhere;
 mod folder;
 mod form;
 mod funds;
 mod holders;
 mod issuing;
 mod record;
+mod redis;
 mod stock;
 mod table;
 #[cfg(test)]
@@ -38,6 +40,7 @@ mod transfers;
 mod undersell;
 
 pub use check::Check;
+pub use elsewhere::{ElsewhereError, audit_elsewhere, audit_store};
 pub use folder::{AuditError, audit_folder, audit_journal};
 pub use record::{Record, RecordError};
 
