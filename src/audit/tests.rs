@@ -2,6 +2,7 @@
 
 mod agreement;
 mod client;
+mod elsewhere;
 mod events;
 mod journal;
 mod log;
