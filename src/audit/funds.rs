@@ -87,7 +87,7 @@ impl Look for Funds {
                 }
                 What::Armed(armed) => due.extend(reserves(campaign, armed, book)),
                 What::Granted(granted) => {
-                    due.extend(self.freezes(spot.log, campaign, granted, book))
+                    due.extend(self.freezes(spot.log, campaign, granted, book));
                 }
                 What::Expired(expired) => {
                     due.extend(self.returns(spot.log, campaign, expired.round, book));

@@ -114,10 +114,10 @@ impl Stock {
             self.check
                 .find(format!("{spot}: coupon {coupon} is grant {nth} of a stock of {quantity}"));
         }
-        let share = self.share(spot, stock);
-        share.left -= 1;
+        let part = self.share(spot, stock);
+        part.left -= 1;
         // A shard that is alone has the whole stock, which was just looked at.
-        if share.left < 0 && shard != Shard::ALONE {
+        if part.left < 0 && shard != Shard::ALONE {
             self.check.find(format!("{spot}: coupon {coupon} is granted of a shard's empty stock"));
         }
     }
@@ -125,17 +125,17 @@ impl Stock {
     /// Whether the coupon is the shard's next.
     fn turn(&mut self, spot: Spot, stock: StockNo, shard: Shard, granted: &Granted) {
         let coupon = granted.coupon;
-        let share = self.shares.entry((spot.log, stock)).or_default();
+        let part = self.shares.entry((spot.log, stock)).or_default();
         let lost = self.lost.entry(spot.log).or_default();
-        let next = share.last_turn.saturating_add(1);
+        let next = part.last_turn.saturating_add(1);
         let turn = shard.nth(coupon.ordinal);
         let skipped = turn.and_then(|turn| turn.checked_sub(next));
-        let since = lost.entries.saturating_sub(share.lost);
+        let since = lost.entries.saturating_sub(part.lost);
         lost.turns = lost.turns.saturating_add(skipped.unwrap_or(0));
         // An entry that was lost took at most one turn of one stock with it.
         let in_turn = skipped.is_some_and(|turns| turns <= since) && lost.turns <= lost.entries;
-        share.last_turn = turn.unwrap_or(share.last_turn);
-        share.lost = lost.entries;
+        part.last_turn = turn.unwrap_or(part.last_turn);
+        part.lost = lost.entries;
         if !in_turn {
             let (ordinal, expected) = (coupon.ordinal, shard.ordinal(next));
             self.check.find(format!(
@@ -156,9 +156,9 @@ impl Stock {
     ) {
         let Load::Stock { round, window, kind, units } = transfer.load else { return };
         self.check.row();
-        let share = self.share(spot, (campaign, round, kind));
-        share.left += sign * i64::from(units);
-        let (left, no) = (share.left, round.0);
+        let part = self.share(spot, (campaign, round, kind));
+        part.left += sign * i64::from(units);
+        let (left, no) = (part.left, round.0);
         if left < 0 && sign < 0 {
             let lacking = left.unsigned_abs();
             self.check.find(format!(

@@ -32,39 +32,58 @@ struct Server {
 
 impl Server {
     fn start(folder: &std::path::Path) -> Server {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Program::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--dir"])
-            .arg(folder)
-            .args(["--appendonly", "yes", "--appendfsync", "always"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed");
-        Server { child, port }
+        for _ in 0..10 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let child = Program::new("redis-server")
+                .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--dir"])
+                .arg(folder)
+                .args(["--appendonly", "yes", "--appendfsync", "always"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .spawn()
+                .expect("redis-server is installed");
+            let mut server = Server { child, port };
+            // Somebody else may have taken the port meanwhile.
+            if server.listens() {
+                return server;
+            }
+        }
+        panic!("redis-server does not listen");
+    }
+
+    fn listens(&mut self) -> bool {
+        let client = self.client();
+        for _ in 0..500 {
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            if let Ok(mut connection) = client.get_connection()
+                && cmd("PING").exec(&mut connection).is_ok()
+            {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        false
+    }
+
+    fn client(&self) -> Client {
+        Client::open(format!("redis://127.0.0.1:{}/", self.port)).unwrap()
+    }
+
+    fn connect(&self) -> Connection {
+        self.client().get_connection().unwrap()
     }
 
     fn url(&self) -> RedisUrl {
         format!("redis://127.0.0.1:{}", self.port).parse().unwrap()
     }
-
-    fn connect(&self) -> Connection {
-        let client = Client::open(format!("redis://127.0.0.1:{}/", self.port)).unwrap();
-        for _ in 0..500 {
-            if let Ok(mut connection) = client.get_connection()
-                && cmd("PING").exec(&mut connection).is_ok()
-            {
-                return connection;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("redis-server does not listen");
-    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.child.kill().unwrap();
+        // It may have ended by itself.
+        let _ = self.child.kill();
         self.child.wait().unwrap();
     }
 }
@@ -321,9 +340,9 @@ async fn r1_what_is_wrong_in_a_stream_is_found() {
             let (id, fields): (String, Vec<Vec<u8>>) = redis::from_redis_value(item).unwrap();
             let mut add = cmd("XADD");
             add.arg(log).arg(id);
-            fields.into_iter().for_each(|field| {
+            for field in fields {
                 add.arg(field);
-            });
+            }
             add.exec(&mut it.redis).unwrap();
         }
         let words = other(check);
