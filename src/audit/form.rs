@@ -113,8 +113,9 @@ impl Form {
             self.check.find(format!("{spot}: seq {expected} was expected here"));
         }
         log.last_seq = entry.seq;
-        // A seal decides nothing, and is stamped by whoever was idle: its instant is no promise.
-        if entry.seal {
+        // A seal decides nothing, and is stamped by whoever was idle: its instant is no promise. Nor is that of
+        // an entry that was lost, which is stamped by whoever fills its place.
+        if entry.seal || (spot.log != LogNo::EMBEDDED && is_lost(entry)) {
             return;
         }
         if let Some(before) = log.last_at.filter(|before| entry.at < *before) {
@@ -144,6 +145,11 @@ impl Form {
         }
         log.opened.insert(no);
     }
+}
+
+/// Whether the entry is but the place of one that nobody has.
+fn is_lost(entry: &Entry) -> bool {
+    codec::decode(&entry.body).is_some_and(|events| events.is_empty())
 }
 
 /// Whether the log is that of the campaign's shard, or of its identities, which are opened as the first shard is.

@@ -153,6 +153,8 @@ fn a_log_that_is_missing_or_has_a_gap_is_found() {
 fn a_log_whose_time_goes_back_is_found_and_no_other_logs_is() {
     let logs = sound().change(1, 1, |at, _| *at = 3);
     logs.breaks(&["logs"], "log 257 seq 2: its instant 1970-01-01T00:00:00.002Z is before");
+    // The place of an entry that was lost has no instant of its own.
+    sound().change(0, 7, |at, _| *at = 0).breaks(&[], "clean");
 }
 
 #[test]
@@ -241,6 +243,13 @@ fn i1_a_turn_that_is_anothers_or_given_again_or_left_out_though_nothing_was_lost
     // One entry was lost before it, so one turn may be missing, and no two.
     sound().change(0, 8, ordinal(1)).breaks(&[], "clean");
     sound().change(0, 8, ordinal(5)).breaks(&["I1"], "has ordinal 5 where 1 was next");
+    // Nor one that was lost before the turn before it.
+    let mut logs = sound().change(0, 2, |_, whats| *whats = super::log::armed(R, [5, 1]));
+    logs = logs.change(0, 8, ordinal(1));
+    logs.push(IDENTITIES, 10, vec![What::Bound(bound(4, 4))]);
+    logs.insert(0, 5, 11, vec![passed(4)]);
+    logs.insert(0, 9, 1_001, paid(granted(4, 0, 5)));
+    logs.breaks(&["I1"], "log 256 seq 10: coupon 0101000000055 has ordinal 5 where 3 was next");
 }
 
 #[test]
