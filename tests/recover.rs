@@ -11,6 +11,8 @@ use quan::{
     store::{LogNo, Place, Store},
 };
 use std::{
+    fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Command, Output},
     thread::sleep,
@@ -34,12 +36,7 @@ impl Site {
             clock: "2023-09-01T09:00:00+08:00",
             log: at(&format!("log-{no}")),
         };
-        serve.start_with(&[
-            "--ledger",
-            &self.redis.url(),
-            "--store",
-            &self.store().display().to_string(),
-        ])
+        serve.start()
     }
 
     fn store(&self) -> PathBuf {
@@ -49,7 +46,6 @@ impl Site {
     fn recover(&self, wait: &str) -> Output {
         let mut recover = Command::new(QUAN);
         recover.arg("recover").arg("--config").arg(&self.config).args(["--wait", wait]);
-        recover.args(["--ledger", &self.redis.url()]).arg("--store").arg(self.store());
         recover.output().expect("quan runs")
     }
 
@@ -84,12 +80,21 @@ fn i3_a_redis_that_lost_everything_is_filled_again_and_not_begun_anew() {
     let folder = tempfile::tempdir().expect("a folder");
     write_keys(&folder.path().join("keys"));
     let redis = RedisServer::start(&folder.path().join("redis"), &Settings::default());
-    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/quan.toml");
-    let site = Site { redis: redis.expect("a Redis"), config, folder };
+    let redis = redis.expect("a Redis");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let text = fs::read_to_string(shipped.join("quan.toml")).expect("it is shipped");
+    let plan = format!("plan = \"{}/xiangning", shipped.display());
+    let text = text.replace("plan = \"xiangning", &plan);
+    let (ledger, store) = (redis.url(), folder.path().join("store.sqlite"));
+    let more = format!("\n[ledger]\nurl = \"{ledger}\"\n[store]\nurl = \"{}\"\n", store.display());
+    let config = folder.path().join("quan.toml");
+    fs::write(&config, text + &more).expect("a file");
+    let site = Site { redis, config, folder };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
 
-    let Server { process, .. } = site.node(0).serving();
+    let Server { process, public, ops } = site.node(0).serving();
+    assert_eq!([public, ops].map(|it| it.ip()), [SocketAddr::from(([127, 0, 0, 1], 0)).ip(); 2]);
     // The opening and the arming of the round.
     until("the store has the arming", || process.said(), || runtime.block_on(site.stored()) == 2);
 

@@ -1,8 +1,9 @@
-//! What the journal has said of terms so far. It judges nothing: what was said first counts.
+//! What the logs have said of terms so far. It judges nothing: what was said first counts.
 
-use super::Seen;
-use crate::domain::{CampaignNo, KindNo, RoundNo, Window};
+use super::{Seen, Spot};
+use crate::domain::{CampaignNo, KindNo, RoundNo, Shard, Window};
 use crate::ledger::event::{Armed, KindTerms, Opened, What};
+use crate::store::LogNo;
 use std::collections::BTreeMap;
 
 /// Stock of one kind in one round of one campaign.
@@ -12,6 +13,8 @@ pub(super) type StockNo = (CampaignNo, RoundNo, KindNo);
 pub(super) struct Book {
     campaigns: BTreeMap<CampaignNo, Opened>,
     rounds: BTreeMap<(CampaignNo, RoundNo), Armed>,
+    /// What each log opened, and where.
+    openings: BTreeMap<(CampaignNo, LogNo), (Opened, Spot)>,
 }
 
 impl Book {
@@ -20,6 +23,9 @@ impl Book {
             match &event.what {
                 What::Opened(opened) => {
                     self.campaigns.entry(event.campaign).or_insert_with(|| opened.clone());
+                    self.openings
+                        .entry((event.campaign, entry.spot.log))
+                        .or_insert_with(|| (opened.clone(), entry.spot));
                 }
                 What::Armed(armed) => {
                     let round = (event.campaign, armed.round);
@@ -42,6 +48,21 @@ impl Book {
         self.campaigns.get(&campaign).map_or(0, |opened| opened.pools.len())
     }
 
+    /// Every campaign, and what its logs opened.
+    pub(super) fn openings(
+        &self,
+    ) -> impl Iterator<Item = (CampaignNo, &Opened, Vec<&(Opened, Spot)>)> {
+        self.campaigns.iter().map(|(no, opened)| {
+            let logs = (*no, LogNo(0))..=(*no, LogNo(u32::MAX));
+            (*no, opened, self.openings.range(logs).map(|(_, opening)| opening).collect())
+        })
+    }
+
+    /// Which shard of the campaign a log is of.
+    pub(super) fn shard(&self, campaign: CampaignNo, log: LogNo) -> Shard {
+        self.openings.get(&(campaign, log)).map_or(Shard::ALONE, |(opened, _)| opened.shard)
+    }
+
     pub(super) fn rounds(&self) -> impl Iterator<Item = (CampaignNo, RoundNo)> {
         self.rounds.keys().copied()
     }
@@ -54,7 +75,7 @@ impl Book {
         self.armed(campaign, round).map(|armed| armed.window)
     }
 
-    /// How much was put out; 0 for a round that was not armed or a kind that it does not have.
+    /// How much was put out over all shards; 0 for a round that was not armed or a kind that it does not have.
     pub(super) fn quantity(&self, (campaign, round, kind): StockNo) -> u32 {
         let quantities = self.armed(campaign, round).map(|armed| &armed.quantities);
         quantities.and_then(|all| all.get(usize::from(kind.0))).copied().unwrap_or(0)

@@ -1,7 +1,7 @@
-//! I3: every yes that a client was told is in the journal.
+//! I3: every yes that a client was told is in the journal, or in one of the logs.
 
 use super::record::{Pass, Said, Yes};
-use super::{Book, Check, Look, Record, Seen};
+use super::{Book, Check, Look, Record, Seen, Spot};
 use crate::domain::{CampaignNo, CouponId};
 use crate::ledger::event::{Granted, What};
 use std::collections::HashMap;
@@ -9,8 +9,8 @@ use std::collections::HashMap;
 pub(super) struct Acknowledged<'a> {
     check: Check,
     record: &'a Record,
-    /// All grants of a coupon's number, with their seqs: a broken journal may hold several.
-    granted: HashMap<(CampaignNo, CouponId), Vec<(u64, Granted)>>,
+    /// All grants of a coupon's number, with their places: a broken journal may hold several.
+    granted: HashMap<(CampaignNo, CouponId), Vec<(Spot, Granted)>>,
 }
 
 impl<'a> Acknowledged<'a> {
@@ -38,8 +38,8 @@ impl<'a> Acknowledged<'a> {
         if granted.iter().any(|(_, granted)| theirs(granted, &pass, yes.replayed)) {
             return None;
         }
-        let seqs: Vec<u64> = granted.iter().map(|(seq, _)| *seq).collect();
-        Some(format!("it was granted for another pass, at seq {seqs:?}"))
+        let spots: Vec<String> = granted.iter().map(|(spot, _)| spot.to_string()).collect();
+        Some(format!("it was granted for another pass, at {}", spots.join(", ")))
     }
 }
 
@@ -53,7 +53,7 @@ impl Look for Acknowledged<'_> {
         for event in &entry.events {
             let What::Granted(granted) = event.what else { continue };
             let coupon = (event.campaign, granted.coupon);
-            self.granted.entry(coupon).or_default().push((entry.seq, granted));
+            self.granted.entry(coupon).or_default().push((entry.spot, granted));
         }
     }
 

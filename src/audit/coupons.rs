@@ -1,14 +1,15 @@
 //! I4: a coupon goes from issued to expired and nowhere else.
 
-use super::{Book, Check, Look, Seen};
+use super::{Book, Check, Look, Seen, Spot};
 use crate::domain::{CampaignNo, RoundNo};
 use crate::ledger::event::{Granted, What};
+use crate::store::LogNo;
 use std::collections::BTreeMap;
 
 pub(super) struct Coupons {
     check: Check,
-    /// The seq of each round's expiry.
-    expired: BTreeMap<(CampaignNo, RoundNo), u64>,
+    /// Where each round expired, in each log.
+    expired: BTreeMap<(LogNo, CampaignNo, RoundNo), Spot>,
 }
 
 impl Default for Coupons {
@@ -22,7 +23,7 @@ impl Look for Coupons {
     fn look(&mut self, entry: &Seen, book: &Book) {
         for event in &entry.events {
             match &event.what {
-                What::Granted(granted) => self.grant(entry.seq, event.campaign, granted, book),
+                What::Granted(granted) => self.grant(entry.spot, event.campaign, granted, book),
                 What::Expired(expired) => self.expire(entry, event.campaign, expired.round, book),
                 _ => {}
             }
@@ -35,37 +36,35 @@ impl Look for Coupons {
 }
 
 impl Coupons {
-    fn grant(&mut self, seq: u64, campaign: CampaignNo, granted: &Granted, book: &Book) {
+    fn grant(&mut self, spot: Spot, campaign: CampaignNo, granted: &Granted, book: &Book) {
         self.check.row();
         let coupon = granted.coupon;
-        if let Some(before) = self.expired.get(&(campaign, coupon.round)) {
+        if let Some(before) = self.expired.get(&(spot.log, campaign, coupon.round)) {
             self.check.find(format!(
-                "seq {seq}: coupon {coupon} is issued after its round's expiry at seq {before}"
+                "{spot}: coupon {coupon} is issued after its round's expiry at {before}"
             ));
         }
         let window = book.window(campaign, coupon.round);
         if let Some(window) = window.filter(|window| window.until != granted.ends_at) {
             let (ends, until) = (granted.ends_at, window.until);
-            self.check.find(format!(
-                "seq {seq}: coupon {coupon} ends at {ends:?}, its round at {until:?}"
-            ));
+            self.check
+                .find(format!("{spot}: coupon {coupon} ends at {ends:?}, its round at {until:?}"));
         }
     }
 
     fn expire(&mut self, entry: &Seen, campaign: CampaignNo, round: RoundNo, book: &Book) {
         self.check.row();
-        let (seq, at, no) = (entry.seq, entry.at, round.0);
+        let (spot, at, no) = (entry.spot, entry.at, round.0);
         match book.window(campaign, round) {
-            None => self.check.find(format!("seq {seq}: round {no} expires without a stock")),
+            None => self.check.find(format!("{spot}: round {no} expires without a stock")),
             Some(window) if at < window.until => {
                 let until = window.until;
-                self.check
-                    .find(format!("seq {seq}: round {no} expires at {at:?}, before {until:?}"));
+                self.check.find(format!("{spot}: round {no} expires at {at:?}, before {until:?}"));
             }
             Some(_) => {}
         }
-        if let Some(before) = self.expired.insert((campaign, round), seq) {
-            self.check.find(format!("seq {seq}: round {no} expired already at seq {before}"));
+        if let Some(before) = self.expired.insert((spot.log, campaign, round), spot) {
+            self.check.find(format!("{spot}: round {no} expired already at {before}"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The audit's one piece of I/O: a data folder and a client's record.
+//! An audit of a data folder, and the reading of a client's record.
 
 use super::{Audit, Record, RecordError, audit};
 use crate::data::DataFolder;
@@ -64,7 +64,7 @@ pub fn audit_journal(data: &Path, record: Option<&Record>) -> Result<Audit, Audi
     fault.map_or(Ok(audit), |fault| Err(fault.into()))
 }
 
-fn read_record(path: &Path) -> Result<Record, AuditError> {
+pub(super) fn read_record(path: &Path) -> Result<Record, AuditError> {
     let text = fs::read_to_string(path)
         .map_err(|error| AuditError::Io { path: path.to_owned(), error })?;
     text.parse().map_err(|error| AuditError::Record { path: path.to_owned(), error })

@@ -4,19 +4,29 @@
 //! zero is the journal's format; what is left to look at is that the pool is one of the
 //! campaign's, that no account goes below zero, and that the postings of an entry are exactly
 //! those that the other events of the entry call for.
+//!
+//! Of several logs each has accounts of its own. Money moves between them by way of the treasury's side, and all of
+//! them and what is on its way are the budget.
 
 use super::book::StockNo;
-use super::{Book, Check, Look, Seen};
+use super::transfers::{self, End, Transfers};
+use super::{Book, Check, Look, Seen, Spot};
 use crate::domain::{CampaignNo, Fen, KindNo, PoolNo, RoundNo};
 use crate::funds::{Account, Posting};
-use crate::ledger::event::{Armed, Granted, KindTerms, What};
+use crate::ledger::event::{Armed, Granted, KindTerms, Load, Transfer, What};
+use crate::store::LogNo;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Funds {
     check: Check,
-    pools: BTreeMap<(CampaignNo, PoolNo), Pool>,
-    granted: BTreeMap<StockNo, u64>,
-    expired: BTreeSet<(CampaignNo, RoundNo)>,
+    pools: BTreeMap<(LogNo, CampaignNo, PoolNo), Pool>,
+    /// What the treasury put in, over all logs.
+    budgets: BTreeMap<(CampaignNo, PoolNo), i128>,
+    granted: BTreeMap<(LogNo, StockNo), u64>,
+    /// Units that a shard received less those it sent.
+    moved: BTreeMap<(LogNo, StockNo), i64>,
+    expired: BTreeSet<(LogNo, CampaignNo, RoundNo)>,
+    transfers: Transfers,
 }
 
 /// One pool's accounts in fen; wide and signed, so that whatever was posted can be counted.
@@ -28,8 +38,25 @@ struct Pool {
     frozen: i128,
 }
 
-/// A posting and the campaign whose pool it moves money in.
-type Movement = (CampaignNo, Posting);
+/// A posting that is called for, and the campaign whose pool it moves money in.
+type Movement = (CampaignNo, Due);
+
+/// A posting that is called for.
+#[derive(Clone, Copy)]
+pub(super) struct Due {
+    pub(super) pool: PoolNo,
+    pub(super) from: Account,
+    pub(super) to: Account,
+    /// How much, if that is given.
+    pub(super) fen: Option<Fen>,
+}
+
+impl Due {
+    fn is(&self, it: &Posting) -> bool {
+        (self.pool, self.from, self.to) == (it.pool, it.from, it.to)
+            && self.fen.is_none_or(|fen| fen == it.fen)
+    }
+}
 
 impl Default for Funds {
     fn default() -> Funds {
@@ -37,67 +64,95 @@ impl Default for Funds {
         Funds {
             check: Check::new("I5", what),
             pools: BTreeMap::new(),
+            budgets: BTreeMap::new(),
             granted: BTreeMap::new(),
+            moved: BTreeMap::new(),
             expired: BTreeSet::new(),
+            transfers: Transfers::default(),
         }
     }
 }
 
 impl Look for Funds {
     fn look(&mut self, entry: &Seen, book: &Book) {
+        let spot = entry.spot;
         let mut due = Vec::new();
         let mut opened = BTreeSet::new();
         for event in &entry.events {
             let campaign = event.campaign;
             match &event.what {
-                What::Opened(_) => {
+                // The budget stands in the first shard.
+                What::Opened(terms) if terms.shard.no == 0 => {
                     opened.insert(campaign);
                 }
                 What::Armed(armed) => due.extend(reserves(campaign, armed, book)),
-                What::Granted(granted) => due.extend(self.freezes(campaign, granted, book)),
-                What::Expired(expired) => due.extend(self.returns(campaign, expired.round, book)),
-                What::Posted(_)
+                What::Granted(granted) => {
+                    due.extend(self.freezes(spot.log, campaign, granted, book));
+                }
+                What::Expired(expired) => {
+                    due.extend(self.returns(spot.log, campaign, expired.round, book));
+                }
+                What::Sent(sent) => due.extend(self.moves(entry, campaign, End::Sent, sent, book)),
+                What::Received(it) => {
+                    due.extend(self.moves(entry, campaign, End::Received, it, book));
+                }
+                What::Opened(_)
+                | What::Posted(_)
                 | What::Bound(_)
                 | What::Interlock(_)
-                | What::Passed(_)
-                | What::Sent(_)
-                | What::Received(_) => {}
+                | What::Passed(_) => {}
             }
         }
-        due.retain(|(_, posting)| posting.fen > Fen::ZERO);
+        due.retain(|(_, due)| due.fen != Some(Fen::ZERO));
         for event in &entry.events {
             let What::Posted(posting) = event.what else { continue };
-            self.post(entry.seq, event.campaign, posting, book);
-            self.settle(entry.seq, (event.campaign, posting), &mut due, &opened, book);
+            self.post(spot, event.campaign, posting, book);
+            self.settle(spot, (event.campaign, posting), &mut due, &opened, book);
         }
-        for (campaign, posting) in due {
-            let text = told(campaign, &posting);
-            self.check.find(format!("seq {}: a posting is missing: {text}", entry.seq));
+        for (campaign, due) in due {
+            let text = told(campaign, &due);
+            self.check.find(format!("{spot}: a posting is missing: {text}"));
         }
     }
 
-    fn done(self: Box<Self>, _: &Book) -> Check {
+    fn done(mut self: Box<Self>, _: &Book) -> Check {
+        let mut all = std::mem::take(&mut self.transfers).done(&mut self.check);
+        for ((log, campaign, pool), accounts) in &self.pools {
+            if *log != LogNo::EMBEDDED {
+                *all.entry((*campaign, *pool)).or_default() += accounts.sum();
+            }
+        }
+        for ((campaign, pool), fen) in all {
+            let budget = self.budgets.get(&(campaign, pool)).copied().unwrap_or(0);
+            if fen != budget {
+                let (campaign, pool) = (campaign.0, pool.0);
+                self.check.find(format!(
+                    "pool {pool} of campaign {campaign}: {fen} fen in all shards and on their way, \
+                     of a budget of {budget}"
+                ));
+            }
+        }
         self.check
     }
 }
 
 impl Funds {
     /// Moves the money and looks at the pool's accounts.
-    fn post(&mut self, seq: u64, campaign: CampaignNo, posting: Posting, book: &Book) {
+    fn post(&mut self, spot: Spot, campaign: CampaignNo, posting: Posting, book: &Book) {
         self.check.row();
         if usize::from(posting.pool.0) >= book.pools(campaign) {
-            let text = told(campaign, &posting);
-            self.check.find(format!("seq {seq}: there is no such pool: {text}"));
+            let text = told(campaign, &posting.into());
+            self.check.find(format!("{spot}: there is no such pool: {text}"));
             return;
         }
-        let pool = self.pools.entry((campaign, posting.pool)).or_default();
+        let pool = self.pools.entry((spot.log, campaign, posting.pool)).or_default();
         let fen = i128::from(posting.fen.get());
         pool.put(posting.from, -fen);
         pool.put(posting.to, fen);
         if !pool.sound() {
             let Pool { budget, available, reserved, frozen } = *pool;
             self.check.find(format!(
-                "seq {seq}: pool {} of campaign {}: available {available}, reserved {reserved}, \
+                "{spot}: pool {} of campaign {}: available {available}, reserved {reserved}, \
                  frozen {frozen} fen of a budget of {budget}",
                 posting.pool.0, campaign.0
             ));
@@ -107,53 +162,93 @@ impl Funds {
     /// Takes the posting off what is due, or finds that nothing called for it.
     fn settle(
         &mut self,
-        seq: u64,
-        movement: Movement,
+        spot: Spot,
+        (campaign, posting): (CampaignNo, Posting),
         due: &mut Vec<Movement>,
         opened: &BTreeSet<CampaignNo>,
         book: &Book,
     ) {
-        let (campaign, posting) = movement;
-        let budget = posting.from == Account::Treasury && posting.to == Account::Available;
-        let known = usize::from(posting.pool.0) < book.pools(campaign);
-        if posting.fen == Fen::ZERO || (budget && known && opened.contains(&campaign)) {
-            return;
-        }
-        if let Some(index) = due.iter().position(|due| *due == movement) {
+        if let Some(index) = due.iter().position(|(no, due)| *no == campaign && due.is(&posting)) {
             due.swap_remove(index);
             return;
         }
-        let text = told(campaign, &posting);
-        self.check.find(format!("seq {seq}: nothing calls for this posting: {text}"));
+        let budget = posting.from == Account::Treasury && posting.to == Account::Available;
+        let known = usize::from(posting.pool.0) < book.pools(campaign);
+        if budget && known && opened.contains(&campaign) {
+            let pool = (campaign, posting.pool);
+            *self.budgets.entry(pool).or_default() += i128::from(posting.fen.get());
+        } else if posting.fen != Fen::ZERO {
+            let text = told(campaign, &posting.into());
+            self.check.find(format!("{spot}: nothing calls for this posting: {text}"));
+        }
     }
 
     fn freezes(
         &mut self,
+        log: LogNo,
         campaign: CampaignNo,
         granted: &Granted,
         book: &Book,
     ) -> Option<Movement> {
         let coupon = granted.coupon;
-        *self.granted.entry((campaign, coupon.round, coupon.kind)).or_default() += 1;
+        *self.granted.entry((log, (campaign, coupon.round, coupon.kind))).or_default() += 1;
         let terms = book.kind(campaign, coupon.kind)?;
-        Some((campaign, posting(terms, Account::Reserved, Account::Frozen, 1)))
+        Some((campaign, due(terms, Account::Reserved, Account::Frozen, 1)))
+    }
+
+    /// One end of a transfer, and the money that goes along.
+    fn moves(
+        &mut self,
+        entry: &Seen,
+        campaign: CampaignNo,
+        end: End,
+        transfer: &Transfer,
+        book: &Book,
+    ) -> Option<Movement> {
+        let log = entry.spot.log;
+        let sent = transfers::money(campaign, &transfer.load, book);
+        let due = match end {
+            End::Sent => sent,
+            End::Received => sent.map(|due| Due { from: due.to, to: due.from, ..due }),
+        };
+        if let Load::Stock { round, kind, units, .. } = transfer.load {
+            let sign = if end == End::Sent { -1 } else { 1 };
+            *self.moved.entry((log, (campaign, round, kind))).or_default() +=
+                sign * i64::from(units);
+        }
+        let money = entry.events.iter().find_map(|event| match event.what {
+            What::Posted(posting) if due.is_some_and(|due| due.is(&posting)) => Some(posting),
+            _ => None,
+        });
+        let place = (entry.spot, campaign, book.shard(campaign, log).no);
+        self.transfers.take(place, end, transfer, money, &mut self.check);
+        due.map(|due| (campaign, due))
     }
 
     /// What goes back when the round expires, for the first time.
-    fn returns(&mut self, campaign: CampaignNo, round: RoundNo, book: &Book) -> Vec<Movement> {
-        if !self.expired.insert((campaign, round)) {
+    fn returns(
+        &mut self,
+        log: LogNo,
+        campaign: CampaignNo,
+        round: RoundNo,
+        book: &Book,
+    ) -> Vec<Movement> {
+        if !self.expired.insert((log, campaign, round)) {
             return Vec::new();
         }
-        let mut due = Vec::new();
+        let first = book.shard(campaign, log).no == 0;
+        let mut all = Vec::new();
         for (kind, terms) in numbered(book.kinds(campaign)) {
             let stock = (campaign, round, kind);
-            let granted = self.granted.get(&stock).copied().unwrap_or(0);
-            let unclaimed = u64::from(book.quantity(stock)).saturating_sub(granted);
+            let granted = self.granted.get(&(log, stock)).copied().unwrap_or(0);
+            let moved = self.moved.get(&(log, stock)).copied().unwrap_or(0);
+            let armed = if first { u64::from(book.quantity(stock)) } else { 0 };
+            let unclaimed = armed.saturating_add_signed(moved).saturating_sub(granted);
             let (reserved, frozen) = (Account::Reserved, Account::Frozen);
-            due.push((campaign, posting(terms, reserved, Account::Available, unclaimed)));
-            due.push((campaign, posting(terms, frozen, Account::Available, granted)));
+            all.push((campaign, due(terms, reserved, Account::Available, unclaimed)));
+            all.push((campaign, due(terms, frozen, Account::Available, granted)));
         }
-        due
+        all
     }
 }
 
@@ -168,6 +263,10 @@ impl Pool {
         }
     }
 
+    fn sum(self) -> i128 {
+        self.available + self.reserved + self.frozen
+    }
+
     /// What is available is the budget less reserved and frozen, so available >= 0 is as well
     /// that no more is promised than there is.
     fn sound(self) -> bool {
@@ -178,21 +277,28 @@ impl Pool {
 fn reserves(campaign: CampaignNo, armed: &Armed, book: &Book) -> Vec<Movement> {
     let kinds = book.kinds(campaign).iter().zip(&armed.quantities);
     let (from, to) = (Account::Available, Account::Reserved);
-    kinds.map(|(terms, units)| (campaign, posting(terms, from, to, u64::from(*units)))).collect()
+    kinds.map(|(terms, units)| (campaign, due(terms, from, to, u64::from(*units)))).collect()
 }
 
 /// The face value of so many units. Beyond `u64` it is no amount that can have been posted.
-fn posting(terms: &KindTerms, from: Account, to: Account, units: u64) -> Posting {
-    let fen = Fen::new(terms.face.get().saturating_mul(units));
-    Posting { pool: terms.pool, from, to, fen }
+pub(super) fn due(terms: &KindTerms, from: Account, to: Account, units: u64) -> Due {
+    let fen = Some(Fen::new(terms.face.get().saturating_mul(units)));
+    Due { pool: terms.pool, from, to, fen }
 }
 
 fn numbered(kinds: &[KindTerms]) -> impl Iterator<Item = (KindNo, &KindTerms)> {
     (0..=u8::MAX).map(KindNo).zip(kinds)
 }
 
-fn told(campaign: CampaignNo, posting: &Posting) -> String {
-    let Posting { pool, from, to, fen } = posting;
-    let fen = fen.get();
+impl From<Posting> for Due {
+    fn from(posting: Posting) -> Due {
+        let Posting { pool, from, to, fen } = posting;
+        Due { pool, from, to, fen: Some(fen) }
+    }
+}
+
+fn told(campaign: CampaignNo, due: &Due) -> String {
+    let Due { pool, from, to, fen } = due;
+    let fen = fen.map_or("some".to_owned(), |fen| fen.get().to_string());
     format!("campaign {} pool {}: {fen} fen from {from:?} to {to:?}", campaign.0, pool.0)
 }

@@ -1,15 +1,15 @@
 //! I2: one coupon per person, kind and round.
 
 use super::book::StockNo;
-use super::{Book, Check, Look, Seen};
+use super::{Book, Check, Look, Seen, Spot};
 use crate::domain::PersonId;
 use crate::ledger::event::What;
 use std::collections::HashMap;
 
 pub(super) struct Holders {
     check: Check,
-    /// The seq of each holder's grant.
-    held: HashMap<(StockNo, PersonId), u64>,
+    /// Where each holder's grant is.
+    held: HashMap<(StockNo, PersonId), Spot>,
 }
 
 impl Default for Holders {
@@ -26,10 +26,10 @@ impl Look for Holders {
             self.check.row();
             let (coupon, person) = (granted.coupon, granted.person);
             let stock = (event.campaign, coupon.round, coupon.kind);
-            if let Some(before) = self.held.insert((stock, person), entry.seq) {
-                let seq = entry.seq;
+            if let Some(before) = self.held.insert((stock, person), entry.spot) {
+                let spot = entry.spot;
                 self.check.find(format!(
-                    "seq {seq}: coupon {coupon} goes to {person:?}, who got one of these at seq {before}"
+                    "{spot}: coupon {coupon} goes to {person:?}, who got one of these at {before}"
                 ));
             }
         }

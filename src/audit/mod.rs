@@ -1,4 +1,5 @@
-//! A second opinion on a data folder: every promise looked at again, from the journal alone.
+//! A second opinion: every promise looked at again, from the logs alone. A data folder has one, its journal; a
+//! ledger elsewhere has one a shard and one for identities.
 //!
 //! # What always holds
 //!
@@ -11,6 +12,9 @@
 //! Each check is one file that keeps its own state; they share only `book`, which says what
 //! a campaign's terms are and judges nothing.
 //!
+//! Several logs are read one after the other, a campaign's first shard first and its identities last. Between logs
+//! there is no order but time, so what two of them must agree on is looked at when both were read.
+//!
 //! # Not here
 //!
 //! I6 has no events yet. I8 compares the store: who owns the store makes that [`Check`] and hands
@@ -20,36 +24,44 @@ mod book;
 mod check;
 mod client;
 mod coupons;
+mod elsewhere;
 mod folder;
 mod form;
 mod funds;
 mod holders;
 mod issuing;
 mod record;
+mod redis;
 mod stock;
 mod table;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod undersell;
 
 pub use check::Check;
+pub use elsewhere::{ElsewhereError, audit_elsewhere, audit_store};
 pub use folder::{AuditError, audit_folder, audit_journal};
 pub use record::{Record, RecordError};
 
 use crate::domain::At;
 use crate::ledger::event::Event;
 use crate::ledger::journal::{Entry, Error};
+use crate::store::LogNo;
 use book::Book;
 use form::Form;
 use serde::Serialize;
+use std::fmt;
 
 /// What an audit found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Audit {
     /// Whether every check is clean.
     pub clean: bool,
-    /// The last seq that was read; 0 if there is none.
+    /// The last seq that was read; 0 if there is none. Of several logs, the sum.
     pub last_seq: u64,
+    /// How many logs were read.
+    pub logs: usize,
     /// Every check that could be made, in the order of their names, the journal's own first.
     pub checks: Vec<Check>,
 }
@@ -67,9 +79,25 @@ pub fn exit_code(audit: &Audit) -> u8 {
     if audit.clean { 0 } else { 11 }
 }
 
+/// Where an entry stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Spot {
+    log: LogNo,
+    seq: u64,
+}
+
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.log != LogNo::EMBEDDED {
+            write!(f, "log {} ", self.log)?;
+        }
+        write!(f, "seq {}", self.seq)
+    }
+}
+
 /// One entry, its events read.
 struct Seen {
-    seq: u64,
+    spot: Spot,
     at: At,
     events: Vec<Event>,
 }
@@ -89,22 +117,59 @@ pub fn audit(
     entries: impl Iterator<Item = Result<Entry, Error>>,
     client: Option<&Record>,
 ) -> Audit {
-    let mut form = Form::default();
-    let mut book = Book::default();
-    let mut looks = looks(client);
+    let mut auditor = Auditor::of_a_journal(client);
     for entry in entries {
-        let Some(seen) = form.read(entry) else { continue };
-        book.take(&seen);
-        for look in &mut looks {
-            look.look(&seen, &book);
+        auditor.take(LogNo::EMBEDDED, entry);
+    }
+    auditor.done()
+}
+
+/// An audit at work.
+pub struct Auditor<'a> {
+    form: Form,
+    book: Book,
+    looks: Vec<Box<dyn Look + 'a>>,
+}
+
+impl<'a> Auditor<'a> {
+    /// Of a journal, and of what a client wrote down meanwhile.
+    fn of_a_journal(client: Option<&'a Record>) -> Auditor<'a> {
+        Auditor { form: Form::of_a_journal(), book: Book::default(), looks: looks(client) }
+    }
+
+    /// Of the logs of a ledger elsewhere, and of what a client wrote down meanwhile.
+    pub fn of_logs(client: Option<&'a Record>) -> Auditor<'a> {
+        Auditor { form: Form::of_logs(), ..Auditor::of_a_journal(client) }
+    }
+
+    /// Looks at the next entry of `log`. Logs come one after the other, in the order of their numbers.
+    pub fn take(&mut self, log: LogNo, entry: Result<Entry, Error>) {
+        let Some(seen) = self.form.read(log, entry) else { return };
+        self.book.take(&seen);
+        for look in &mut self.looks {
+            look.look(&seen, &self.book);
         }
     }
-    let mut audit = Audit { clean: true, last_seq: form.last_seq(), checks: Vec::new() };
-    audit.add(form.done());
-    for look in looks {
-        audit.add(look.done(&book));
+
+    /// Notes what keeps a log from being read on.
+    pub fn unreadable(&mut self, log: LogNo, why: &str) {
+        self.form.unreadable(log, why);
     }
-    audit
+
+    /// Says what was found, when every log was read.
+    pub fn done(self) -> Audit {
+        let mut audit = Audit {
+            clean: true,
+            last_seq: self.form.last_seqs(),
+            logs: self.form.logs(),
+            checks: Vec::new(),
+        };
+        audit.add(self.form.done(&self.book));
+        for look in self.looks {
+            audit.add(look.done(&self.book));
+        }
+        audit
+    }
 }
 
 fn looks(client: Option<&Record>) -> Vec<Box<dyn Look + '_>> {

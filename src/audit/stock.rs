@@ -1,37 +1,71 @@
 //! I1: never more than the stock.
+//!
+//! A shard grants of what it was armed with or received less what it sent, and gives its own turns in order. A turn
+//! is missing only where an entry was lost: one without events stands in its place.
 
 use super::book::StockNo;
-use super::{Book, Check, Look, Seen};
-use crate::domain::{CampaignNo, RoundNo};
-use crate::ledger::event::{Armed, Granted, What};
+use super::{Book, Check, Look, Seen, Spot};
+use crate::domain::{CampaignNo, RoundNo, Shard};
+use crate::ledger::event::{Armed, Granted, Load, Transfer, What};
+use crate::store::LogNo;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Stock {
     check: Check,
     armed: BTreeSet<(CampaignNo, RoundNo)>,
-    given: BTreeMap<StockNo, Given>,
+    /// What was granted of each stock, over all shards.
+    given: BTreeMap<StockNo, u32>,
+    shares: BTreeMap<(LogNo, StockNo), Share>,
+    lost: BTreeMap<LogNo, Lost>,
 }
 
-/// What was granted of one stock.
+/// A shard's share of a stock.
 #[derive(Clone, Copy, Default)]
-struct Given {
-    coupons: u32,
-    last_ordinal: u32,
+struct Share {
+    /// What it was dealt and has not granted; signed, so that whatever happened can be counted.
+    left: i64,
+    last_turn: u32,
+    /// Entries of its log that were lost before the last turn.
+    lost: u32,
+}
+
+/// What a log has lost.
+#[derive(Clone, Copy, Default)]
+struct Lost {
+    /// Entries, of which there is only the place.
+    entries: u32,
+    /// Turns that were nobody's.
+    turns: u32,
 }
 
 impl Default for Stock {
     fn default() -> Stock {
         let what = "granted <= stock; ordinals 1, 2, 3 .. without gaps";
-        Stock { check: Check::new("I1", what), armed: BTreeSet::new(), given: BTreeMap::new() }
+        Stock {
+            check: Check::new("I1", what),
+            armed: BTreeSet::new(),
+            given: BTreeMap::new(),
+            shares: BTreeMap::new(),
+            lost: BTreeMap::new(),
+        }
     }
 }
 
 impl Look for Stock {
     fn look(&mut self, entry: &Seen, book: &Book) {
+        let spot = entry.spot;
+        // A journal fills no gaps: it is cut where it was torn.
+        if entry.events.is_empty() && spot.log != LogNo::EMBEDDED {
+            let lost = self.lost.entry(spot.log).or_default();
+            lost.entries = lost.entries.saturating_add(1);
+        }
         for event in &entry.events {
+            let campaign = event.campaign;
             match &event.what {
-                What::Armed(armed) => self.arm(entry.seq, event.campaign, armed, book),
-                What::Granted(granted) => self.grant(entry.seq, event.campaign, granted, book),
+                What::Armed(armed) => self.arm(spot, campaign, armed, book),
+                What::Granted(granted) => self.grant(spot, campaign, granted, book),
+                What::Sent(sent) => self.transfer(spot, campaign, sent, -1, book),
+                What::Received(received) => self.transfer(spot, campaign, received, 1, book),
                 _ => {}
             }
         }
@@ -43,38 +77,97 @@ impl Look for Stock {
 }
 
 impl Stock {
-    fn arm(&mut self, seq: u64, campaign: CampaignNo, armed: &Armed, book: &Book) {
+    fn arm(&mut self, spot: Spot, campaign: CampaignNo, armed: &Armed, book: &Book) {
         let round = armed.round;
+        if book.shard(campaign, spot.log).no != 0 {
+            let no = round.0;
+            self.check.find(format!("{spot}: round {no} gets its stock in another shard than 0"));
+        }
         if !self.armed.insert((campaign, round)) {
-            self.check.find(format!("seq {seq}: round {} got its stock before", round.0));
+            self.check.find(format!("{spot}: round {} got its stock before", round.0));
+            return;
         }
         let (stocks, kinds) = (armed.quantities.len(), book.kinds(campaign).len());
         if stocks != kinds {
             let text = format!("round {} has {stocks} stocks for {kinds} kinds", round.0);
-            self.check.find(format!("seq {seq}: {text}"));
+            self.check.find(format!("{spot}: {text}"));
+        }
+        for (kind, units) in (0..=u8::MAX).map(crate::domain::KindNo).zip(&armed.quantities) {
+            self.share(spot, (campaign, round, kind)).left += i64::from(*units);
         }
     }
 
-    fn grant(&mut self, seq: u64, campaign: CampaignNo, granted: &Granted, book: &Book) {
+    fn share(&mut self, spot: Spot, stock: StockNo) -> &mut Share {
+        self.shares.entry((spot.log, stock)).or_default()
+    }
+
+    fn grant(&mut self, spot: Spot, campaign: CampaignNo, granted: &Granted, book: &Book) {
         self.check.row();
         let coupon = granted.coupon;
         let stock = (campaign, coupon.round, coupon.kind);
+        let shard = book.shard(campaign, spot.log);
+        self.turn(spot, stock, shard, granted);
         let given = self.given.entry(stock).or_default();
-        let expected = given.last_ordinal.saturating_add(1);
-        given.coupons = given.coupons.saturating_add(1);
-        given.last_ordinal = coupon.ordinal;
-        let quantity = book.quantity(stock);
-        if coupon.ordinal != expected {
-            let ordinal = coupon.ordinal;
+        *given = given.saturating_add(1);
+        let (nth, quantity) = (*given, book.quantity(stock));
+        if nth > quantity {
+            self.check
+                .find(format!("{spot}: coupon {coupon} is grant {nth} of a stock of {quantity}"));
+        }
+        let part = self.share(spot, stock);
+        part.left -= 1;
+        // A shard that is alone has the whole stock, which was just looked at.
+        if part.left < 0 && shard != Shard::ALONE {
+            self.check.find(format!("{spot}: coupon {coupon} is granted of a shard's empty stock"));
+        }
+    }
+
+    /// Whether the coupon is the shard's next.
+    fn turn(&mut self, spot: Spot, stock: StockNo, shard: Shard, granted: &Granted) {
+        let coupon = granted.coupon;
+        let part = self.shares.entry((spot.log, stock)).or_default();
+        let lost = self.lost.entry(spot.log).or_default();
+        let next = part.last_turn.saturating_add(1);
+        let turn = shard.nth(coupon.ordinal);
+        let skipped = turn.and_then(|turn| turn.checked_sub(next));
+        let since = lost.entries.saturating_sub(part.lost);
+        lost.turns = lost.turns.saturating_add(skipped.unwrap_or(0));
+        // An entry that was lost took at most one turn of one stock with it.
+        let in_turn = skipped.is_some_and(|turns| turns <= since) && lost.turns <= lost.entries;
+        part.last_turn = turn.unwrap_or(part.last_turn);
+        part.lost = lost.entries;
+        if !in_turn {
+            let (ordinal, expected) = (coupon.ordinal, shard.ordinal(next));
             self.check.find(format!(
-                "seq {seq}: coupon {coupon} has ordinal {ordinal} where {expected} was next"
+                "{spot}: coupon {coupon} has ordinal {ordinal} where {expected} was next"
+            ));
+            // Said once.
+            lost.turns = lost.turns.saturating_sub(skipped.unwrap_or(0));
+        }
+    }
+
+    fn transfer(
+        &mut self,
+        spot: Spot,
+        campaign: CampaignNo,
+        transfer: &Transfer,
+        sign: i64,
+        book: &Book,
+    ) {
+        let Load::Stock { round, window, kind, units } = transfer.load else { return };
+        self.check.row();
+        let part = self.share(spot, (campaign, round, kind));
+        part.left += sign * i64::from(units);
+        let (left, no) = (part.left, round.0);
+        if left < 0 && sign < 0 {
+            let lacking = left.unsigned_abs();
+            self.check.find(format!(
+                "{spot}: {units} units of round {no} are sent, {lacking} more than were left"
             ));
         }
-        if given.coupons > quantity {
-            let nth = given.coupons;
-            self.check.find(format!(
-                "seq {seq}: coupon {coupon} is grant {nth} of a stock of {quantity}"
-            ));
+        if book.window(campaign, round) != Some(window) {
+            self.check
+                .find(format!("{spot}: a transfer names another window than its round {no} has"));
         }
     }
 }

@@ -26,6 +26,9 @@ impl fmt::Display for Audit {
             }
         }
         let result = if self.clean { "clean" } else { "BROKEN" };
+        if self.logs > 1 {
+            return write!(f, "audit of {} logs, {} entries: {result}", self.logs, self.last_seq);
+        }
         write!(f, "audit up to seq {}: {result}", self.last_seq)
     }
 }

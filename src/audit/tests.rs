@@ -2,6 +2,8 @@
 
 mod agreement;
 mod client;
+mod elsewhere;
 mod events;
 mod journal;
 mod log;
+mod shards;

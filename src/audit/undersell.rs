@@ -7,7 +7,7 @@
 
 use super::book::StockNo;
 use super::record::{Said, SoldOut};
-use super::{Book, Check, Look, Record, Seen};
+use super::{Book, Check, Look, Record, Seen, Spot};
 use crate::domain::{At, CampaignNo, KindNo, RoundNo};
 use crate::ledger::event::What;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,26 +17,20 @@ type Round = (CampaignNo, RoundNo);
 pub(super) struct Undersell<'a> {
     check: Check,
     record: &'a Record,
-    granted: BTreeMap<StockNo, u32>,
-    /// Seq and instant of the grant that took the last unit.
-    last_unit: BTreeMap<StockNo, (u64, At)>,
+    /// When and where each unit was granted; in the order of time when all is read.
+    granted: BTreeMap<StockNo, Vec<(At, Spot)>>,
 }
 
 impl<'a> Undersell<'a> {
     pub(super) fn of(record: &'a Record) -> Undersell<'a> {
         let what =
             "no sold_out before the decision of the last unit; nobody unanswered while any is left";
-        Undersell {
-            check: Check::new("I9", what),
-            record,
-            granted: BTreeMap::new(),
-            last_unit: BTreeMap::new(),
-        }
+        Undersell { check: Check::new("I9", what), record, granted: BTreeMap::new() }
     }
 
     fn left(&self, stock: StockNo, book: &Book) -> u32 {
-        let granted = self.granted.get(&stock).copied().unwrap_or(0);
-        book.quantity(stock).saturating_sub(granted)
+        let granted = self.granted.get(&stock).map_or(0, Vec::len);
+        book.quantity(stock).saturating_sub(u32::try_from(granted).unwrap_or(u32::MAX))
     }
 
     /// Why "sold out" was not true of this stock when it was told.
@@ -45,9 +39,10 @@ impl<'a> Undersell<'a> {
         if left > 0 {
             return Some(format!("round {} has {left} left", stock.1.0));
         }
-        let (seq, at) = self.last_unit.get(&stock)?;
+        let last = usize::try_from(book.quantity(stock)).ok()?.checked_sub(1)?;
+        let (at, spot) = self.granted.get(&stock)?.get(last)?;
         let latest = told.plus_ms(self.record.clock_error_ms);
-        (latest < *at).then(|| format!("its last unit was decided at {at:?}, at seq {seq}"))
+        (latest < *at).then(|| format!("its last unit was decided at {at:?}, at {spot}"))
     }
 
     fn sold_out(&mut self, line: usize, said: &SoldOut, rounds: &BTreeSet<Round>, book: &Book) {
@@ -96,19 +91,17 @@ fn stocks<'a>(rounds: impl Iterator<Item = &'a Round>, kind: &str, book: &Book) 
 }
 
 impl Look for Undersell<'_> {
-    fn look(&mut self, entry: &Seen, book: &Book) {
+    fn look(&mut self, entry: &Seen, _: &Book) {
         for event in &entry.events {
             let What::Granted(granted) = event.what else { continue };
             let stock = (event.campaign, granted.coupon.round, granted.coupon.kind);
-            let count = self.granted.entry(stock).or_default();
-            *count = count.saturating_add(1);
-            if *count == book.quantity(stock) {
-                self.last_unit.insert(stock, (entry.seq, entry.at));
-            }
+            self.granted.entry(stock).or_default().push((entry.at, entry.spot));
         }
     }
 
     fn done(mut self: Box<Self>, book: &Book) -> Check {
+        // What several logs granted is in the order of time only now.
+        self.granted.values_mut().for_each(|grants| grants.sort_by_key(|(at, _)| *at));
         let mut rounds: BTreeSet<Round> =
             self.record.passes().map(|pass| (pass.campaign, pass.round)).collect();
         if rounds.is_empty() {

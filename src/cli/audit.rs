@@ -1,7 +1,8 @@
-//! `quan audit DATA`.
+//! `quan audit DATA`, or `--store` and `--ledger`.
 
 use super::runtime;
-use quan::audit::exit_code;
+use quan::audit::{self, exit_code};
+use quan::ledger::redis::RedisUrl;
 use quan::store;
 use std::{
     io::{self, Write},
@@ -10,10 +11,20 @@ use std::{
 };
 
 /// Audit a data folder at rest: every promise looked at again, from the journal; exit code 11 if one is broken.
+///
+/// Of a ledger in Redis it is the logs that are looked at, in the store and beyond it in Redis, and whether both are
+/// what the logs make. Nothing is written there.
 #[derive(clap::Args)]
 pub(crate) struct Audit {
     /// The data folder.
-    data: PathBuf,
+    #[arg(required_unless_present = "store", conflicts_with_all = ["ledger", "store"])]
+    data: Option<PathBuf>,
+    /// The ledger: `redis://[user:password@]host:port[,host:port ..]`.
+    #[arg(long, value_name = "URL", requires = "store")]
+    ledger: Option<RedisUrl>,
+    /// The store that the nodes of a ledger elsewhere share: a file or `postgres://user:password@host:port/database`.
+    #[arg(long, value_name = "URL")]
+    store: Option<store::Place>,
     /// What clients were told, as JSON lines (the load generator writes it).
     #[arg(long)]
     record: Option<PathBuf>,
@@ -24,7 +35,16 @@ pub(crate) struct Audit {
 
 impl Audit {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let audit = runtime()?.block_on(store::audit(&self.data, self.record.as_deref()))?;
+        let record = self.record.as_deref();
+        let runtime = runtime()?;
+        let audit = match (&self.data, &self.ledger, &self.store) {
+            (Some(data), ..) => runtime.block_on(store::audit(data, record))?,
+            (None, Some(ledger), Some(place)) => {
+                runtime.block_on(audit::audit_elsewhere(ledger, place, record))?
+            }
+            (None, None, Some(place)) => runtime.block_on(audit::audit_store(place, record))?,
+            (None, _, None) => anyhow::bail!("a data folder, or --store"),
+        };
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(out, "{}", serde_json::to_string_pretty(&audit)?)?;

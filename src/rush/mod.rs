@@ -10,7 +10,7 @@ mod summary;
 pub use site::{Ledger, Site, Store};
 pub use summary::summary;
 
-use crate::audit::Audit;
+use crate::audit::{Audit, audit_elsewhere};
 use crate::clock;
 use crate::config::Config;
 use crate::domain::{At, calendar::Round};
@@ -119,7 +119,7 @@ async fn on_own_site(options: &Options, plan: &Plan, folder: tempfile::TempDir) 
     }
     let audit = match options.site.ledger {
         Ledger::Embedded => store::audit(&data, Some(&record)).await.map_err(Into::into),
-        Ledger::Redis => elsewhere(&backing).await,
+        Ledger::Redis => elsewhere(&backing, &record).await,
     };
     if options.keep {
         backing.leave();
@@ -129,14 +129,11 @@ async fn on_own_site(options: &Options, plan: &Plan, folder: tempfile::TempDir) 
     Ok(report)
 }
 
-/// Audits the logs of nodes that have stopped.
-async fn elsewhere(backing: &site::Backing) -> Result<Audit> {
-    let place: store::Place = backing.store().context("the nodes have no store")?.parse()?;
-    let store = store::Store::open(&place).await?;
-    let mut audit = Audit { clean: true, last_seq: 0, checks: Vec::new() };
-    audit.add(store::check_events(&store).await?);
-    store.close().await;
-    Ok(audit)
+/// Audits the logs of nodes that have stopped, and Redis beside them.
+async fn elsewhere(backing: &site::Backing, record: &Path) -> Result<Audit> {
+    let (ledger, store) =
+        backing.ledger_and_store().context("the nodes share no ledger and store")?;
+    Ok(audit_elsewhere(&ledger.parse()?, &store.parse()?, Some(record)).await?)
 }
 
 #[expect(clippy::print_stderr, reason = "people want to know where it is")]

@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    io::{self, Error, ErrorKind},
+    io::{self, Error, ErrorKind, Write},
     net::TcpListener,
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
@@ -23,7 +23,8 @@ const DEBIAN: &str = "/usr/lib/postgresql";
 const KEEPER: &str = r#"folder=$1; shift
 "$@" </dev/null >"$folder/log" 2>&1 &
 server=$!
-read -r _
+read -r word
+if [ "$word" = stay ]; then exit; fi
 kill -INT "$server"
 wait "$server"
 rm -rf "$folder""#;
@@ -76,11 +77,11 @@ impl Postgres {
 impl Postgres {
     /// Lets it run on when this process ends.
     pub fn leave(mut self) {
-        // The keeper waits for an input that now never ends.
-        if let Some(input) = self.keeper.stdin.take() {
-            std::mem::forget(input);
+        if let Some(mut input) = self.keeper.stdin.take() {
+            // A keeper that is gone has ended the server already.
+            let _ = input.write_all(b"stay\n");
         }
-        std::mem::forget(self);
+        let _ = self.keeper.wait();
     }
 }
 

@@ -125,10 +125,13 @@ impl Backing {
         }
     }
 
-    /// Where the nodes' store is, if they share one.
-    pub(super) fn store(&self) -> Option<&str> {
-        let at = self.arguments.iter().position(|argument| argument == "--store")?;
-        self.arguments.get(at.saturating_add(1))?.to_str()
+    /// Where the nodes' ledger and store are, if they share them.
+    pub(super) fn ledger_and_store(&self) -> Option<(&str, &str)> {
+        let after = |name: &str| {
+            let at = self.arguments.iter().position(|argument| argument == name)?;
+            self.arguments.get(at.saturating_add(1))?.to_str()
+        };
+        Some((after("--ledger")?, after("--store")?))
     }
 }
 

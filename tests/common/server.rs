@@ -51,16 +51,11 @@ struct Served {
 
 impl Serve<'_> {
     pub(crate) fn start(self) -> Process {
-        self.start_with(&[])
-    }
-
-    /// Starts it with `more` on its command line.
-    pub(crate) fn start_with(self, more: &[&str]) -> Process {
         let Serve { program: mut command, config, keys, data, clock, log } = self;
         command.arg("serve").arg("--config").arg(config);
         command.arg("--data").arg(data).arg("--keys").arg(keys);
         command.args(["--listen", "127.0.0.1:0", "--ops", "127.0.0.1:0"]);
-        command.args(["--clock", clock, "--until-stdin-ends"]).args(more);
+        command.args(["--clock", clock, "--until-stdin-ends"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(File::create(&log).expect("a log file"));
         Process { child: command.spawn().expect("the server can be started"), log }

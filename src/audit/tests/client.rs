@@ -42,7 +42,7 @@ fn i3_a_yes_that_the_journal_does_not_know() {
 
 #[test]
 fn i3_a_yes_for_a_coupon_of_somebody_else() {
-    let finding = "it was granted for another pass, at seq [6]";
+    let finding = "it was granted for another pass, at seq 6";
     recorded(&yes(&token(2, 2), 0, 1, false), &["I3"], finding);
     recorded(&yes(&token(2, 2), 0, 1, true), &["I3"], finding);
 }

@@ -66,6 +66,15 @@ impl Place {
         Place { campaign, part: Part::Identities }
     }
 
+    /// The place whose log has that number in the store; `None` of a journal's.
+    pub(crate) fn of(log: u32) -> Option<Place> {
+        let campaign = CampaignNo(u16::try_from((log >> 8).checked_sub(1)?).ok()?);
+        match u8::try_from(log & 0xff).ok()? {
+            IDENTITIES => Some(Place::identities(campaign)),
+            no => Some(Place::shard(campaign, no)),
+        }
+    }
+
     /// The log's number in the store and in an entry's check.
     pub(crate) fn log(self) -> u32 {
         let part = match self.part {
@@ -170,6 +179,11 @@ mod tests {
         assert_eq!(identities.key(Key::Proofs(RoundNo(1))), "quan:{7:i}:proofs:1");
         assert_eq!(DIRECTORY, "quan:{directory}:campaigns");
         assert_eq!((shard.log(), identities.log()), (8 << 8 | 2, 8 << 8 | 255));
+        assert_eq!(
+            [shard, identities].map(|it| Place::of(it.log())),
+            [Some(shard), Some(identities)]
+        );
+        assert_eq!(Place::of(0), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod acks;
 mod connection;
 pub(crate) mod effects;
 pub(crate) mod entry;
+pub(crate) mod inspection;
 pub(crate) mod keys;
 mod ledger;
 mod link;
@@ -32,6 +33,8 @@ mod tests;
 mod topology;
 mod writer;
 
+pub use connection::Error as Unreachable;
+pub(crate) use entry::{Damage, Logged};
 pub(crate) use ledger::{Log, LogState};
 pub use ledger::{Options, RedisLedger};
 pub use opening::{Known, OpenError, Opening};

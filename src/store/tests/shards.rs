@@ -152,10 +152,10 @@ async fn i8_logs_are_carried_in_any_order_and_batches_to_the_same_rows() {
     for (no, order) in [[0, 1, 2], [2, 1, 0], [1, 0, 2]].into_iter().enumerate() {
         for place in places(&scratch, &format!("store-{no}")).await {
             let store = Store::open(&place).await.unwrap();
-            let logs = story();
+            let parts = story();
             // A few entries of one log, then of the next, from a drain that knows nothing.
             for from in (0..12).step_by(no + 1) {
-                for (log, entries) in order.map(|log| &logs[log]) {
+                for (log, entries) in order.map(|log| &parts[log]) {
                     let some = entries.iter().skip(from).take(no + 1);
                     let some: Vec<Entry> = some.cloned().collect();
                     carry(&store, *log, &some).await.unwrap();

@@ -1,0 +1,261 @@
+//! R1: what stands in Redis is what the entries make, field by field.
+//!
+//! What an entry does to the keys is said by [`effects`], as for a log that is restored; here it is folded in maps.
+
+use super::{Check, Spot};
+use crate::domain::{At, Shard};
+use crate::ledger::event::{Event, What, codec};
+use crate::ledger::redis::effects::{Change, Op, changes};
+use crate::ledger::redis::inspection::{Hash, Inspection};
+use crate::ledger::redis::keys::{Key, Part, Place};
+use crate::ledger::redis::{Damage, Logged};
+use crate::store::{LogNo, Record};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// Fields of `meta` that no entry sets.
+const APART: [&[u8]; 5] = [b"lineage", b"epoch", b"evaluated", b"asked", b"looked"];
+
+/// The check of all places.
+pub(super) struct Redis {
+    check: Check,
+    places: BTreeMap<Place, Keys>,
+    /// What is no more in `transit`: it must have been received. By place, peer and number.
+    forgotten: Vec<(Place, u8, u32)>,
+}
+
+/// The keys of a place, as the entries make them.
+#[derive(Default)]
+struct Keys {
+    hashes: BTreeMap<Key, Hash>,
+    shard: Option<Shard>,
+}
+
+/// What a place has of its log.
+pub(super) struct Stream {
+    /// The entries that are there, in order, as far as they are sound.
+    pub(super) logged: BTreeMap<u64, Logged>,
+}
+
+impl Redis {
+    pub(super) fn new() -> Redis {
+        let what = "the streams in Redis are the entries, and the keys what they make";
+        Redis { check: Check::new("R1", what), places: BTreeMap::new(), forgotten: Vec::new() }
+    }
+
+    /// Reads the stream of `place`, whose last entry is said to be `seq`, with `stored` entries in the store.
+    pub(super) async fn stream(
+        &mut self,
+        inspection: &mut Inspection,
+        place: Place,
+        (seq, stored): (Option<u64>, u64),
+    ) -> Result<Stream, crate::ledger::redis::Unreachable> {
+        let log = place.log();
+        let mut logged = BTreeMap::new();
+        let Some(seq) = seq else {
+            self.check.find(format!("log {log}: it is not in Redis"));
+            return Ok(Stream { logged });
+        };
+        if seq < stored {
+            self.check.find(format!("log {log}: it ends at {seq}, the store has {stored} entries"));
+        }
+        let first = inspection.first(place).await?;
+        if let Some(first) = first.filter(|first| *first > stored.saturating_add(1)) {
+            let last = first.saturating_sub(1);
+            let missing = format!("{}..{last}", stored.saturating_add(1));
+            self.check
+                .find(format!("log {log}: entries {missing} are neither in the store nor there"));
+        }
+        let mut next = first.unwrap_or(1);
+        loop {
+            match inspection.entries(place, next).await? {
+                Ok(entries) if entries.is_empty() => break,
+                Ok(entries) => {
+                    for entry in entries {
+                        next = entry.entry.seq.saturating_add(1);
+                        logged.insert(entry.entry.seq, entry);
+                    }
+                }
+                // One entry that is not sound hides those behind it in the same answer.
+                Err(damage) => {
+                    self.check.find(damage.to_string());
+                    let at = match damage {
+                        Damage::Gap { found, .. } => found,
+                        Damage::Check { seq, .. } => seq.saturating_add(1),
+                        Damage::Form { .. } => break,
+                    };
+                    if at <= next {
+                        break;
+                    }
+                    next = at;
+                }
+            }
+        }
+        let end = next.saturating_sub(1);
+        if end != seq {
+            self.check.find(format!("log {log}: the stream ends at {end}, its meta says {seq}"));
+        }
+        Ok(Stream { logged })
+    }
+
+    /// Takes the next entry of the store, and compares it with the stream's if that still has it.
+    pub(super) fn stored(&mut self, place: Place, record: &Record, stream: &Stream) {
+        if let Some(Logged { entry, .. }) = stream.logged.get(&record.seq) {
+            self.check.row();
+            if (entry.at, &entry.body) != (record.at, &record.body) {
+                let spot = Spot { log: LogNo(place.log()), seq: record.seq };
+                self.check.find(format!("{spot}: the stream has another entry than the store"));
+            }
+        }
+        self.take(place, record.seq, record.at, &record.body);
+    }
+
+    /// Does what an entry does.
+    pub(super) fn take(&mut self, place: Place, seq: u64, at: At, body: &[u8]) {
+        let spot = Spot { log: LogNo(place.log()), seq };
+        let done = self.places.entry(place).or_default().take(place, seq, at, body);
+        if let Err(why) = done {
+            self.check.find(format!("{spot}: {why}"));
+        }
+    }
+
+    /// Compares the keys of `place` with what its entries make.
+    pub(super) async fn compare(
+        &mut self,
+        inspection: &mut Inspection,
+        place: Place,
+    ) -> Result<(), crate::ledger::redis::Unreachable> {
+        let mut names = inspection.names(place).await?;
+        names.remove(&place.key(Key::Log));
+        let hashes = self.places.entry(place).or_default().hashes.clone();
+        for (key, mut made) in hashes {
+            let mut there = inspection.hash(place, key).await?;
+            names.remove(&place.key(key));
+            if key == Key::Meta {
+                there.retain(|field, _| !APART.contains(&field.as_slice()));
+            }
+            if key == Key::Transit {
+                self.forgotten(place, &there, &mut made);
+            }
+            self.same(&place.key(key), &there, &made);
+        }
+        for name in names {
+            self.check.row();
+            self.check.find(format!("{name} is there, and no entry makes it"));
+        }
+        Ok(())
+    }
+
+    /// Takes off what was sent and is not in `transit` any more.
+    fn forgotten(&mut self, place: Place, there: &Hash, made: &mut Hash) {
+        made.retain(|field, _| {
+            let of = || {
+                let (peer, number) = std::str::from_utf8(field).ok()?.split_once(':')?;
+                Some((peer.parse().ok()?, number.parse().ok()?))
+            };
+            match of().filter(|_| !there.contains_key(field)) {
+                Some((peer, number)) => {
+                    self.forgotten.push((place, peer, number));
+                    false
+                }
+                None => true,
+            }
+        });
+    }
+
+    fn same(&mut self, name: &str, there: &Hash, made: &Hash) {
+        let fields: BTreeSet<&Vec<u8>> = there.keys().chain(made.keys()).collect();
+        for field in fields {
+            self.check.row();
+            let (there, made) = (there.get(field), made.get(field));
+            if there != made {
+                let value =
+                    |value: Option<&Vec<u8>>| value.map_or("nothing".into(), |it| short(it));
+                let (field, there, made) = (short(field), value(there), value(made));
+                self.check
+                    .find(format!("{name} {field}: {there} is there, the entries make {made}"));
+            }
+        }
+    }
+
+    /// Says what it found, when every place was compared.
+    pub(super) fn done(mut self) -> Check {
+        for (place, peer, number) in &self.forgotten {
+            let Part::Shard(me) = place.part else { continue };
+            let keys = self.places.get(&Place::shard(place.campaign, peer.to_owned()));
+            let meta = keys.and_then(|keys| keys.hashes.get(&Key::Meta));
+            let received = meta.and_then(|meta| meta.get(format!("received:{me}").as_bytes()));
+            let received = received.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+            if received.unwrap_or(0) < *number {
+                let name = place.key(Key::Transit);
+                self.check.find(format!("{name}: {peer}:{number} is forgotten and not received"));
+            }
+        }
+        self.check
+    }
+}
+
+impl Keys {
+    fn take(&mut self, place: Place, seq: u64, at: At, body: &[u8]) -> Result<(), String> {
+        let events = codec::decode(body).ok_or("not in a format known here")?;
+        let opened = events.iter().find_map(|event: &Event| match &event.what {
+            What::Opened(opened) => Some(opened.shard),
+            _ => None,
+        });
+        self.shard = self.shard.or(opened);
+        let changes = changes(place, self.shard.unwrap_or(Shard::ALONE), at, &events);
+        for change in changes.map_err(|error| error.to_string())? {
+            self.make(change)?;
+        }
+        for (field, number) in [("seq", seq.to_string()), ("at", at.0.to_string())] {
+            self.hash(Key::Meta).insert(field.into(), number.into());
+        }
+        Ok(())
+    }
+
+    fn hash(&mut self, key: Key) -> &mut Hash {
+        self.hashes.entry(key).or_default()
+    }
+
+    fn make(&mut self, Change { key, field, op }: Change) -> Result<(), String> {
+        let hash = self.hash(key);
+        let name = short(&field);
+        let value = match op {
+            Op::Set(value) => value,
+            Op::Delete => {
+                hash.remove(&field);
+                return Ok(());
+            }
+            Op::Add(more) => {
+                let was = hash.get(&field).map_or(Some(0), |was| number(was));
+                let sum = was.and_then(|was| was.checked_add(more)).filter(|sum| *sum >= 0);
+                sum.ok_or_else(|| format!("{name} would be below zero"))?.to_string().into()
+            }
+            Op::Spend(kinds) => {
+                let record = hash.get(&field).and_then(|it| it.split_last_chunk::<4>());
+                let (head, spent) = record.ok_or_else(|| format!("pass {name} is not there"))?;
+                let spent = u32::from_le_bytes(*spent) | kinds.0;
+                [head, &spent.to_le_bytes()].concat()
+            }
+        };
+        hash.insert(field, value);
+        Ok(())
+    }
+}
+
+fn number(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// A text as it is; of anything else, which may be of a person, the first four digits.
+fn short(bytes: &[u8]) -> String {
+    if bytes.len() <= 32 && bytes.iter().all(u8::is_ascii_graphic) {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
+    let mut out = String::new();
+    for byte in bytes.iter().take(2) {
+        // Writing to a text does not fail.
+        let _ = write!(out, "{byte:02x}");
+    }
+    out + ".."
+}
