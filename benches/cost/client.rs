@@ -78,7 +78,7 @@ async fn worker<F: FnMut(&mut Vec<u8>)>(
 }
 
 /// Reads one answer with a content-length; gives its status.
-async fn answer(stream: &mut TcpStream, input: &mut Vec<u8>) -> anyhow::Result<u16> {
+pub(crate) async fn answer(stream: &mut TcpStream, input: &mut Vec<u8>) -> anyhow::Result<u16> {
     loop {
         if let Some(end) = input.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = std::str::from_utf8(&input[..end])?;

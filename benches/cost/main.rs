@@ -105,7 +105,7 @@ async fn measure(
     let store = quan_cpu.cpu()?.since(before).beside as f64 / 1_000.0 / all as f64;
     let us = |ns: u64| ns as f64 / 1_000.0 / size.requests as f64;
     let middle = |of: &dyn Fn(&Pair) -> f64| sorted(&pairs, of)[pairs.len() / 2];
-    let answered = |pair: &Pair| us(pair.full.http + pair.full.ledger + pair.full.beside);
+    let answered = |pair: &Pair| us(pair.full.all());
     let ratios = sorted(&pairs, &|pair| answered(pair) / us(pair.bare.http));
     println!(
         "{name:<10} {connections:>5} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>15} {:>8.2} {:>8.2}",

@@ -95,7 +95,7 @@ impl Server {
     }
 
     pub(crate) fn watch(&self) -> Watched {
-        Watched(self.child.id())
+        Watched::of(self.child.id())
     }
 }
 
@@ -111,6 +111,11 @@ pub(crate) struct Cpu {
 }
 
 impl Cpu {
+    /// Whatever it was for.
+    pub(crate) fn all(self) -> u64 {
+        self.http + self.ledger + self.beside
+    }
+
     pub(crate) fn since(self, before: Cpu) -> Cpu {
         Cpu {
             http: self.http - before.http,
@@ -121,6 +126,11 @@ impl Cpu {
 }
 
 impl Watched {
+    /// The process of that id.
+    pub(crate) fn of(pid: u32) -> Watched {
+        Watched(pid)
+    }
+
     /// CPU time of all its threads so far.
     pub(crate) fn cpu(&self) -> anyhow::Result<Cpu> {
         let mut cpu = Cpu::default();

@@ -12,6 +12,8 @@
 
 mod acks;
 mod connection;
+#[doc(hidden)]
+pub mod door;
 pub(crate) mod effects;
 pub(crate) mod entry;
 pub(crate) mod inspection;
