@@ -18,7 +18,7 @@ use super::link::{Item, Link, Told};
 use super::place::Cell;
 use super::scripts::{LookReply, ReopenReply, RestoreReply, look, reopen, restore};
 use super::shared::Shared;
-use crate::domain::{At, Shard};
+use crate::domain::At;
 use crate::ledger::event::codec;
 use crate::ledger::journal::Entry;
 use crate::store::{self, LogNo, Record, Recovery, Store};
@@ -324,8 +324,6 @@ impl Custodian {
         evidence: &BTreeMap<u64, Record>,
     ) -> Result<u64, Stuck> {
         let place = cell.place;
-        let shard =
-            cell.seen().standing.opened.as_ref().map_or(Shard::ALONE, |opened| opened.shard);
         let mut at = At(0);
         let nothing = codec::encode(&[]).unwrap_or_default();
         for seq in end.saturating_add(1)..=last {
@@ -335,8 +333,8 @@ impl Custodian {
             let fault = |why: String| Stuck::Redis(format!("entry {seq} can't be restored: {why}"));
             let events = codec::decode(&record.body)
                 .ok_or_else(|| fault("not in words known here".to_owned()))?;
-            let changes =
-                changes(place, shard, at, &events).map_err(|error| fault(error.to_string()))?;
+            let changes = changes(place, cell.shard, at, &events)
+                .map_err(|error| fault(error.to_string()))?;
             let entry = Entry { seq, durable: 0, at, seal: false, body: record.body };
             let put = restore(place, epoch, &entry, &changes)
                 .map_err(|error| fault(error.to_string()))?;
