@@ -19,7 +19,7 @@ pub mod http;
 pub mod inventory;
 pub mod ledger;
 pub mod metrics;
-mod node;
+pub mod node;
 pub mod orders;
 pub mod pass;
 pub mod plan;

@@ -36,7 +36,8 @@ const STALE: Duration = Duration::from_secs(3);
 const CATCH_UP: Duration = Duration::from_secs(30);
 
 /// The threads of a node.
-pub(crate) struct Node {
+#[must_use = "a node that is not stopped stays registered"]
+pub struct Node {
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
     progress: Progress,
@@ -45,7 +46,7 @@ pub(crate) struct Node {
 
 impl Node {
     /// Makes this node known in the store at `place` and starts what works for all.
-    pub(crate) fn start(ledger: &RedisLedger, place: &Place, data: &DataFolder) -> Result<Node> {
+    pub fn start(ledger: &RedisLedger, place: &Place, data: &DataFolder) -> Result<Node> {
         let node = id(&data.node())?;
         let runtime = runtime()?;
         let custodian = runtime.block_on(async {
@@ -83,12 +84,12 @@ impl Node {
     }
 
     /// How far the logs that it carries are.
-    pub(crate) fn progress(&self) -> Progress {
+    pub fn progress(&self) -> Progress {
         self.progress.clone()
     }
 
     /// Waits until the store has what it told, leaves, and ends.
-    pub(crate) fn stop(self) {
+    pub fn stop(self) {
         self.stop.send_replace(true);
         for thread in self.threads {
             // A thread that panicked has said so.

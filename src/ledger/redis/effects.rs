@@ -107,7 +107,7 @@ impl List<'_> {
     fn event(&mut self, event: &Event) -> Result<(), NotSent> {
         let identities = self.place.part == Part::Identities;
         match &event.what {
-            What::Opened(opened) => self.opened(opened, event),
+            What::Opened(opened) => self.opened(opened),
             What::Bound(bound) if identities => self.bound(bound),
             What::Interlock(it) if !identities => {
                 let tripped = if *it == Interlock::Tripped { "1" } else { "0" };
@@ -126,8 +126,9 @@ impl List<'_> {
         }
     }
 
-    fn opened(&mut self, opened: &Opened, event: &Event) -> Result<(), NotSent> {
-        let terms = codec::encode(std::slice::from_ref(event)).ok_or(NotSent::Body)?;
+    /// The terms are the whole entry: budgets belong to them.
+    fn opened(&mut self, opened: &Opened) -> Result<(), NotSent> {
+        let terms = codec::encode(self.events).ok_or(NotSent::Body)?;
         self.set(Key::Meta, "name", opened.name.as_str())?;
         match self.place.part {
             Part::Shard(no) if no == opened.shard.no => {

@@ -12,7 +12,8 @@ use super::shared::{Places, Shared};
 use super::stream::Stream;
 use super::topology::{RedisUrl, Topology};
 use super::writer::Writer;
-use crate::domain::{At, CampaignNo, PersonId, RoundNo};
+use crate::domain::{At, CampaignNo, PersonId, Refusal, RoundNo, Shard};
+use crate::ledger::embedded::Outcome;
 use crate::ledger::machine::{Command, Held};
 use crate::ledger::service::{Ledger, NotTaken, QUEUE, View, Waiting, Watcher};
 use crate::store::{LogNo, Store};
@@ -20,6 +21,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
 use redis::{Value, cmd};
 use std::{
+    collections::BTreeSet,
     io,
     path::PathBuf,
     sync::{Arc, mpsc::sync_channel},
@@ -32,7 +34,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// How long a start waits until every place was read.
+/// How long a start waits until every place was read, or was seen to be in need of a recovery.
 const LOADED: Duration = Duration::from_secs(20);
 /// How long an end waits for those who wait.
 const DRAINED: Duration = Duration::from_secs(5);
@@ -151,10 +153,22 @@ impl Log {
     }
 }
 
+/// The rounds that a place knows, by the names of its fields in `meta`.
+fn rounds_in(names: &Value) -> Option<Vec<RoundNo>> {
+    let Value::Array(names) = names else { return None };
+    let round = |name: &Value| match name {
+        Value::BulkString(name) => {
+            std::str::from_utf8(name).ok()?.strip_prefix("round:")?.parse().ok().map(RoundNo)
+        }
+        _ => None,
+    };
+    Some(names.iter().filter_map(round).collect())
+}
+
 /// Starts the tasks of a campaign's places.
 fn serve(shared: &Arc<Shared>, no: CampaignNo, of: u8) {
-    let cell = |place: Place| {
-        let (cell, inbox) = Cell::new(place);
+    let cell = |place: Place, shard: u8| {
+        let (cell, inbox) = Cell::new(place, Shard { no: shard, of });
         let cell = Arc::new(cell);
         let touch = Item::script(look(place));
         let link = Link::to(Arc::clone(&shared.topology), place.slot(), shared.replicas, touch);
@@ -162,8 +176,8 @@ fn serve(shared: &Arc<Shared>, no: CampaignNo, of: u8) {
         tokio::spawn(Reader::new(Arc::clone(shared), Arc::clone(&cell)).run());
         cell
     };
-    let shards = (0..of).map(|shard| cell(Place::shard(no, shard))).collect();
-    shared.add(no, Places { shards, identities: cell(Place::identities(no)) });
+    let shards = (0..of).map(|shard| cell(Place::shard(no, shard), shard)).collect();
+    shared.add(no, Places { shards, identities: cell(Place::identities(no), 0) });
 }
 
 /// Brings stock to shards that ran dry, and finishes what was interrupted.
@@ -198,7 +212,10 @@ impl Ledger for RedisLedger {
             });
             return Ok(());
         };
-        let cell = self.cell(grant.campaign, grant.person).ok_or(NotTaken::Stopped)?;
+        let Some(cell) = self.cell(grant.campaign, grant.person) else {
+            waiting.answer(Outcome::No(Refusal::CampaignUnknown.into()));
+            return Ok(());
+        };
         self.shared.queued.rise();
         cell.ask(Ask::Grant(grant, waiting)).inspect_err(|_| self.shared.queued.fall(1))
     }
@@ -210,23 +227,31 @@ impl Ledger for RedisLedger {
     fn coupons(&self, campaign: CampaignNo, person: PersonId) -> BoxFuture<'_, Option<Vec<Held>>> {
         async move {
             let cell = self.cell(campaign, person)?;
-            let (rounds, kinds) = {
+            let (mut rounds, kinds) = {
                 let seen = cell.seen();
-                let kinds = seen.standing.opened.as_ref().map_or(0, |opened| opened.kinds.len());
-                (
-                    seen.standing.rounds.keys().copied().collect::<Vec<RoundNo>>(),
-                    u8::try_from(kinds).ok()?,
-                )
+                let kinds = seen.standing.opened.as_ref()?.kinds.len();
+                let rounds: BTreeSet<RoundNo> = seen.standing.rounds.keys().copied().collect();
+                (rounds, u8::try_from(kinds).ok()?)
             };
             let fields: Vec<Vec<u8>> =
                 (0..kinds).map(|kind| [&person.0[..], &[kind]].concat()).collect();
-            let items = rounds.iter().map(|round| {
-                Item::plain(
-                    cmd("HMGET").arg(cell.place.key(Key::Holders(*round))).arg(&fields).to_owned(),
-                )
-            });
-            let (told, touch) = cell.items(items.collect()).await;
-            matches!(touch, Told::Done(_)).then_some(())?;
+            let told = loop {
+                let holders = |round: &RoundNo| {
+                    let key = cell.place.key(Key::Holders(*round));
+                    Item::plain(cmd("HMGET").arg(key).arg(&fields).to_owned())
+                };
+                let mut items: Vec<Item> = rounds.iter().map(holders).collect();
+                items.push(Item::plain(cmd("HKEYS").arg(cell.place.key(Key::Meta)).to_owned()));
+                let (mut told, touch) = cell.items(items).await;
+                matches!(touch, Told::Done(_)).then_some(())?;
+                let Some(Told::Done(names)) = told.pop() else { return None };
+                let asked = rounds.len();
+                // A round that this node has not read of yet.
+                rounds.extend(rounds_in(&names)?);
+                if rounds.len() == asked {
+                    break told;
+                }
+            };
             let mut coupons = Vec::new();
             for (round, told) in rounds.iter().zip(told) {
                 let Told::Done(Value::Array(records)) = told else { return None };

@@ -9,14 +9,14 @@ use super::effects::{Change, Compare, Op, changes, number};
 use super::keys::{Key, shard_of};
 use super::link::{Item, Told};
 use super::place::Cell;
-use super::scripts::{BindReply, MoveReply, bind, mv};
+use super::scripts::{BindReply, LookReply, MoveReply, bind, mv};
 use super::shared::{Places, Shared};
 use super::standing::Standing;
-use crate::domain::{At, CampaignNo, Fen, KindNo, PoolNo, Refusal, RoundNo, Shard, Window};
+use crate::domain::{At, CampaignNo, Fen, KindNo, PoolNo, Refusal, RoundNo, Window};
 use crate::funds::{Account, Posting};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::event::{Armed, Bound, Event, Load, Passed, Transfer, What, codec};
-use crate::ledger::machine::{Answer, Command, Level, Machine, No};
+use crate::ledger::machine::{Answer, Command, Level, Machine, No, RoundSummary};
 use redis::{Value, cmd};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -132,16 +132,22 @@ impl Office {
             places.shards.first().ok_or_else(|| Fault::Wrong("no shard".to_owned()))?.clone();
         let start = Instant::now();
         loop {
+            self.fresh(&first, start).await?;
             let before = first.seen().standing.clone();
+            // What the shard has of it now says nothing of what it was armed with.
             if let (Some(round), Some(quantities)) =
                 (before.rounds.get(&armed.round), before.armed.get(&armed.round))
-                && round.window == armed.window
-                && *quantities == armed.quantities
             {
-                return Ok(Answer::Done);
+                let same = round.window == armed.window && *quantities == armed.quantities;
+                let other = No::Conflict("the round is armed with other stock");
+                return if same { Ok(Answer::Done) } else { Err(other.into()) };
             }
             let command = Command::Arm(CampaignNo(0), armed.clone());
-            let events = self.decided(no, &before, &command)?;
+            let events = match self.decided(no, &before, &command) {
+                // Money that an interrupted expiry left in other shards.
+                Err(Fault::No(No::Funds(_))) if self.bring_back(&places).await => continue,
+                events => events?,
+            };
             let unarmed =
                 Compare { key: Key::Round(armed.round), field: b"from".to_vec(), was: None };
             if self.make(&first, &events, &[unarmed]).await? {
@@ -153,26 +159,43 @@ impl Office {
         Ok(Answer::Done)
     }
 
-    /// Gives the other shards their share of a round. What is interrupted is made up for when a shard runs dry.
+    /// Gives the other shards their share of a round; one that has none is told of it all the same. What is
+    /// interrupted is made up for when a shard runs dry.
     async fn deal(&self, places: &Places, armed: &Armed) {
         let shards = u32::from(of(places));
         for peer in 1..of(places) {
+            let mut told = false;
             for (kind, quantity) in (0..).map(KindNo).zip(&armed.quantities) {
                 let more = u32::from(u32::from(peer) < quantity.checked_rem(shards).unwrap_or(0));
                 let units = quantity.checked_div(shards).unwrap_or(0).saturating_add(more);
-                let load = Load::Stock { round: armed.round, window: armed.window, kind, units };
-                if units > 0
-                    && let Err(error) = self.transfer(places, 0, peer, load).await
-                {
-                    tracing::warn!(%error, peer, "a shard has to ask for its share later");
+                if units > 0 {
+                    told = true;
+                    self.share(places, peer, armed, kind, units).await;
                 }
             }
+            if !told {
+                self.share(places, peer, armed, KindNo(0), 0).await;
+            }
+        }
+    }
+
+    async fn share(&self, places: &Places, peer: u8, armed: &Armed, kind: KindNo, units: u32) {
+        let load = Load::Stock { round: armed.round, window: armed.window, kind, units };
+        if let Err(error) = self.transfer(places, 0, peer, load).await {
+            tracing::warn!(%error, peer, "a shard has to ask for its share later");
         }
     }
 
     async fn expire(&self, no: CampaignNo, round: RoundNo) -> Result<Answer, Fault> {
         let places = self.places(no)?;
-        // What is on its way comes first: a shard that has expired a round returns no more of its money.
+        for cell in &places.shards {
+            self.fresh(cell, Instant::now()).await?;
+        }
+        let first = places.shards.first();
+        if first.is_none_or(|first| !first.seen().standing.rounds.contains_key(&round)) {
+            return Err(No::from(Refusal::RoundUnknown).into());
+        }
+        // What is on its way when a round expires would come too late to give its money back.
         self.finish_all(&places).await?;
         for cell in &places.shards {
             let start = Instant::now();
@@ -197,27 +220,34 @@ impl Office {
         Ok(Answer::Done)
     }
 
-    /// Sends the first shard the money that others have and nobody is promised: rounds are armed there.
-    async fn bring_back(&self, places: &Places) {
+    /// Sends the first shard the money that others have and nobody is promised: rounds are armed there. Whether any
+    /// came.
+    async fn bring_back(&self, places: &Places) -> bool {
+        let mut came = false;
         for from in 1..of(places) {
             let Some(cell) = places.shards.get(usize::from(from)) else { continue };
             let pools = cell.seen().standing.opened.as_ref().map_or(0, |opened| opened.pools.len());
             for pool in (0..pools).filter_map(|pool| u8::try_from(pool).ok().map(PoolNo)) {
                 let available =
                     cell.seen().standing.funds.pool(pool).map_or(Fen::ZERO, |it| it.available);
-                if available > Fen::ZERO
-                    && let Err(error) = self.transfer(places, from, 0, Load::Funds { pool }).await
-                {
-                    tracing::warn!(%error, from, "money stays in a shard for now");
+                if available > Fen::ZERO {
+                    match self.transfer(places, from, 0, Load::Funds { pool }).await {
+                        Ok(moved) => came |= moved,
+                        Err(error) => {
+                            tracing::warn!(%error, from, "money stays in a shard for now");
+                        }
+                    }
                 }
             }
         }
+        came
     }
 
     async fn interlock(&self, no: CampaignNo, command: &Command) -> Result<Answer, Fault> {
         for cell in &self.places(no)?.shards {
             let start = Instant::now();
             loop {
+                self.fresh(cell, start).await?;
                 let before = cell.seen().standing.clone();
                 let events = self.decided(no, &before, command)?;
                 let was = if before.tripped { "1" } else { "0" };
@@ -257,12 +287,10 @@ impl Office {
         compares: &[Compare],
     ) -> Result<bool, Fault> {
         let start = Instant::now();
-        let shard =
-            cell.seen().standing.opened.as_ref().map_or(Shard::ALONE, |opened| opened.shard);
         let body = codec::encode(events).ok_or(Fault::Wrong("too long for an entry".to_owned()))?;
         loop {
             let (epoch, now) = (cell.seen().epoch, self.shared.now());
-            let changes = changes(cell.place, shard, now, events)?;
+            let changes = changes(cell.place, cell.shard, now, events)?;
             let asked = mv(cell.place, epoch, now, compares, &changes, &body)?;
             match self.one(cell, Item::script(asked)).await.map(MoveReply::read) {
                 Some(Ok(MoveReply::Moved { epoch, seq, at }))
@@ -285,6 +313,18 @@ impl Office {
                 Some(Err(error)) => return Err(Fault::Wrong(error.to_string())),
                 // Made in an epoch that was closed meanwhile, the next one's log says so; or nothing is known.
                 Some(Ok(MoveReply::Moved { .. })) | None => {}
+            }
+            self.patience(start).await?;
+        }
+    }
+
+    /// Reads the log up to where it is now: what another node did a moment ago is decided on as well.
+    async fn fresh(&self, cell: &Cell, start: Instant) -> Result<(), Fault> {
+        loop {
+            if let (_, Told::Done(looked)) = cell.items(Vec::new()).await
+                && let Ok(LookReply::Seen { open: true, seq, .. }) = LookReply::read(looked)
+            {
+                return self.read_up_to(cell, seq, start).await;
             }
             self.patience(start).await?;
         }
@@ -350,8 +390,12 @@ impl Office {
         let last = before.sent.get(&to).copied().unwrap_or(0);
         let transfer = Transfer { peer: to, number: last.saturating_add(1), load };
         let Some(posting) = money(&before, &load, Account::Treasury) else { return Ok(false) };
-        let events = [What::Sent(transfer), What::Posted(posting)]
-            .map(|what| Event { campaign: source.place.campaign, what });
+        let posted = (posting.fen > Fen::ZERO).then_some(What::Posted(posting));
+        let events: Vec<Event> = [What::Sent(transfer)]
+            .into_iter()
+            .chain(posted)
+            .map(|what| Event { campaign: source.place.campaign, what })
+            .collect();
         let mut compares = vec![counter("sent", to, last)?];
         if let Load::Stock { round, .. } = load {
             compares.push(Compare {
@@ -360,8 +404,15 @@ impl Office {
                 was: expired(source, round),
             });
         }
-        if !self.make(source, &events, &compares).await? {
-            return Ok(false);
+        match self.make(source, &events, &compares).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            // It was granted meanwhile.
+            Err(Fault::No(No::Funds(_))) => {
+                source.kick.notify_one();
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
         }
         self.finish(places, from, to).await?;
         Ok(true)
@@ -426,9 +477,11 @@ impl Office {
         }
     }
 
-    /// Sends each shard that has no unit left of a kind half of what the richest has, and finishes what was interrupted.
+    /// Sends each shard that has no unit left of a kind half of what the richest has, and finishes what was
+    /// interrupted. The last unit goes only where somebody waits for it: it would never come to rest.
     pub(super) async fn balance(&self, places: &Places) -> Result<(), Fault> {
         self.finish_all(places).await?;
+        self.tell_of_rounds(places).await?;
         let now = self.shared.now();
         let rounds: Vec<(RoundNo, Window)> = places.shards.first().map_or_else(Vec::new, |first| {
             let seen = first.seen();
@@ -446,6 +499,26 @@ impl Office {
         Ok(())
     }
 
+    /// Tells shards of rounds of which an interrupted arming did not tell them.
+    async fn tell_of_rounds(&self, places: &Places) -> Result<(), Fault> {
+        let Some(first) = places.shards.first() else { return Ok(()) };
+        let now = self.shared.now();
+        let rounds: Vec<(RoundNo, Window)> = {
+            let seen = first.seen();
+            let lives = |it: &&RoundSummary| !it.expired && now < it.window.until;
+            seen.standing.rounds.values().filter(lives).map(|it| (it.round, it.window)).collect()
+        };
+        for (round, window) in rounds {
+            for (peer, cell) in (0..).zip(&places.shards) {
+                if !cell.seen().standing.rounds.contains_key(&round) {
+                    let load = Load::Stock { round, window, kind: KindNo(0), units: 0 };
+                    self.transfer(places, 0, peer, load).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn balance_kind(
         &self,
         places: &Places,
@@ -458,11 +531,16 @@ impl Office {
             let level = seen.standing.level(round, kind).map_or(0, Level::left);
             level.saturating_sub(seen.beyond(round, kind))
         };
+        let wanted = |to: u8| {
+            let cell = places.shards.get(usize::from(to));
+            cell.is_some_and(|cell| cell.seen().wanted.remove(&(round, kind)))
+        };
         for to in 0..of(places) {
             let dry = places.shards.get(usize::from(to)).is_some_and(|cell| left(cell) == 0);
             let richest = (0..).zip(&places.shards).max_by_key(|(_, cell)| left(cell));
             if let (true, Some((from, richest))) = (dry, richest)
                 && left(richest) > 0
+                && (left(richest) > 1 || wanted(to))
             {
                 let load = Load::Stock { round, window, kind, units: left(richest).div_ceil(2) };
                 self.transfer(places, from, to, load).await?;

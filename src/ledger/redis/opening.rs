@@ -38,7 +38,7 @@ pub enum OpenError {
     #[error(transparent)]
     Acks(#[from] acks::Error),
     /// The campaign was opened before, otherwise.
-    #[error("campaign {0} was opened in Redis with other pools, kinds or shards")]
+    #[error("campaign {0} was opened in Redis with other pools, budgets, kinds or shards")]
     Terms(String),
     /// A place does not open.
     #[error("campaign {name} does not open in Redis: {why}")]
@@ -142,7 +142,7 @@ impl Opening {
     ) -> Result<(), Why> {
         let body = codec::encode(&events)
             .ok_or_else(|| Why::Other("its terms are too long".to_owned()))?;
-        let terms = codec::encode(events.get(..1).unwrap_or_default());
+        let terms = body.clone();
         let entry = Entry { seq: 1, durable: 0, at: now, seal: false, body };
         let touch = Item::script(look(place));
         let replicas = self.options.replicas(self.topology.clustered());
@@ -160,8 +160,7 @@ impl Opening {
             };
             match LookReply::read(looked).map_err(|error| Why::Other(error.to_string()))? {
                 LookReply::Seen { epoch, .. } => {
-                    if !matches!(&there, Value::BulkString(there) if Some(there) == terms.as_ref())
-                    {
+                    if !matches!(&there, Value::BulkString(there) if *there == terms) {
                         return Err(Why::Terms);
                     }
                     if epoch > 0 {

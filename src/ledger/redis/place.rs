@@ -3,11 +3,14 @@
 use super::keys::Place;
 use super::link::{Item, Told};
 use super::standing::Standing;
-use crate::domain::{KindNo, RoundNo};
+use crate::domain::{KindNo, RoundNo, Shard};
 use crate::ledger::machine::Grant;
 use crate::ledger::service::{NotTaken, QUEUE, Waiting};
 use parking_lot::{Mutex, MutexGuard};
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 use tokio::{
     sync::{Notify, mpsc, oneshot},
     time::Instant,
@@ -27,6 +30,8 @@ pub(super) enum Ask {
 /// A place, shared by those who ask, the task that writes and the one that reads on.
 pub(super) struct Cell {
     pub(super) place: Place,
+    /// How it counts ordinals; known also while the place can't be read.
+    pub(super) shard: Shard,
     sender: mpsc::Sender<Ask>,
     seen: Mutex<Seen>,
     /// Wakes the reader.
@@ -52,15 +57,17 @@ pub(super) struct Seen {
     pub(super) replied: u64,
     /// What this node granted and has not read in the log: seq, round, kind.
     granted: VecDeque<(u64, RoundNo, KindNo)>,
+    /// What somebody asked for here who has to wait until another shard sends it.
+    pub(super) wanted: BTreeSet<(RoundNo, KindNo)>,
     looked: Option<Instant>,
     /// How far its master's clock is ahead of this node's, in milliseconds.
     pub(super) ahead_ms: i64,
 }
 
 impl Seen {
-    /// Whether claims can be decided, as far as is known.
+    /// Whether claims can be decided, as far as is known; nothing is before the place was read once.
     pub(super) fn decides(&self) -> bool {
-        self.open && self.epoch > self.closed
+        self.open && self.epoch > self.closed && self.standing.opened.is_some()
     }
 
     /// Whether it decides, and that was seen a moment ago.
@@ -115,9 +122,9 @@ impl Seen {
 
 impl Cell {
     /// A place of which nothing is known, and what its writer is to serve.
-    pub(super) fn new(place: Place) -> (Cell, mpsc::Receiver<Ask>) {
+    pub(super) fn new(place: Place, shard: Shard) -> (Cell, mpsc::Receiver<Ask>) {
         let (sender, inbox) = mpsc::channel(QUEUE as usize);
-        (Cell { place, sender, seen: Mutex::default(), kick: Notify::new() }, inbox)
+        (Cell { place, shard, sender, seen: Mutex::default(), kick: Notify::new() }, inbox)
     }
 
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {

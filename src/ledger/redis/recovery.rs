@@ -18,8 +18,8 @@ use super::link::{Item, Link, Told};
 use super::place::Cell;
 use super::scripts::{LookReply, ReopenReply, RestoreReply, look, reopen, restore};
 use super::shared::Shared;
-use crate::domain::{At, Shard};
-use crate::ledger::event::{Event, What, codec};
+use crate::domain::At;
+use crate::ledger::event::codec;
 use crate::ledger::journal::Entry;
 use crate::store::{self, LogNo, Record, Recovery, Store};
 use redis::Value;
@@ -347,8 +347,6 @@ impl Custodian {
         missing: &Missing,
     ) -> Result<u64, Stuck> {
         let place = cell.place;
-        let mut shard =
-            cell.seen().standing.opened.as_ref().map_or(Shard::ALONE, |opened| opened.shard);
         let (end, mut at) = missing.after;
         let nothing = codec::encode(&[]).unwrap_or_default();
         let mut items = Vec::with_capacity(RESTORED);
@@ -359,11 +357,8 @@ impl Custodian {
             let fault = |why: String| Stuck::Redis(format!("entry {seq} can't be restored: {why}"));
             let events = codec::decode(&record.body)
                 .ok_or_else(|| fault("not in words known here".to_owned()))?;
-            if let Some(Event { what: What::Opened(opened), .. }) = events.first() {
-                shard = opened.shard;
-            }
-            let changes =
-                changes(place, shard, at, &events).map_err(|error| fault(error.to_string()))?;
+            let changes = changes(place, cell.shard, at, &events)
+                .map_err(|error| fault(error.to_string()))?;
             let entry = Entry { seq, durable: 0, at, seal: false, body: record.body };
             let put = restore(place, epoch, &entry, &changes);
             items.push(Item::script(put.map_err(|error| fault(error.to_string()))?));

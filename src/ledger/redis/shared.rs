@@ -103,19 +103,37 @@ impl Shared {
         watcher.campaign(version, campaign, &summary);
     }
 
-    /// Whether, as far as is known, other shards have units of a kind that this one lacks. Wakes whoever brings them.
+    /// Whether other shards may have units of a kind that this one lacks. Wakes whoever brings them.
     pub(super) fn left_elsewhere(&self, cell: &Cell, round: RoundNo, kind: KindNo) -> bool {
         let Some(places) = self.places(cell.place.campaign) else { return false };
-        if places.shards.len() < 2 {
+        let (Some(first), true) = (places.shards.first(), places.shards.len() > 1) else {
             return false;
-        }
+        };
         let (_, summary) = summary(&places);
-        let level = summary.round(round).and_then(|it| it.stock.get(usize::from(kind.0)).copied());
-        let left = level.is_some_and(|level| level.left() > 0);
+        let Some(known) = summary.round(round) else {
+            // Somebody armed it, and this node has not read of it: nothing says that it is sold out.
+            first.kick.notify_one();
+            return true;
+        };
+        let left = known.stock.get(usize::from(kind.0)).is_some_and(|level| level.left() > 0);
         if left {
+            cell.seen().wanted.insert((round, kind));
             self.dry.notify_one();
         }
         left
+    }
+
+    /// Whether the round is armed, but this shard was not told so. Wakes whoever tells it.
+    pub(super) fn armed_elsewhere(&self, cell: &Cell, round: RoundNo) -> bool {
+        let places = self.places(cell.place.campaign);
+        let first = places.as_ref().and_then(|places| places.shards.first());
+        let armed = first.is_some_and(|first| {
+            first.place != cell.place && first.seen().standing.armed.contains_key(&round)
+        });
+        if armed {
+            self.dry.notify_one();
+        }
+        armed
     }
 }
 

@@ -100,8 +100,14 @@ impl Writer {
             return;
         }
         let (epoch, now) = (self.cell.seen().epoch, self.shared.now());
+        let (known, unknown): (Vec<Asked>, Vec<Asked>) = {
+            let waiting = std::mem::take(&mut self.waiting);
+            let seen = self.cell.seen();
+            waiting.into_iter().partition(|it| seen.standing.kind(it.grant.kind).is_some())
+        };
+        self.refuse(unknown, Refusal::KindUnknown);
         let mut rounds: BTreeMap<RoundNo, Vec<Asked>> = BTreeMap::new();
-        for asked in self.waiting.drain(..) {
+        for asked in known {
             rounds.entry(asked.grant.round).or_default().push(asked);
         }
         let mut groups = Vec::new();
@@ -120,7 +126,8 @@ impl Writer {
                     items.push(item);
                     sent.push((args, claims));
                 }
-                None => self.refuse(claims, Refusal::KindUnknown),
+                // Numbers that no script may see: they stay undecided.
+                None => self.waiting.extend(claims),
             }
         }
         let told = self.link.run(&items).await;
@@ -189,7 +196,7 @@ impl Writer {
         asked.waiting.answer(outcome);
     }
 
-    /// The call that decides `claims`; `None` if one is of a kind that is not known here.
+    /// The call that decides `claims`; `None` if it can't be made.
     fn call(
         &self,
         round: RoundNo,
@@ -265,18 +272,21 @@ impl Writer {
     fn tell_one(&mut self, asked: Asked, outcome: Decided) {
         let outcome = match outcome.told {
             Ok(answer) => Outcome::Yes(answer),
-            Err(No::Refused(Refusal::SoldOut)) => {
+            Err(No::Refused(refusal @ (Refusal::SoldOut | Refusal::RoundUnknown))) => {
+                let Grant { round, kind, .. } = asked.grant;
                 // What this shard lacks another may have; and the shield hears of it only from the log.
                 self.cell.kick.notify_one();
-                let elsewhere =
-                    self.shared.left_elsewhere(&self.cell, asked.grant.round, asked.grant.kind);
+                let elsewhere = match refusal {
+                    Refusal::SoldOut => self.shared.left_elsewhere(&self.cell, round, kind),
+                    _ => self.shared.armed_elsewhere(&self.cell, round),
+                };
                 match elsewhere {
                     true if asked.since.elapsed() < MOVING => {
                         self.waiting.push(asked);
                         return;
                     }
                     true => no(Refusal::Busy { retry_after_ms: BUSY_MS }),
-                    false => no(Refusal::SoldOut),
+                    false => no(refusal),
                 }
             }
             Err(refused) => Outcome::No(refused),

@@ -1,0 +1,247 @@
+//! Random commands to the ledger in Redis and to the machine, side by side: one shard and three.
+//!
+//! `PROPTEST_CASES=10000 cargo test --test homes random` makes it more.
+
+use crate::commands;
+use crate::local::Nobody;
+use crate::nodes::{asked, opened};
+use crate::servers::Servers;
+use crate::stores::{Scratch, runtime};
+use crate::story::person;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use quan::domain::{At, CampaignNo, Fen, PersonId, PoolNo};
+use quan::ledger::embedded::Outcome;
+use quan::ledger::event::KindTerms;
+use quan::ledger::machine::{Answer, Command, Held, Machine, No, Summary};
+use quan::ledger::redis::RedisLedger;
+use quan::ledger::service::Ledger;
+use quan::rush::servers::{RedisServer, Settings};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU32, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
+
+/// Stories that happen at the same time, each with a ledger of its own.
+const WIDTH: u32 = 16;
+/// Campaigns are never used twice.
+static STORIES: AtomicU32 = AtomicU32::new(0);
+/// How long the view may take until it shows what was answered.
+const SHOWN: Duration = Duration::from_secs(5);
+
+type Steps = Vec<(Command, i64)>;
+
+/// The commands' two campaigns.
+fn terms(name: &str) -> Command {
+    let kind = |name: &str, pool, face| KindTerms {
+        name: name.into(),
+        pool: PoolNo(pool),
+        face: Fen::new(face),
+    };
+    let pools = vec![("p".to_owned(), Fen::new(300)), ("q".to_owned(), Fen::new(70))];
+    let kinds = vec![kind("ten", 0, 10), kind("twenty", 0, 20), kind("seven", 1, 7)];
+    Command::Open { name: name.into(), pools, kinds }
+}
+
+/// The command for a campaign of that number, for a person who may be in any shard.
+fn renumbered(command: &Command, numbers: &[CampaignNo]) -> Command {
+    let to = |no: CampaignNo| numbers.get(usize::from(no.0)).copied().unwrap_or(CampaignNo(9_999));
+    match command.clone() {
+        Command::Open { .. } => unreachable!("opened at the start"),
+        Command::Arm(no, armed) => Command::Arm(to(no), armed),
+        Command::Bind(no, mut bound) => {
+            bound.person = person(bound.person.0[0]);
+            Command::Bind(to(no), bound)
+        }
+        Command::Grant(mut grant) => {
+            grant.campaign = to(grant.campaign);
+            grant.person = person(grant.person.0[0]);
+            Command::Grant(grant)
+        }
+        Command::Expire(no, round) => Command::Expire(to(no), round),
+        Command::Trip(no) => Command::Trip(to(no)),
+        Command::Resume(no) => Command::Resume(to(no)),
+    }
+}
+
+/// Without what may differ: ordinals are a shard's own, and why something contradicts is for people to read.
+fn plain(outcome: Outcome, shards: u8) -> Outcome {
+    let held = |mut held: Held| {
+        if shards > 1 {
+            held.coupon.ordinal = 0;
+        }
+        held
+    };
+    match outcome {
+        Outcome::Yes(Answer::Granted(it)) => Outcome::Yes(Answer::Granted(held(it))),
+        Outcome::Yes(Answer::AlreadyHeld(it)) => Outcome::Yes(Answer::AlreadyHeld(held(it))),
+        Outcome::No(No::Conflict(_)) => Outcome::No(No::Conflict("")),
+        other => other,
+    }
+}
+
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Yes(Answer::Done) => "done",
+        Outcome::Yes(Answer::Opened(_)) => "opened",
+        Outcome::Yes(Answer::Bound(_)) => "bound",
+        Outcome::Yes(Answer::Granted(_)) => "granted",
+        Outcome::Yes(Answer::AlreadyHeld(_)) => "held",
+        Outcome::No(No::Refused(refusal)) => refusal.code(),
+        Outcome::No(No::Funds(_)) => "not_enough",
+        Outcome::No(No::Conflict(_)) => "conflict",
+        Outcome::Unknown => "unknown",
+    }
+}
+
+/// Every word that must have been said.
+const WORDS: [&str; 21] = [
+    "done",
+    "bound",
+    "granted",
+    "held",
+    "conflict",
+    "not_enough",
+    "campaign_unknown",
+    "round_unknown",
+    "kind_unknown",
+    "risk_control_degraded",
+    "not_open",
+    "closed",
+    "pass_invalid",
+    "pass_expired",
+    "kind_not_in_pass",
+    "sold_out",
+    "proof_spent",
+    "proof_expired",
+    "account_in_use",
+    "phone_in_use",
+    "device_in_use",
+];
+
+/// Tells one story to both; what was said, or where they differ.
+async fn tell(servers: &Servers, shards: u8, steps: &Steps) -> Result<Vec<&'static str>, String> {
+    let (nth, scratch) = (STORIES.fetch_add(1, Relaxed), Scratch::new());
+    let names = ["a", "b"].map(|name| terms(&format!("{name}{nth}")));
+    let acks = scratch.file("acks");
+    let opened = opened(servers, shards, &acks, &names, At(0)).await;
+    let (opening, numbers) = opened.map_err(|error| error.to_string())?;
+    let clock: Arc<AtomicI64> = Arc::default();
+    let time = Arc::clone(&clock);
+    let time = move || At(time.load(Relaxed));
+    let ledger = RedisLedger::start(opening, time, Box::new(Nobody)).unwrap();
+    let mut machine = Machine::default();
+    for terms in &names {
+        machine.execute(terms, At(0)).unwrap();
+    }
+    let here = [CampaignNo(0), CampaignNo(1)];
+    let (mut now, mut words) = (0, vec![]);
+    let mut coupons: BTreeMap<(CampaignNo, PersonId), Vec<Held>> = BTreeMap::new();
+    for (command, passed) in steps {
+        if matches!(command, Command::Open { .. }) {
+            continue;
+        }
+        // The machine's time is one for all campaigns and does not go back.
+        now = (now + passed).max(now);
+        clock.store(now, Relaxed);
+        let mine = renumbered(command, &here);
+        let want = machine.execute(&mine, At(now));
+        let want = want.map_or_else(Outcome::No, |it| Outcome::Yes(it.answer));
+        let is = asked(&ledger, &renumbered(command, &numbers)).await;
+        if plain(is, shards) != plain(want, shards) {
+            return Err(format!("{mine:?} at {now}: {is:?} for {want:?}"));
+        }
+        if let (Outcome::Yes(answer), Command::Grant(grant)) = (is, &mine) {
+            let all = coupons.entry((grant.campaign, grant.person)).or_default();
+            match answer {
+                Answer::Granted(held) => all.push(held),
+                Answer::AlreadyHeld(held) if all.contains(&held) => {}
+                other => return Err(format!("{mine:?} at {now}: {other:?}, of {all:?}")),
+            }
+        }
+        words.push(word(want));
+    }
+    for (no, here) in numbers.iter().zip(here) {
+        let want = machine.summary(here).unwrap();
+        shown(&ledger, *no, &want).await?;
+        for who in (0..6).map(person) {
+            let mut want = coupons.remove(&(here, who)).unwrap_or_default();
+            let mut is = ledger.coupons(*no, who).await.ok_or("coupons can't be known")?;
+            want.sort_unstable_by_key(|held| (held.coupon.round, held.coupon.kind));
+            is.sort_unstable_by_key(|held| (held.coupon.round, held.coupon.kind));
+            if is != want {
+                return Err(format!("coupons of {who:?}: {is:?} for {want:?}"));
+            }
+        }
+    }
+    Ok(words)
+}
+
+/// Waits until the ledger shows the campaign as the machine has it.
+async fn shown(ledger: &RedisLedger, no: CampaignNo, want: &Summary) -> Result<(), String> {
+    let start = Instant::now();
+    loop {
+        let is = ledger.view().campaign(no).ok_or("nothing is shown")?;
+        if *is == *want {
+            return Ok(());
+        }
+        if start.elapsed() > SHOWN {
+            return Err(format!("{is:?} is shown for {want:?}"));
+        }
+        sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Tells as many stories as are asked for.
+fn beside(shards: u8) {
+    let folder = Scratch::new();
+    let redis = RedisServer::start(folder.path(), &Settings::default()).unwrap();
+    let url = redis.url();
+    let cases: u32 = std::env::var("PROPTEST_CASES").map_or(100, |it| it.parse().unwrap());
+    let seen = RefCell::new(BTreeMap::<&str, u64>::new());
+    let shrinks = Config { max_shrink_iters: 200, ..Config::with_cases(cases.div_ceil(WIDTH)) };
+    let config = Config { failure_persistence: None, ..shrinks };
+    let start = Instant::now();
+    TestRunner::new(config)
+        .run(&prop::collection::vec(commands::story(), 1..=2 * WIDTH as usize), |stories| {
+            let all: Vec<_> = thread::scope(|scope| {
+                let threads: Vec<_> = stories
+                    .iter()
+                    .map(|steps| {
+                        let servers = Servers::at(&url);
+                        scope.spawn(move || runtime().block_on(tell(&servers, shards, steps)))
+                    })
+                    .collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            for words in all {
+                for word in words.map_err(TestCaseError::fail)? {
+                    *seen.borrow_mut().entry(word).or_default() += 1;
+                }
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|why| panic!("{why}"));
+    let (seen, told) = (seen.into_inner(), STORIES.load(Relaxed));
+    eprintln!("{told} stories in {} ms, {shards} shards: {seen:?}", start.elapsed().as_millis());
+    for word in WORDS {
+        assert!(seen.contains_key(word), "no story got to {word:?}: {seen:?}");
+    }
+}
+
+#[test]
+fn r_claim_1_i1_i2_i5_i7_redis_answers_as_the_machine_does() {
+    beside(1);
+}
+
+#[test]
+fn r_claim_1_i1_i2_i5_i7_i9_three_shards_answer_as_the_machine_does() {
+    beside(3);
+}
