@@ -3,7 +3,8 @@
 use crate::local::Nobody;
 use crate::servers::{Servers, wait_for};
 use crate::stores::{Kind, Scratch, Stored, place, runtime};
-use crate::story::{self, BUDGET, Home, R, Told, opening, word};
+use crate::story::{self, BUDGET, Home, R, opening, word};
+use futures_util::future::join_all;
 use quan::data::DataFolder;
 use quan::domain::{At, CampaignNo, KindNo, PersonId, Refusal};
 use quan::ledger::embedded::Outcome;
@@ -85,6 +86,7 @@ impl<'a> Nodes<'a> {
         };
         nodes.begin(0, At(0));
         nodes.begin(1, At(0));
+        servers.remember();
         nodes
     }
 
@@ -113,14 +115,17 @@ impl<'a> Nodes<'a> {
         &self.running[node].as_ref().unwrap().0
     }
 
-    /// Asks both nodes at once.
-    pub(crate) fn both(&mut self, line: &str) -> [Told; 2] {
-        let (at, _, command) = story::command(self.campaign, line).unwrap();
-        self.clock.store(at.0, Relaxed);
-        let (one, other) = (self.ledger(0), self.ledger(1));
-        let both = async { tokio::join!(told(one, command.clone()), told(other, command.clone())) };
-        let (one, other) = self.runtime.block_on(both);
-        [one, other].map(|outcome| Told { word: word(outcome.unwrap()), ms: 0 })
+    /// Asks all at once, each at its node.
+    pub(crate) fn at_once(&mut self, lines: &[String]) -> Vec<String> {
+        let commands = lines.iter().map(|line| story::command(self.campaign, line).unwrap());
+        let asked: Vec<_> = commands
+            .map(|(at, node, command)| {
+                self.clock.store(at.0, Relaxed);
+                told(self.ledger(node), command)
+            })
+            .collect();
+        let told = self.runtime.block_on(join_all(asked));
+        told.into_iter().map(|outcome| word(outcome.unwrap())).collect()
     }
 }
 
@@ -183,7 +188,7 @@ impl Home for Nodes<'_> {
     }
 
     fn interrupt(&mut self, now: At) {
-        match self.interrupted % 3 {
+        match if self.servers.is_one() { self.interrupted % 3 } else { 1 } {
             // Redis, while the nodes live.
             0 => self.servers.restart(),
             // A node.
@@ -201,10 +206,13 @@ impl Home for Nodes<'_> {
             }
         }
         self.interrupted += 1;
-        self.servers.wait_until_recovered(self.campaign, self.shards);
+        if self.servers.is_one() {
+            self.servers.wait_until_recovered(self.campaign, self.shards);
+        }
         for node in [0, 1] {
             wait_for("a node issues again", || self.ledger(node).issues(self.campaign));
         }
+        self.servers.remember();
     }
 
     fn sharded(&self) -> bool {

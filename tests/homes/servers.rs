@@ -5,12 +5,26 @@ use quan::rush::servers::{RedisCluster, RedisServer};
 use redis::cmd;
 use std::{
     cell::RefCell,
+    fs,
+    path::Path,
     thread::sleep,
     time::{Duration, Instant},
 };
 
 /// How long anything may take that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where Redis has its append-only files, and where they are kept.
+const FILES: &str = "appendonlydir";
+const KEPT: &str = "kept";
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for file in fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
 
 /// One server or a cluster.
 pub(crate) struct Servers {
@@ -39,9 +53,29 @@ impl Servers {
         &self.url
     }
 
-    /// Kills the server and starts it again on what it left.
+    /// Whether it is one server, which can be restarted.
+    pub(crate) fn is_one(&self) -> bool {
+        self.one.is_some()
+    }
+
+    /// Remembers what the server has on its disk; a cluster is not restarted.
+    pub(crate) fn remember(&self) {
+        let Some(server) = &self.one else { return };
+        let server = server.borrow();
+        let kept = server.folder().join(KEPT);
+        drop(fs::remove_dir_all(&kept));
+        copy(&server.folder().join(FILES), &kept);
+    }
+
+    /// Kills the server and starts it again on what it had when that was remembered: as a replica would come up that
+    /// lacks what came since.
     pub(crate) fn restart(&self) {
-        self.one.as_ref().expect("a cluster is not restarted").borrow_mut().start_again().unwrap();
+        let mut server = self.one.as_ref().expect("a cluster is not restarted").borrow_mut();
+        server.kill();
+        let files = server.folder().join(FILES);
+        fs::remove_dir_all(&files).unwrap();
+        copy(&server.folder().join(KEPT), &files);
+        server.start_again().unwrap();
     }
 
     /// Waits until every place of the campaign goes on under the master that is there now.
