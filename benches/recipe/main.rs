@@ -172,14 +172,13 @@ async fn pair(replicas: u32, usual_first: bool, size: &Size) -> anyhow::Result<(
         clock: scene.clock,
     };
     let mut command = Command::new(std::env::current_exe()?);
-    let server = Server::start(command.arg("--usual").arg(serde_json::to_string(&told)?))?;
-    let usual = Side { server: &server, redis: redis.watch()? };
+    let child = Server::start(command.arg("--usual").arg(serde_json::to_string(&told)?))?;
+    let usual = Side { server: &child, redis: redis.watch()? };
     let quan = Side { server: &scene.nodes[0], redis: scene.redis.watch()? };
     let before = quan.cpu()?;
     let mut spent = Vec::new();
-    for usual_now in [usual_first, !usual_first] {
-        let side = if usual_now { &usual } else { &quan };
-        spent.push(side.cost(&claims, scene.stock()).await?);
+    for server in if usual_first { [&usual, &quan] } else { [&quan, &usual] } {
+        spent.push(server.cost(&claims, scene.stock()).await?);
     }
     if usual_first {
         spent.swap(0, 1);
