@@ -5,7 +5,9 @@
 //! recipe get the same claims in the same order, 20 for each coupon; CPU time is that of the server and
 //! of its Redis servers. `in all` also has what the engine's store takes afterwards; the recipe has none.
 //! Then whole rushes, everybody within one second and 5 % cheats: how many claims Redis evaluated.
-//! `-- --pairs 2 --people 2000 --rush 2000` makes it shorter.
+//! `-- --pairs 2 --people 2000 --rush 2000` makes it shorter; no pairs or nobody in the rush leave that
+//! part out. The shield lets 64 more of each kind through on each node than are left, so a small rush has
+//! a larger share of claims that were evaluated in vain.
 
 #![expect(
     clippy::float_arithmetic,
@@ -78,12 +80,12 @@ fn main() -> anyhow::Result<()> {
         "in all",
         "evaluated"
     );
-    for replicas in [0, 1] {
+    for replicas in [0, 1].into_iter().filter(|_| size.pairs > 0) {
         runtime.block_on(compare(replicas, &size))?;
     }
     println!("\nclaims that Redis evaluated in a rush; load average {}", load()?);
     println!("{:<9} {:>8} {:>8} {:>10} {:>7}", "nodes", "asked", "stock", "evaluated", "ratio");
-    for nodes in [1, 3] {
+    for nodes in [1, 3].into_iter().filter(|_| size.rush > 0) {
         runtime.block_on(rush(nodes, &size))?;
     }
     Ok(())
