@@ -27,7 +27,7 @@ use quan::ledger::machine::Grant;
 use quan::ledger::redis::door::{self, Door};
 use quan::rush::servers::{RedisServer, Settings};
 use redis::{Connection, cmd};
-use std::{process::Command, time::Instant};
+use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, process::Command, time::Instant};
 
 /// Calls at once, where each holds one claim.
 const DEPTH: usize = 64;
@@ -207,10 +207,8 @@ fn redis_benchmark(redis: &RedisServer, claims: usize) -> anyhow::Result<f64> {
         // An argument can't hold a zero, as the bytes of an entry do; of a holder they aren't looked at.
         let word = word.iter().map(|byte| if *byte == 0 { b'x' } else { *byte });
         let word: Vec<u8> = word.collect();
-        command.arg(match word == person {
-            true => "pers__rand_int__".into(),
-            false => <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(word),
-        });
+        let word = if word == person { b"pers__rand_int__".to_vec() } else { word };
+        command.arg(OsString::from_vec(word));
     }
     let said = command.output().context("redis-benchmark is in the package redis-tools")?;
     let said = String::from_utf8_lossy(&said.stdout).into_owned();

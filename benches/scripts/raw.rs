@@ -25,7 +25,7 @@ pub(crate) fn rate(server: SocketAddr, grants: &[Grant], depth: usize) -> anyhow
         answers.clear();
         let (mut at, mut seen) = (0, 0);
         while seen < calls {
-            let mut more = [0; 65_536];
+            let mut more = [0; 8_192];
             let count = stream.read(&mut more)?;
             ensure!(count > 0, "Redis closed the connection");
             answers.extend_from_slice(&more[..count]);
