@@ -85,6 +85,11 @@ impl Postgres {
 }
 
 impl Postgres {
+    /// The port that it listens on, of 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// SIGKILL for all its processes at one instant, as when its machine ends; gone on return.
     pub fn kill(&self) -> io::Result<()> {
         self.signal(Signal::KILL)?;
@@ -171,6 +176,8 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        // Paused, it would not end; killed, there is nothing to resume.
+        let _ = self.resume();
         drop(self.keeper.stdin.take());
         // It ends by itself; whatever it returns, the server is gone then.
         let _ = self.keeper.wait();

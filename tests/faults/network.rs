@@ -69,6 +69,15 @@ impl Partition {
         }
         Partition
     }
+
+    /// Nor does what processes of `user` send reach `addresses`, or `port` of any.
+    pub(crate) fn user(&self, user: u32, addresses: &[IpAddr], port: u16) {
+        let addresses = set(addresses);
+        nft(&["add chain inet quan output { type filter hook output priority 0; }"]);
+        for to in [format!("ip daddr {addresses}"), format!("tcp dport {port}")] {
+            nft(&[&format!("add rule inet quan output meta skuid {user} {to} drop")]);
+        }
+    }
 }
 
 impl Drop for Partition {
