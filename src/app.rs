@@ -140,6 +140,7 @@ impl App {
                     .as_ref()
                     .map_or(Place::File(data.store()), |store| store.url.clone());
                 let node = Node::start(&ledger, &store, &data)?;
+                ledger.wait_until_read();
                 (Box::new(ledger), Beside::Node(node))
             }
         };
