@@ -77,10 +77,16 @@ impl Reader {
                 self.cell.seen().ahead_ms = now.ms_since(wall());
                 (open, epoch, seq)
             }
-            LookReply::Absent { .. } => return Ok(()),
+            LookReply::Absent { .. } => {
+                self.cell.seen().gone();
+                self.loaded = false;
+                return Err(Fault::Unavailable("gone: to be recovered".to_owned()));
+            }
         };
         self.cell.seen().look(epoch, open);
         if !open {
+            // What was read and told by nobody may be something else afterwards.
+            self.loaded = false;
             return Err(Fault::Unavailable("fenced: to be recovered".to_owned()));
         }
         if !self.loaded {
@@ -140,9 +146,7 @@ impl Reader {
         }
         {
             let mut seen = self.cell.seen();
-            if standing.seq >= seen.standing.seq {
-                seen.standing = standing;
-            }
+            seen.standing = standing;
             seen.read_on();
         }
         self.loaded = true;

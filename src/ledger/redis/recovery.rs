@@ -13,7 +13,7 @@
 use super::acks::Ack;
 use super::effects::changes;
 use super::entry::{self, Logged};
-use super::keys::Place;
+use super::keys::{Part, Place};
 use super::link::{Item, Link, Told};
 use super::place::Cell;
 use super::scripts::{LookReply, ReopenReply, RestoreReply, look, reopen, restore};
@@ -110,7 +110,10 @@ impl Custodian {
                 let seen = cell.seen();
                 (seen.epoch, seen.was_fenced())
             };
-            if fenced && self.store.ask_recovery(LogNo(cell.place.log()), epoch, &self.node).await?
+            let log = LogNo(cell.place.log());
+            if fenced
+                && let Some(epoch) = self.to_close(cell.place, epoch).await?
+                && self.store.ask_recovery(log, epoch, &self.node).await?
             {
                 tracing::warn!(place = ?cell.place, epoch, "a log is under another master: to be recovered");
             }
@@ -136,6 +139,30 @@ impl Custodian {
             }
         }
         Ok(())
+    }
+
+    /// The epoch that is to be closed of a log that was fenced in `epoch`; `None` if it goes on already.
+    ///
+    /// A log that comes back in an epoch that was recovered before, or not at all, has lost the later ones: what may
+    /// have been told since is of the epoch that was opened last.
+    async fn to_close(&self, place: Place, epoch: u64) -> Result<Option<u64>, store::Error> {
+        let recovered = self.store.recovered(LogNo(place.log())).await?;
+        if epoch > recovered {
+            return Ok(Some(epoch));
+        }
+        // Or it is this node that has not seen yet that another one has recovered it.
+        Ok(match self.looked(&mut self.link(place)).await {
+            Ok(LookReply::Seen { open: false, epoch, .. }) if epoch > recovered => Some(epoch),
+            Ok(LookReply::Seen { open: false, .. } | LookReply::Absent { .. }) => {
+                Some(recovered.saturating_add(1))
+            }
+            Ok(LookReply::Seen { .. }) | Err(_) => None,
+        })
+    }
+
+    fn link(&self, place: Place) -> Link {
+        let (topology, touch) = (Arc::clone(&self.shared.topology), Item::script(look(place)));
+        Link::to(topology, place.slot(), self.shared.replicas, touch)
     }
 
     /// Whether it is for this node to go on with it.
@@ -165,11 +192,10 @@ impl Custodian {
         let acks = self
             .shared
             .acks
-            .read(recovery.log.0, 0)
+            .close(recovery.log.0, recovery.epoch)
             .await
             .ok_or_else(|| Stuck::Acks("stopping".to_owned()))?;
-        let acks = acks.map_err(|error| Stuck::Acks(error.to_string()))?;
-        let acks: Vec<Ack> = acks.into_iter().filter(|ack| ack.epoch <= recovery.epoch).collect();
+        let acks: Vec<Ack> = acks.map_err(|error| Stuck::Acks(error.to_string()))?;
         let told = acks.iter().map(|ack| ack.seq).max().unwrap_or(0);
         let mut records: BTreeMap<u64, Record> = BTreeMap::new();
         for ack in acks.into_iter().filter(|ack| ack.seq > stored) {
@@ -199,9 +225,7 @@ impl Custodian {
             return Err(Stuck::Node(node.node.clone()));
         }
         let place = cell.place;
-        let touch = Item::script(look(place));
-        let mut link =
-            Link::to(Arc::clone(&self.shared.topology), place.slot(), self.shared.replicas, touch);
+        let mut link = self.link(place);
         let (there, end) = match self.looked(&mut link).await? {
             LookReply::Seen { open: true, epoch: there, .. } if there > epoch => {
                 self.store.finish_recovery(log, epoch).await?;
@@ -218,11 +242,14 @@ impl Custodian {
         let told = closings.iter().map(|closing| closing.acked_seq).max().unwrap_or(0);
         let last = told.max(cursor.seq).max(evidence.keys().next_back().copied().unwrap_or(0));
         let restored = self.restore(&mut link, cell, epoch, (end, last), &evidence).await?;
+        // An entry that is restored brings its epoch along.
+        let there = if restored > 0 { there.max(epoch) } else { there };
         let again = reopen(place, there, epoch.max(there).saturating_add(1))
             .map_err(|error| Stuck::Redis(error.to_string()))?;
         match link.run(&[Item::script(again)]).await.pop() {
             Some(Told::Done(value)) => match ReopenReply::read(value) {
-                Ok(ReopenReply::Reopened { .. } | ReopenReply::Taken { .. }) => {}
+                Ok(ReopenReply::Reopened { .. }) => {}
+                // If it was somebody else, the next look finds it open.
                 other => return Err(Stuck::Redis(format!("{other:?}"))),
             },
             other => return Err(Stuck::Redis(format!("{other:?}"))),
@@ -314,6 +341,15 @@ impl Custodian {
         Ok(())
     }
 
+    /// Which shard a place is, and of how many: a node that has just started has not read its log yet.
+    fn shard(&self, place: Place) -> Result<Shard, Stuck> {
+        let places = self.shared.places(place.campaign);
+        let of = places.and_then(|places| u8::try_from(places.shards.len()).ok());
+        let of = of.ok_or_else(|| Stuck::Redis("a campaign that is not served here".to_owned()))?;
+        let no = if let Part::Shard(no) = place.part { no } else { 0 };
+        Ok(Shard { no, of })
+    }
+
     /// Restores the entries after `end` up to `last`; how many there were to restore.
     async fn restore(
         &self,
@@ -324,8 +360,7 @@ impl Custodian {
         evidence: &BTreeMap<u64, Record>,
     ) -> Result<u64, Stuck> {
         let place = cell.place;
-        let shard =
-            cell.seen().standing.opened.as_ref().map_or(Shard::ALONE, |opened| opened.shard);
+        let shard = self.shard(place)?;
         let mut at = At(0);
         let nothing = codec::encode(&[]).unwrap_or_default();
         for seq in end.saturating_add(1)..=last {
