@@ -386,3 +386,43 @@ fn nodes_that_start_over_a_fenced_log_recover_it() {
         Fault { began, ended }
     });
 }
+
+/// Redis comes back with its disk of some time before: what it has lost since, the nodes and the store still have.
+fn older(what: &str, nodes_too: bool) {
+    let layout = Layout { shards: 3, ..Layout::single(2) };
+    cycles(what, &layout, |site, rng| {
+        // While it does not run, so that the copy is whole.
+        site.redis.one().kill();
+        let disk = site.disk();
+        site.redis.one().start_again().expect("it starts on what it left");
+        let before = site.end(0);
+        let entries = rng.random_range(1..30);
+        wait_until("more is granted", || site.end(0) > before + entries);
+        let began = Instant::now();
+        if nodes_too {
+            site.kill_node(0);
+            site.kill_node(1);
+        }
+        site.redis.one().kill();
+        site.give_disk(&disk);
+        site.redis.one().start_again().expect("it starts on what it had");
+        let ended = Instant::now();
+        if nodes_too {
+            let starting = [site.starting(0), site.starting(1)];
+            for (node, process) in (0..).zip(starting) {
+                site.serves(node, process.serving());
+            }
+        }
+        Fault { began, ended }
+    });
+}
+
+#[test]
+fn a_redis_that_comes_back_older_is_given_back_what_was_told() {
+    older("an older Redis", false);
+}
+
+#[test]
+fn nodes_that_start_over_an_older_redis_give_back_what_was_told() {
+    older("all killed, an older Redis", true);
+}

@@ -21,7 +21,7 @@ use std::{
 
 /// Claims in flight at most, one of these by the seed.
 const IN_FLIGHT: [usize; 3] = [8, 24, 64];
-/// How long somebody asks for one coupon.
+/// How long people ask.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Where the nodes are; `None` while one is known to be down.
@@ -36,6 +36,7 @@ pub(crate) struct Crowd {
 struct Shared {
     people: Arc<People>,
     time: Time,
+    start: Instant,
     nodes: Addresses,
     claims: Vec<Claim>,
     next: AtomicUsize,
@@ -54,6 +55,7 @@ impl Crowd {
         let shared = Arc::new(Shared {
             people,
             time,
+            start: Instant::now(),
             nodes,
             claims,
             next: AtomicUsize::new(0),
@@ -100,8 +102,7 @@ impl Shared {
 
     /// Asks until there is a final answer; of another node when there is none.
     fn pursue(&self, claim: Claim, link: &mut Link, node: &mut usize) {
-        let start = Instant::now();
-        while start.elapsed() < PATIENCE && !self.over.load(SeqCst) {
+        while self.start.elapsed() < PATIENCE && !self.over.load(SeqCst) {
             let Some(server) = self.server(*node) else {
                 *node += 1;
                 thread::sleep(Duration::from_millis(2));

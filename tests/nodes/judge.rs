@@ -39,7 +39,7 @@ pub(crate) fn judge(site: &mut Site, book: &Book, fault: Fault) -> Tally {
     let runtime = runtime.expect("a runtime");
     assert_eq!(book.strange, [""; 0], "every answer is in the contract");
     if !book.undecided.is_empty() {
-        panic!("undecided: {:?}, refused: {:?}\n{}", book.undecided, book.refused, site.logs());
+        panic!("{} undecided, {:?}\n{}", book.undecided.len(), book.refused, site.logs());
     }
     ask_again(site, book);
     let place = site.postgres.url("postgres").parse().expect("a place");
@@ -73,7 +73,8 @@ pub(crate) fn judge(site: &mut Site, book: &Book, fault: Fault) -> Tally {
     runtime.block_on(store.close());
     let mut tally = against(book, &rows, fault);
     tally.stop_ms = stop_ms;
-    tell(format_args!("  told meanwhile {:?}", book.refused));
+    tally.restored = site.restored();
+    tell(format_args!("  told {:?}, nodes warned {:?}", book.refused, site.warnings()));
     tally
 }
 

@@ -19,9 +19,10 @@ use quan::{
     },
     store::{Store, Value},
 };
-use redis::{Cmd, FromRedisValue};
+use redis::{Cmd, FromRedisValue, cmd};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
+    collections::BTreeMap,
     fs,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -33,6 +34,7 @@ use std::{
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+use tempfile::TempDir;
 
 /// 2023-09-01T10:00:00+08:00, when round 1 opens.
 const OPENING: At = At(1_693_533_600_000);
@@ -78,13 +80,15 @@ pub(crate) struct Layout {
     pub(crate) proxied: bool,
     /// Where the single server's files are, if not with the rest.
     pub(crate) redis: Option<PathBuf>,
+    /// Shards of a campaign on a single server.
+    pub(crate) shards: u8,
     /// Whether node 0 is another user's, whose network can be broken.
     pub(crate) apart: bool,
 }
 
 impl Layout {
     pub(crate) fn single(nodes: usize) -> Layout {
-        Layout { nodes, replicas: None, proxied: false, redis: None, apart: false }
+        Layout { nodes, replicas: None, proxied: false, redis: None, shards: 1, apart: false }
     }
 
     pub(crate) fn cluster(nodes: usize, replicas: u8) -> Layout {
@@ -163,9 +167,9 @@ impl Site {
                 Redis::Several(cluster) => (cluster.url(), MASTERS),
                 Redis::One(redis) if layout.proxied => {
                     proxies.push(Proxy::before(redis.address()));
-                    (format!("redis://{}", proxies[node].address()), 1)
+                    (format!("redis://{}", proxies[node].address()), layout.shards)
                 }
-                Redis::One(redis) => (redis.url(), 1),
+                Redis::One(redis) => (redis.url(), layout.shards),
             };
             let file = folder.join(format!("quan-{node}.toml"));
             Shipped::read("quan.toml").write(&file);
@@ -303,11 +307,73 @@ impl Site {
         all
     }
 
+    /// What nodes have warned of, and how often.
+    pub(crate) fn warnings(&self) -> BTreeMap<String, usize> {
+        let files = fs::read_dir(&self.folder).expect("a folder of ours").flatten();
+        let mut all = BTreeMap::new();
+        for file in files.filter(|file| file.file_name().to_string_lossy().starts_with("node-")) {
+            for line in fs::read_to_string(file.path()).unwrap_or_default().lines() {
+                let said = [" WARN ", " ERROR "].iter().find_map(|level| line.split_once(level));
+                let Some((_, said)) = said else { continue };
+                let words = said.split_whitespace().skip(1).take_while(|word| !word.contains('='));
+                *all.entry(words.collect::<Vec<_>>().join(" ")).or_default() += 1;
+            }
+        }
+        all
+    }
+
+    /// Entries that nodes say they have restored.
+    pub(crate) fn restored(&self) -> u64 {
+        let files = fs::read_dir(&self.folder).expect("a folder of ours").flatten();
+        let files = files.filter(|file| file.file_name().to_string_lossy().starts_with("node-"));
+        let logs = files.map(|file| fs::read_to_string(file.path()).unwrap_or_default());
+        let count = |log: String| {
+            let counts = log
+                .split("restored=")
+                .skip(1)
+                .filter_map(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+            counts.sum::<u64>()
+        };
+        logs.map(count).sum()
+    }
+
+    /// The last entry of a shard's log on a single server.
+    pub(crate) fn end(&mut self, shard: u8) -> u64 {
+        let meta = format!("quan:{{0:{shard}}}:meta");
+        self.redis.ask(&meta, cmd("HGET").arg(&meta).arg("seq"))
+    }
+
+    /// What a single server that was killed has on its disk.
+    pub(crate) fn disk(&mut self) -> TempDir {
+        let copy = tempfile::tempdir_in(&self.folder).expect("a folder of ours");
+        copy_folder(self.redis.one().folder(), copy.path());
+        copy
+    }
+
+    /// Gives a single server that was killed a disk of before.
+    pub(crate) fn give_disk(&mut self, disk: &TempDir) {
+        let files = self.redis.one().folder();
+        fs::remove_dir_all(files).expect("a folder of ours");
+        copy_folder(disk.path(), files);
+    }
+
     /// It did what it should: nobody needs its files any more.
     pub(crate) fn clear(self) {
         let folder = self.folder.clone();
         drop(self);
         let _ = fs::remove_dir_all(folder);
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder of ours");
+    for item in fs::read_dir(from).expect("a folder").flatten() {
+        let to = to.join(item.file_name());
+        if item.file_type().expect("a known type").is_dir() {
+            copy_folder(&item.path(), &to);
+        } else {
+            fs::copy(item.path(), to).expect("room for a copy");
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Tally {
     pub(crate) shut_ms: u128,
     /// From the end of the fault to the first grant in the last log that had one again.
     pub(crate) reopen_ms: u128,
+    /// Entries that were put back into a log that had lost them.
+    pub(crate) restored: u64,
     /// How long nodes took to stop.
     pub(crate) stop_ms: u128,
     pub(crate) lost: usize,
@@ -40,6 +42,7 @@ impl AddAssign for Tally {
         self.unknown_yes += other.unknown_yes;
         self.shut_ms = self.shut_ms.max(other.shut_ms);
         self.reopen_ms = self.reopen_ms.max(other.reopen_ms);
+        self.restored += other.restored;
         self.stop_ms = self.stop_ms.max(other.stop_ms);
         self.lost += other.lost;
         self.twice += other.twice;
@@ -53,7 +56,7 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} faults: {} told ({} before), {} unknown once, {} of them a yes; at most {} ms shut, {} ms to \
-             reopen, {} ms to stop; lost {}, twice {}, above stock {}, undersold {}",
+             reopen, {} entries restored, {} ms to stop; lost {}, twice {}, above stock {}, undersold {}",
             self.faults,
             self.told,
             self.told_before,
@@ -61,6 +64,7 @@ impl fmt::Display for Tally {
             self.unknown_yes,
             self.shut_ms,
             self.reopen_ms,
+            self.restored,
             self.stop_ms,
             self.lost,
             self.twice,
