@@ -28,7 +28,7 @@ pub(crate) struct Sold {
     /// Told by the old master, and not there on the new one when it took over.
     pub(crate) lost: usize,
     /// Told a second time, by the new one.
-    pub(crate) sold_again: usize,
+    pub(crate) again: usize,
     /// How often the new one said that it is fenced.
     pub(crate) fenced: usize,
 }
@@ -66,12 +66,12 @@ pub(crate) fn sold_on_both_sides(fence: bool) -> Sold {
     wait_until("the old master notices", || seller.is_finished());
     let told = seller.join().expect("it only sells");
     let there: Option<usize> = new.ask(cmd("GET").arg(STOCK)).expect("it answers");
-    let mut both = Sold { lost: told.len() - there.unwrap_or(0), sold_again: 0, fenced: 0 };
+    let mut both = Sold { lost: told.len() - there.unwrap_or(0), again: 0, fenced: 0 };
     let told: BTreeSet<i64> = told.into_iter().collect();
     let mut connection = new.connect().expect("a connection");
     for _ in 0..MORE {
         match sell(&mut connection, &text).expect("it answers") {
-            Some(unit) => both.sold_again += usize::from(told.contains(&unit)),
+            Some(unit) => both.again += usize::from(told.contains(&unit)),
             None => both.fenced += 1,
         }
     }

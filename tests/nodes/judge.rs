@@ -12,11 +12,14 @@ use quan::store::{self, Store, Value};
 use redis::cmd;
 use std::{
     collections::{BTreeMap, HashMap},
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 /// Yeses that are asked for again, of each node.
 const ASKED_AGAIN: usize = 40;
+/// How long the store may take for what it lacks.
+const CATCH_UP: Duration = Duration::from_secs(45);
 /// The number of the identities' log among a campaign's.
 const IDENTITIES: u32 = 255;
 
@@ -38,9 +41,8 @@ pub(crate) fn judge(site: &mut Site, book: &Book, fault: Fault) -> Tally {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     assert_eq!(book.strange, [""; 0], "every answer is in the contract");
-    if !book.undecided.is_empty() {
-        panic!("{} undecided, {:?}\n{}", book.undecided.len(), book.refused, site.logs());
-    }
+    let undecided = book.undecided.len();
+    assert!(undecided == 0, "{undecided} undecided, {:?}\n{}", book.refused, site.logs());
     ask_again(site, book);
     let place = site.postgres.url("postgres").parse().expect("a place");
     let store = runtime.block_on(Store::open(&place)).expect("the store");
@@ -48,10 +50,9 @@ pub(crate) fn judge(site: &mut Site, book: &Book, fault: Fault) -> Tally {
     let carried = |(log, seq): &(store::LogNo, u64)| *seq == end(site, log.0);
     let start = Instant::now();
     while !logs(&store).iter().all(carried) {
-        if start.elapsed().as_secs() > 45 {
-            panic!("the store does not catch up: {:?}\n{}", logs(&store), site.logs());
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        let late = start.elapsed() > CATCH_UP;
+        assert!(!late, "the store does not catch up: {:?}\n{}", logs(&store), site.logs());
+        thread::sleep(Duration::from_millis(50));
     }
     let stop_ms = site.stop_nodes();
     let rows = runtime.block_on(rows(site, &store));

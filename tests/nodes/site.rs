@@ -40,6 +40,8 @@ use tempfile::TempDir;
 const OPENING: At = At(1_693_533_600_000);
 /// The number of the first shard's log.
 const FIRST_LOG: u32 = 1 << 8;
+/// The user of a node that can be kept apart: nobody.
+pub(crate) const APART: u32 = 65_534;
 /// Masters of a cluster, which are as many shards.
 const MASTERS: u8 = 3;
 
@@ -149,15 +151,13 @@ impl Site {
         let folder = home().join(format!("site-{}", count()));
         fs::create_dir_all(&folder).expect("a folder of ours");
         let postgres = Postgres::start(&[]).expect("PostgreSQL");
-        let redis = match layout.replicas {
-            Some(replicas) => Redis::Several(
-                RedisCluster::start(&folder, MASTERS, replicas).expect("a Redis Cluster"),
-            ),
-            None => {
-                let files = layout.redis.clone().unwrap_or_else(|| folder.join("redis"));
-                let _ = fs::remove_dir_all(&files);
-                Redis::One(RedisServer::start(&files, &Settings::default()).expect("Redis"))
-            }
+        let redis = if let Some(replicas) = layout.replicas {
+            let cluster = RedisCluster::start(&folder, MASTERS, replicas);
+            Redis::Several(cluster.expect("a Redis Cluster"))
+        } else {
+            let files = layout.redis.clone().unwrap_or_else(|| folder.join("redis"));
+            let _ = fs::remove_dir_all(&files);
+            Redis::One(RedisServer::start(&files, &Settings::default()).expect("Redis"))
         };
         let mut proxies = Vec::new();
         write_plan(&folder.join("xiangning-2023.toml"));
@@ -171,12 +171,9 @@ impl Site {
                 }
                 Redis::One(redis) => (redis.url(), layout.shards),
             };
-            let file = folder.join(format!("quan-{node}.toml"));
-            Shipped::read("quan.toml").write(&file);
-            let mut config = fs::read_to_string(&file).expect("just written");
-            config += &format!("\n[ledger]\nurl = \"{url}\"\nshards = {shards}\n");
-            config += &format!("\n[store]\nurl = \"{}\"\n", postgres.url("postgres"));
-            fs::write(&file, config).expect("a folder of ours");
+            let ledger = format!("[ledger]\nurl = \"{url}\"\nshards = {shards}\n");
+            let store = format!("[store]\nurl = \"{}\"\n", postgres.url("postgres"));
+            write_config(&folder.join(format!("quan-{node}.toml")), &[ledger, store]);
         }
         let time = Time::opening();
         let nobody = Arc::new(People::nobody(&folder.join("keys")));
@@ -225,17 +222,12 @@ impl Site {
         if self.apart && node == 0 {
             fs::create_dir_all(data).expect("a folder of ours");
             let all = [keys.as_os_str(), data.as_os_str()];
-            let owner = format!("{}", self.apart());
+            let owner = APART.to_string();
             let chown = Command::new("chown").arg("-R").arg(owner).args(all).status();
             assert!(chown.expect("chown").success(), "only the superuser may");
-            program.uid(self.apart());
+            program.uid(APART);
         }
         Serve { program, config, keys, data, clock, log }.start()
-    }
-
-    /// The user of a node that can be kept apart: nobody.
-    pub(crate) fn apart(&self) -> u32 {
-        65_534
     }
 
     /// The node that carries the first shard's log, if one does.
@@ -296,45 +288,42 @@ impl Site {
 
     /// What nodes have said so far that is not everyday, for whoever looks for a fault.
     pub(crate) fn logs(&self) -> String {
-        let files = fs::read_dir(&self.folder).expect("a folder of ours").flatten();
-        let mut all = String::new();
-        for file in files.filter(|file| file.file_name().to_string_lossy().starts_with("node-")) {
-            let text = fs::read_to_string(file.path()).unwrap_or_default();
+        let last = |(name, text): (String, String)| {
             let lines: Vec<&str> = text.lines().filter(|line| !line.contains(" INFO ")).collect();
-            let last = lines.len().saturating_sub(25);
-            all += &format!("{}\n{}\n", file.path().display(), lines[last..].join("\n"));
-        }
-        all
+            format!("{name}\n{}\n", lines[lines.len().saturating_sub(25)..].join("\n"))
+        };
+        self.said().into_iter().map(last).collect()
+    }
+
+    /// The logs of nodes, by their names.
+    fn said(&self) -> BTreeMap<String, String> {
+        let files = fs::read_dir(&self.folder).expect("a folder of ours").flatten();
+        let named =
+            files.map(|file| (file.file_name().to_string_lossy().into_owned(), file.path()));
+        let logs = named.filter(|(name, _)| name.starts_with("node-"));
+        logs.map(|(name, path)| (name, fs::read_to_string(path).unwrap_or_default())).collect()
     }
 
     /// What nodes have warned of, and how often.
     pub(crate) fn warnings(&self) -> BTreeMap<String, usize> {
-        let files = fs::read_dir(&self.folder).expect("a folder of ours").flatten();
         let mut all = BTreeMap::new();
-        for file in files.filter(|file| file.file_name().to_string_lossy().starts_with("node-")) {
-            for line in fs::read_to_string(file.path()).unwrap_or_default().lines() {
-                let said = [" WARN ", " ERROR "].iter().find_map(|level| line.split_once(level));
-                let Some((_, said)) = said else { continue };
-                let words = said.split_whitespace().skip(1).take_while(|word| !word.contains('='));
-                *all.entry(words.collect::<Vec<_>>().join(" ")).or_default() += 1;
-            }
+        for line in self.said().values().flat_map(|log| log.lines()) {
+            let said = [" WARN ", " ERROR "].iter().find_map(|level| line.split_once(level));
+            let Some((_, said)) = said else { continue };
+            let words = said.split_whitespace().skip(1).take_while(|word| !word.contains('='));
+            *all.entry(words.collect::<Vec<_>>().join(" ")).or_default() += 1;
         }
         all
     }
 
     /// Entries that nodes say they have restored.
     pub(crate) fn restored(&self) -> u64 {
-        let files = fs::read_dir(&self.folder).expect("a folder of ours").flatten();
-        let files = files.filter(|file| file.file_name().to_string_lossy().starts_with("node-"));
-        let logs = files.map(|file| fs::read_to_string(file.path()).unwrap_or_default());
-        let count = |log: String| {
-            let counts = log
-                .split("restored=")
-                .skip(1)
-                .filter_map(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+        let count = |log: &String| {
+            let rest = log.split("restored=").skip(1);
+            let counts = rest.filter_map(|it| it.split_whitespace().next()?.parse::<u64>().ok());
             counts.sum::<u64>()
         };
-        logs.map(count).sum()
+        self.said().values().map(count).sum()
     }
 
     /// The last entry of a shard's log on a single server.
@@ -363,6 +352,13 @@ impl Site {
         drop(self);
         let _ = fs::remove_dir_all(folder);
     }
+}
+
+/// What is shipped, and more sections.
+fn write_config(to: &Path, sections: &[String]) {
+    Shipped::read("quan.toml").write(to);
+    let shipped = fs::read_to_string(to).expect("just written");
+    fs::write(to, format!("{shipped}\n{}", sections.join("\n"))).expect("a folder of ours");
 }
 
 fn copy_folder(from: &Path, to: &Path) {
@@ -395,10 +391,8 @@ pub(crate) fn refused(redis: &RedisServer) -> String {
     let at = |name: &str| folder.path().join(name);
     write_plan(&at("xiangning-2023.toml"));
     write_keys(&at("keys"));
-    Shipped::read("quan.toml").write(&at("quan.toml"));
-    let mut config = fs::read_to_string(at("quan.toml")).expect("just written");
-    config += &format!("\n[ledger]\nurl = \"{}\"\n", redis.url());
-    fs::write(at("quan.toml"), config).expect("a folder of ours");
+    let ledger = format!("[ledger]\nurl = \"{}\"\n", redis.url());
+    write_config(&at("quan.toml"), &[ledger]);
     let (config, keys, data) = (&at("quan.toml"), &at("keys"), &at("data"));
     let clock = "2023-09-01T10:00:00+08:00";
     let program = Command::new(QUAN);
