@@ -141,6 +141,7 @@ impl App {
             Home::Redis(opening) => {
                 let ledger = RedisLedger::start(*opening, move || time.now(), Box::new(watcher))?;
                 let node = Node::start(&ledger, &store, &data)?;
+                ledger.wait_until_read();
                 (Box::new(ledger), Beside::Node(node))
             }
         };

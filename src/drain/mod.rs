@@ -86,6 +86,11 @@ impl Error {
             Error::Entry { .. } => false,
         }
     }
+
+    /// Whether another drain carries the log by now.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Error::Store { source: store::Error::Lost { .. }, .. })
+    }
 }
 
 impl fmt::Display for Error {

@@ -43,7 +43,10 @@ impl<S: Source> Drain<S> {
                     }
                     Err(error) => {
                         let log = self.cursor.log;
-                        tracing::error!(%error, %log, "the drain has stopped");
+                        // Somebody else carries it: nobody needs to look.
+                        if !error.is_lost() {
+                            tracing::error!(%error, %log, "the drain has stopped");
+                        }
                         return Err(error);
                     }
                 }

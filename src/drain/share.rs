@@ -51,7 +51,7 @@ pub async fn share<S: Source>(
             Err(error) => Err(error),
         };
         match ended {
-            Err(error) if lost(&error) => tracing::info!(log = %lease.log, %error, "waiting"),
+            Err(error) if error.is_lost() => tracing::info!(log = %lease.log, %error, "waiting"),
             Err(error) if error.may_pass() => tracing::warn!(log = %lease.log, %error, "again"),
             Err(error) => return Err(error),
             Ok(()) => {}
@@ -75,8 +75,4 @@ async fn renewing(store: &Store, cursor: Cursor, every: Duration) -> Error {
             Ok(()) => {}
         }
     }
-}
-
-fn lost(error: &Error) -> bool {
-    matches!(error, Error::Store { source: store::Error::Lost { .. }, .. })
 }

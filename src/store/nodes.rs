@@ -174,6 +174,13 @@ impl Store {
         .await
     }
 
+    /// The last epoch of `log` whose recovery is finished; 0 if none.
+    pub async fn recovered(&self, log: LogNo) -> Result<u64, Error> {
+        let last = "SELECT COALESCE(MAX(epoch), 0) FROM recoveries WHERE log = $1 AND done = 1";
+        let rows = self.query(last, &[log.into()]).await?;
+        unsigned(rows.first().and_then(|row| row.first()).map_or(0, Value::number))
+    }
+
     /// Who has closed an epoch.
     pub async fn closings(&self, log: LogNo, epoch: u64) -> Result<Vec<Closing>, Error> {
         let closings = "SELECT node, acked_seq FROM closings WHERE log = $1 AND epoch = $2";

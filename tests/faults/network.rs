@@ -69,6 +69,16 @@ impl Partition {
         }
         Partition
     }
+
+    /// From now on what processes of `user` send reaches neither `addresses` nor `port` of any.
+    pub(crate) fn with_user(self, user: u32, addresses: &[IpAddr], port: u16) -> Partition {
+        let addresses = set(addresses);
+        nft(&["add chain inet quan output { type filter hook output priority 0; }"]);
+        for to in [format!("ip daddr {addresses}"), format!("tcp dport {port}")] {
+            nft(&[&format!("add rule inet quan output meta skuid {user} {to} drop")]);
+        }
+        self
+    }
 }
 
 impl Drop for Partition {

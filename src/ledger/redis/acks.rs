@@ -8,6 +8,7 @@
 //!
 //! - A record is durable before anybody is told what it is of.
 //! - Nothing is removed while the store may lack it.
+//! - What is handed over when an epoch is closed is all there will ever be of it.
 //!
 //! The folder holds generations, each a [journal](crate::ledger::journal) of its own in a folder
 //! named by a number; a new one is begun at each start and when one is full. A record is, in
@@ -112,7 +113,7 @@ pub enum Error {
 
 enum Message {
     Write(Vec<Ack>, oneshot::Sender<bool>),
-    Read(u32, u64, oneshot::Sender<Result<Vec<Ack>, Error>>),
+    Close(u32, u64, oneshot::Sender<Result<Vec<Ack>, Error>>),
     Forget(BTreeMap<u32, u64>),
 }
 
@@ -135,7 +136,7 @@ impl Acks {
         Ok(Acks { bytes, sender: Some(sender), thread: Some(thread) })
     }
 
-    /// Writes `acks` down; `true` once they are durable, `false` if they can't be.
+    /// Writes `acks` down; `true` once they are durable, `false` if they can't be or their epoch is closed.
     pub(super) async fn write(&self, acks: Vec<Ack>) -> bool {
         let (told, durable) = oneshot::channel();
         self.send(Message::Write(acks, told)) && durable.await.unwrap_or(false)
@@ -146,10 +147,10 @@ impl Acks {
         self.bytes.load(Relaxed)
     }
 
-    /// What was told of `log` beyond `after`, in the order of being told.
-    pub(super) async fn read(&self, log: u32, after: u64) -> Option<Result<Vec<Ack>, Error>> {
+    /// What was told of `log` up to `epoch`, in the order of being told; from here on no more is written of it.
+    pub(super) async fn close(&self, log: u32, epoch: u64) -> Option<Result<Vec<Ack>, Error>> {
         let (told, read) = oneshot::channel();
-        self.send(Message::Read(log, after, told)).then_some(())?;
+        self.send(Message::Close(log, epoch, told)).then_some(())?;
         read.await.ok()
     }
 
@@ -181,6 +182,8 @@ struct Book {
     /// Bytes of this generation and of those before it since the start.
     bytes: Arc<AtomicU64>,
     closed: u64,
+    /// By log, the last epoch that was closed.
+    epochs: BTreeMap<u32, u64>,
     now: At,
 }
 
@@ -195,6 +198,7 @@ impl Book {
             journal,
             bytes: Arc::default(),
             closed: 0,
+            epochs: BTreeMap::new(),
             now,
         })
     }
@@ -206,11 +210,16 @@ impl Book {
             while let Some(Message::Write(acks, durable)) =
                 next.take_if(|it| matches!(it, Message::Write(..)))
             {
-                for ack in acks {
-                    // A journal that refuses says so when it is to commit.
-                    let _ = self.journal.append(self.now, ack.encode());
+                if acks.iter().any(|ack| self.is_closed(ack)) {
+                    // Who asked may have gone.
+                    let _ = durable.send(false);
+                } else {
+                    for ack in acks {
+                        // A journal that refuses says so when it is to commit.
+                        let _ = self.journal.append(self.now, ack.encode());
+                    }
+                    told.push(durable);
                 }
-                told.push(durable);
                 if told.len() < MOST {
                     next = inbox.try_recv().ok();
                 }
@@ -219,7 +228,9 @@ impl Book {
                 self.commit(told);
             }
             match next {
-                Some(Message::Read(log, after, reply)) => drop(reply.send(self.read(log, after))),
+                Some(Message::Close(log, epoch, reply)) => {
+                    drop(reply.send(self.close(log, epoch)));
+                }
                 Some(Message::Forget(stored)) => self.forget(&stored),
                 Some(Message::Write(..)) | None => {}
             }
@@ -249,11 +260,17 @@ impl Book {
         }
     }
 
-    fn read(&self, log: u32, after: u64) -> Result<Vec<Ack>, Error> {
+    fn is_closed(&self, ack: &Ack) -> bool {
+        self.epochs.get(&ack.log).is_some_and(|closed| ack.epoch <= *closed)
+    }
+
+    fn close(&mut self, log: u32, epoch: u64) -> Result<Vec<Ack>, Error> {
+        let closed = self.epochs.entry(log).or_default();
+        *closed = epoch.max(*closed);
         let mut found = Vec::new();
         for generation in generations(&self.folder)? {
             each(&self.folder, generation, |ack| {
-                if ack.log == log && ack.seq > after {
+                if ack.log == log && ack.epoch <= epoch {
                     found.push(ack);
                 }
             })?;
@@ -339,16 +356,31 @@ mod tests {
             }
         }
         let acks = Acks::open(folder.path(), At(1)).unwrap();
-        let told = acks.read(256, 3).await.unwrap().unwrap();
-        assert_eq!(told, (4..=12).map(|seq| ack(256, seq)).collect::<Vec<_>>());
+        let told = acks.close(256, 4).await.unwrap().unwrap();
+        assert_eq!(told, (1..=12).map(|seq| ack(256, seq)).collect::<Vec<_>>());
         // The first generation is of no more use, the second is.
         acks.forget(BTreeMap::from([(256, 7), (257, 4)]));
-        let told = acks.read(256, 0).await.unwrap().unwrap();
+        let told = acks.close(256, 4).await.unwrap().unwrap();
         assert_eq!(told.first().map(|ack| ack.seq), Some(5));
         acks.forget(BTreeMap::from([(256, 100)]));
-        assert_eq!(acks.read(256, 0).await.unwrap().unwrap().len(), 8, "the store lacks log 257");
+        let told = acks.close(256, 4).await.unwrap().unwrap();
+        assert_eq!(told.len(), 8, "the store lacks log 257");
         acks.forget(BTreeMap::from([(256, 100), (257, 100)]));
-        assert_eq!(acks.read(256, 0).await.unwrap().unwrap(), []);
+        assert_eq!(acks.close(256, 4).await.unwrap().unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn i3_what_is_handed_over_at_a_close_is_all_there_will_be_of_that_epoch() {
+        let folder = tempfile::tempdir().unwrap();
+        let acks = Acks::open(folder.path(), At(1)).unwrap();
+        let later = Ack { epoch: 5, ..ack(256, 3) };
+        assert!(acks.write(vec![ack(256, 1)]).await);
+        assert_eq!(acks.close(256, 4).await.unwrap().unwrap(), [ack(256, 1)]);
+        assert!(!acks.write(vec![ack(256, 2)]).await, "another may stand there in the next epoch");
+        assert!(acks.write(vec![ack(257, 1)]).await, "of another log");
+        assert!(acks.write(vec![later.clone()]).await, "of the next epoch");
+        assert_eq!(acks.close(256, 4).await.unwrap().unwrap(), [ack(256, 1)]);
+        assert_eq!(acks.close(256, 5).await.unwrap().unwrap(), [ack(256, 1), later]);
     }
 
     #[test]

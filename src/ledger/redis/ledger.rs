@@ -69,7 +69,7 @@ pub struct RedisLedger {
 }
 
 impl RedisLedger {
-    /// Starts what serves `opening`. `watcher` first sees every campaign as it stands.
+    /// Starts what serves `opening`. `watcher` sees every campaign as it stands once it was read.
     pub fn start(
         opening: Opening,
         clock: impl Fn() -> At + Send + Sync + 'static,
@@ -82,7 +82,7 @@ impl RedisLedger {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = watch::channel(false);
-        let (loaded, start) = sync_channel(1);
+        let (serves, start) = sync_channel(1);
         let work = (Arc::clone(&shared), office.clone());
         let thread = thread::Builder::new().name("ledger".into()).spawn(move || {
             runtime.block_on(async move {
@@ -90,12 +90,8 @@ impl RedisLedger {
                 for (no, of) in campaigns {
                     serve(&shared, no, of);
                 }
-                let until = Instant::now();
-                while until.elapsed() < LOADED && !shared.loaded() {
-                    sleep(Duration::from_millis(5)).await;
-                }
                 // Whoever started it may have given up.
-                let _ = loaded.send(());
+                let _ = serves.send(());
                 drop(tokio::spawn(move_stock(office)));
                 let mut stopped = stopped;
                 let _ = stopped.wait_for(|stop| *stop).await;
@@ -111,6 +107,15 @@ impl RedisLedger {
         // An error means that the thread has ended, which the view tells.
         let _ = start.recv();
         Ok(RedisLedger { shared, office, runtime: handle, stop, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Waits until every place was read, not for ever. One that is fenced is read after its recovery, so whoever
+    /// recovers must be at work.
+    pub(crate) fn wait_until_read(&self) {
+        let start = Instant::now();
+        while start.elapsed() < LOADED && !self.shared.loaded() {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

@@ -107,9 +107,7 @@ impl Office {
                     }
                 }
                 Some(Ok(BindReply::Fenced { epoch, .. })) => fenced(cell, epoch),
-                Some(Ok(BindReply::Absent)) => {
-                    return Err(No::from(Refusal::CampaignUnknown).into());
-                }
+                Some(Ok(BindReply::Absent)) => gone(cell),
                 Some(Err(error)) => return Err(Fault::Wrong(error.to_string())),
                 None => {}
             }
@@ -307,9 +305,7 @@ impl Office {
                     return Err(No::Funds(crate::funds::FundsRefusal::NotEnough).into());
                 }
                 Some(Ok(MoveReply::Fenced { epoch, .. })) => fenced(cell, epoch),
-                Some(Ok(MoveReply::Absent)) => {
-                    return Err(No::from(Refusal::CampaignUnknown).into());
-                }
+                Some(Ok(MoveReply::Absent)) => gone(cell),
                 Some(Err(error)) => return Err(Fault::Wrong(error.to_string())),
                 // Made in an epoch that was closed meanwhile, the next one's log says so; or nothing is known.
                 Some(Ok(MoveReply::Moved { .. })) | None => {}
@@ -561,6 +557,11 @@ impl Office {
 
 fn fenced(cell: &Cell, epoch: u64) {
     cell.seen().fenced(epoch);
+    cell.kick.notify_one();
+}
+
+fn gone(cell: &Cell) {
+    cell.seen().gone();
     cell.kick.notify_one();
 }
 

@@ -89,6 +89,11 @@ impl Seen {
         self.epoch = self.epoch.max(epoch);
     }
 
+    /// It is not there any more: whoever opened it can't have been told so by a master that has all it had.
+    pub(super) fn gone(&mut self) {
+        (self.open, self.fenced) = (false, true);
+    }
+
     /// Whether it is to be recovered.
     pub(super) fn was_fenced(&self) -> bool {
         self.fenced

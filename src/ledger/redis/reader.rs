@@ -79,14 +79,15 @@ impl Reader {
             }
             // It was there when this node started, or in the store: Redis lost it.
             LookReply::Absent { .. } => {
-                let mut seen = self.cell.seen();
-                let epoch = seen.epoch;
-                seen.look(epoch, false);
-                return Err(Fault::Unavailable("not there any more: to be recovered".to_owned()));
+                self.cell.seen().gone();
+                self.loaded = false;
+                return Err(Fault::Unavailable("gone: to be recovered".to_owned()));
             }
         };
         self.cell.seen().look(epoch, open);
         if !open {
+            // What was read and told by nobody may be something else afterwards.
+            self.loaded = false;
             return Err(Fault::Unavailable("fenced: to be recovered".to_owned()));
         }
         if !self.loaded {
@@ -146,9 +147,7 @@ impl Reader {
         }
         {
             let mut seen = self.cell.seen();
-            if standing.seq >= seen.standing.seq {
-                seen.standing = standing;
-            }
+            seen.standing = standing;
             seen.read_on();
         }
         self.loaded = true;

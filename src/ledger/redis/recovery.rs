@@ -111,15 +111,14 @@ impl Custodian {
         for cell in &cells {
             let (epoch, fenced) = {
                 let seen = cell.seen();
-                // Of a log that is gone nobody knows the epoch; it is beyond those that were closed.
-                let gone = seen.closed.saturating_add(1);
-                (if seen.epoch == 0 { gone } else { seen.epoch }, seen.was_fenced())
+                (seen.epoch, seen.was_fenced())
             };
             let log = LogNo(cell.place.log());
-            if !fenced || asked.iter().any(|recovery| recovery.log == log) {
-                continue;
-            }
-            if self.store.ask_recovery(log, epoch, &self.node).await? {
+            if fenced
+                && !asked.iter().any(|recovery| recovery.log == log)
+                && let Some(epoch) = self.to_close(cell.place, epoch).await?
+                && self.store.ask_recovery(log, epoch, &self.node).await?
+            {
                 let place = cell.place;
                 tracing::warn!(
                     ?place,
@@ -151,6 +150,30 @@ impl Custodian {
         Ok(())
     }
 
+    /// The epoch that is to be closed of a log that was fenced in `epoch`; `None` if it goes on already.
+    ///
+    /// A log that comes back in an epoch that was recovered before, or not at all, has lost the later ones: what may
+    /// have been told since is of the epoch that was opened last.
+    async fn to_close(&self, place: Place, epoch: u64) -> Result<Option<u64>, store::Error> {
+        let recovered = self.store.recovered(LogNo(place.log())).await?;
+        if epoch > recovered {
+            return Ok(Some(epoch));
+        }
+        // Or it is this node that has not seen yet that another one has recovered it.
+        Ok(match self.looked(&mut self.link(place)).await {
+            Ok(LookReply::Seen { open: false, epoch, .. }) if epoch > recovered => Some(epoch),
+            Ok(LookReply::Seen { open: false, .. } | LookReply::Absent { .. }) => {
+                Some(recovered.saturating_add(1))
+            }
+            Ok(LookReply::Seen { .. }) | Err(_) => None,
+        })
+    }
+
+    fn link(&self, place: Place) -> Link {
+        let (topology, touch) = (Arc::clone(&self.shared.topology), Item::script(look(place)));
+        Link::to(topology, place.slot(), self.shared.replicas, touch)
+    }
+
     /// Whether it is for this node to go on with it.
     fn is_ours(&self, recovery: &Recovery) -> bool {
         recovery.asked_by == self.node || recovery.asked_ms_ago > ABANDONED_MS
@@ -178,11 +201,10 @@ impl Custodian {
         let acks = self
             .shared
             .acks
-            .read(recovery.log.0, 0)
+            .close(recovery.log.0, recovery.epoch)
             .await
             .ok_or_else(|| Stuck::Acks("stopping".to_owned()))?;
-        let acks = acks.map_err(|error| Stuck::Acks(error.to_string()))?;
-        let acks: Vec<Ack> = acks.into_iter().filter(|ack| ack.epoch <= recovery.epoch).collect();
+        let acks: Vec<Ack> = acks.map_err(|error| Stuck::Acks(error.to_string()))?;
         let told = acks.iter().map(|ack| ack.seq).max().unwrap_or(0);
         let mut records: BTreeMap<u64, Record> = BTreeMap::new();
         for ack in acks.into_iter().filter(|ack| ack.seq > stored) {
@@ -212,9 +234,7 @@ impl Custodian {
             return Err(Stuck::Node(node.node.clone()));
         }
         let place = cell.place;
-        let touch = Item::script(look(place));
-        let mut link =
-            Link::to(Arc::clone(&self.shared.topology), place.slot(), self.shared.replicas, touch);
+        let mut link = self.link(place);
         let (last_at, end) = match self.looked(&mut link).await? {
             LookReply::Seen { open: true, epoch: there, .. } if there > epoch => {
                 self.store.finish_recovery(log, epoch).await?;
@@ -323,15 +343,16 @@ impl Custodian {
     /// Opens the next epoch, unless somebody did.
     async fn reopen(&self, link: &mut Link, place: Place, closed: u64) -> Result<(), Stuck> {
         let from = match self.looked(link).await? {
-            LookReply::Seen { epoch, .. } if epoch > closed => return Ok(()),
+            LookReply::Seen { open: true, epoch, .. } if epoch > closed => return Ok(()),
             LookReply::Seen { epoch, .. } => epoch,
             LookReply::Absent { .. } => return Err(Stuck::Redis("it is gone again".to_owned())),
         };
-        let again = reopen(place, from, closed.saturating_add(1));
+        let again = reopen(place, from, closed.max(from).saturating_add(1));
         let again = again.map_err(|error| Stuck::Redis(error.to_string()))?;
         match link.run(&[Item::script(again)]).await.pop() {
             Some(Told::Done(value)) => match ReopenReply::read(value) {
                 Ok(ReopenReply::Reopened { .. }) => Ok(()),
+                // If it was somebody else, the next look finds it open.
                 other => Err(Stuck::Redis(format!("{other:?}"))),
             },
             other => Err(Stuck::Redis(format!("{other:?}"))),

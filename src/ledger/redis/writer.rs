@@ -154,7 +154,9 @@ impl Writer {
                     self.waiting.extend(claims);
                 }
                 Ok(ClaimReply::Absent) => {
-                    self.refuse(claims, Refusal::CampaignUnknown);
+                    self.cell.seen().gone();
+                    self.cell.kick.notify_one();
+                    self.waiting.extend(claims);
                 }
                 Err(error) => {
                     tracing::error!(%error, "a claim's outcome can't be read");
