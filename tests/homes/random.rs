@@ -1,6 +1,6 @@
 //! Random commands to the ledger in Redis and to the machine, side by side: one shard and three.
 //!
-//! `PROPTEST_CASES=10000 cargo test --test homes random` makes it more.
+//! `PROPTEST_CASES=10000 cargo test --test homes as_the_machine_does -- --test-threads 1` makes it more.
 
 use crate::commands;
 use crate::local::Nobody;
