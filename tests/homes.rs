@@ -28,6 +28,7 @@ mod story;
 
 use local::{Alone, Here};
 use nodes::Nodes;
+use quan::domain::At;
 use quan::rush::servers::{RedisCluster, RedisServer, Settings};
 use servers::Servers;
 use stores::{Kind, Scratch};
@@ -286,6 +287,41 @@ fn i2_two_nodes_claim_for_one_person_at_once_and_one_coupon_comes_of_it() {
         assert_eq!(*held, format!("already_held {ordinal}"));
     }
     assert_eq!(story::step(&mut nodes, "1001 left 0 0").word, "0");
+    story::Home::end(&mut nodes).unwrap().is_a_fold();
+}
+
+#[test]
+fn i3_what_is_restored_took_its_shards_turns() {
+    let (folder, scratch) = (Scratch::new(), Scratch::new());
+    let redis = RedisServer::start(folder.path(), &Settings::default()).unwrap();
+    let servers = Servers::one(redis);
+    let mut nodes = Nodes::start(&servers, 3, "turns", &scratch, Kind::Sqlite);
+    assert_eq!(story::step(&mut nodes, "0 arm 9 0").word, "done");
+    for who in NEIGHBOURS {
+        assert_eq!(story::step(&mut nodes, &format!("10 bind {who} {who}")).word, "done");
+    }
+    for (nth, who) in NEIGHBOURS.into_iter().enumerate() {
+        let told = story::step(&mut nodes, &format!("1000 claim {who} 0"));
+        // Shard 0 of 3 numbers its coupons 1, 4, 7.
+        assert_eq!(told.word, format!("granted {}", 1 + 3 * nth));
+        nodes.restart_all(At(1_000));
+    }
+    story::Home::end(&mut nodes).unwrap().is_a_fold();
+}
+
+#[test]
+fn r_risk_3_a_resume_right_after_another_nodes_trip_resumes() {
+    let (folder, scratch) = (Scratch::new(), Scratch::new());
+    let redis = RedisServer::start(folder.path(), &Settings::default()).unwrap();
+    let servers = Servers::one(redis);
+    let mut nodes = Nodes::start(&servers, 3, "resume", &scratch, Kind::Sqlite);
+    assert_eq!(story::step(&mut nodes, "0 arm 2 1").word, "done");
+    for turn in 0..20 {
+        for (verb, want) in [("trip@1", "risk_control_degraded"), ("resume@0", "pass_invalid")] {
+            assert_eq!(story::step(&mut nodes, &format!("1000 {verb}")).word, "done");
+            assert_eq!(story::step(&mut nodes, "1000 claim 1 0").word, want, "turn {turn}");
+        }
+    }
     story::Home::end(&mut nodes).unwrap().is_a_fold();
 }
 

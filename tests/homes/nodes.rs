@@ -115,6 +115,12 @@ impl<'a> Nodes<'a> {
         &self.running[node].as_ref().unwrap().0
     }
 
+    /// Restarts Redis while no node is there; what came since the last restart is lost there.
+    pub(crate) fn restart_all(&mut self, now: At) {
+        self.interrupted = 2;
+        self.interrupt(now);
+    }
+
     /// Asks all at once, each at its node.
     pub(crate) fn at_once(&mut self, lines: &[String]) -> Vec<String> {
         let commands = lines.iter().map(|line| story::command(self.campaign, line).unwrap());
