@@ -1,6 +1,6 @@
 //! The composition root: makes every part once and joins them.
 
-use crate::campaign::Campaign;
+use crate::campaign::{Campaign, OVERSHOOT, OVERSHOOT_EACH};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::data::DataFolder;
@@ -123,7 +123,8 @@ impl App {
         for plan in plans {
             let no = home.open_campaign(&plan, clock.now())?;
             let (id, gate) = (plan.id.clone(), Gate::new(no, &plan, Arc::clone(&keys)));
-            let before = campaigns.insert(id.clone(), Arc::new(Campaign::new(no, plan, gate)));
+            let before = campaigns
+                .insert(id.clone(), Arc::new(Campaign::new(no, plan, gate, home.overshoot())));
             ensure!(before.is_none(), "two plans have the campaign id {id}");
         }
         let campaigns = Arc::new(Campaigns(campaigns));
@@ -321,6 +322,14 @@ enum Home {
 }
 
 impl Home {
+    /// How many takes a shield lets through beyond what is left.
+    fn overshoot(&self) -> u32 {
+        match self {
+            Home::Here(_) => OVERSHOOT,
+            Home::Redis(_) => OVERSHOOT_EACH,
+        }
+    }
+
     /// Opens the campaign in the ledger, or finds it opened before on the same terms.
     fn open_campaign(&mut self, plan: &Plan, now: At) -> Result<CampaignNo> {
         let Command::Open { name, pools, kinds } = steward::opening(plan) else {

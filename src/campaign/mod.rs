@@ -18,7 +18,9 @@ use crate::plan::{Kind, Plan};
 use std::sync::{Arc, OnceLock};
 
 /// Takes let through beyond what is left, since some holders will be refused further on.
-const OVERSHOOT: u32 = 64;
+pub const OVERSHOOT: u32 = 64;
+/// The same where several nodes let takes through, each so many.
+pub const OVERSHOOT_EACH: u32 = 8;
 /// How long somebody waits who came while the rest was held by others.
 pub const BUSY_MS: u32 = 200;
 
@@ -33,6 +35,8 @@ pub struct Campaign {
     pub gate: Gate,
     /// What is counted of it.
     pub counts: Counts,
+    /// Takes that its shields let through beyond what is left.
+    overshoot: u32,
     /// By round, from the first: when its coupons end, as people are told.
     ends: Vec<String>,
     /// By round, from the first; empty until the round is armed.
@@ -40,12 +44,12 @@ pub struct Campaign {
 }
 
 impl Campaign {
-    /// The campaign of `plan`, with no round armed yet.
-    pub fn new(no: CampaignNo, plan: Plan, gate: Gate) -> Campaign {
+    /// The campaign of `plan`, with no round armed yet; its shields let `overshoot` takes through beyond what is left.
+    pub fn new(no: CampaignNo, plan: Plan, gate: Gate, overshoot: u32) -> Campaign {
         let stocks = plan.rounds.iter().map(|_| OnceLock::new()).collect();
         let counts = Counts::of(&plan);
         let ends = plan.rounds.iter().map(|it| it.window.until.in_zone(&plan.zone)).collect();
-        Campaign { no, plan, gate, counts, ends, stocks }
+        Campaign { no, plan, gate, counts, overshoot, ends, stocks }
     }
 
     /// The round of that number in the plan.
@@ -91,7 +95,7 @@ impl Campaign {
             let Some(stocks) = self.stocks.get(place(round.round)) else { continue };
             let stocks = stocks.get_or_init(|| {
                 let new = round.stock.iter();
-                new.map(|level| Arc::new(Stock::new(seq, level.left(), OVERSHOOT))).collect()
+                new.map(|level| Arc::new(Stock::new(seq, level.left(), self.overshoot))).collect()
             });
             for (stock, level) in stocks.iter().zip(&round.stock) {
                 stock.confirm(seq, level.left());
