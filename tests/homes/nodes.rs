@@ -102,6 +102,7 @@ impl<'a> Nodes<'a> {
         let time = move || At(clock.load(Relaxed));
         let ledger = RedisLedger::start(opening, time, Box::new(Nobody)).unwrap();
         let node_of = Node::start(&ledger, &self.store, &data).unwrap();
+        ledger.wait_until_read();
         self.running[node] = Some((ledger, node_of));
     }
 

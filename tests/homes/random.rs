@@ -141,6 +141,7 @@ async fn tell(servers: &Servers, shards: u8, steps: &Steps) -> Result<Vec<&'stat
     let time = Arc::clone(&clock);
     let time = move || At(time.load(Relaxed));
     let ledger = RedisLedger::start(opening, time, Box::new(Nobody)).unwrap();
+    ledger.wait_until_read();
     let mut machine = Machine::default();
     for terms in &names {
         machine.execute(terms, At(0)).unwrap();

@@ -122,6 +122,7 @@ impl Played {
             ([("retail".to_owned(), Fen::new(100))], [kind("ten", 10), kind("twenty", 20)]);
         assert_eq!(opening.open("test", &pools, &kinds, At(0)).await.unwrap(), C);
         let ledger = RedisLedger::start(opening, || At(1_500), Box::new(Nobody)).unwrap();
+        ledger.wait_until_read();
         let store = Store::open(&Place::File(scratch.file("store.sqlite"))).await.unwrap();
         ask(&ledger, arm(&[5, 0])).await;
         for who in PEOPLE {

@@ -111,7 +111,7 @@ impl RedisLedger {
 
     /// Waits until every place was read, not for ever. One that is fenced is read after its recovery, so whoever
     /// recovers must be at work.
-    pub(crate) fn wait_until_read(&self) {
+    pub fn wait_until_read(&self) {
         let start = Instant::now();
         while start.elapsed() < LOADED && !self.shared.loaded() {
             thread::sleep(Duration::from_millis(5));

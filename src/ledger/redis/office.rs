@@ -106,7 +106,7 @@ impl Office {
                         }
                     }
                 }
-                Some(Ok(BindReply::Fenced { epoch, .. })) => fenced(cell, epoch),
+                Some(Ok(BindReply::Fenced { epoch: is, .. })) => fenced(cell, epoch, is),
                 Some(Ok(BindReply::Absent)) => gone(cell),
                 Some(Err(error)) => return Err(Fault::Wrong(error.to_string())),
                 None => {}
@@ -304,7 +304,7 @@ impl Office {
                 Some(Ok(MoveReply::Misfit { .. })) => {
                     return Err(No::Funds(crate::funds::FundsRefusal::NotEnough).into());
                 }
-                Some(Ok(MoveReply::Fenced { epoch, .. })) => fenced(cell, epoch),
+                Some(Ok(MoveReply::Fenced { epoch: is, .. })) => fenced(cell, epoch, is),
                 Some(Ok(MoveReply::Absent)) => gone(cell),
                 Some(Err(error)) => return Err(Fault::Wrong(error.to_string())),
                 // Made in an epoch that was closed meanwhile, the next one's log says so; or nothing is known.
@@ -555,8 +555,8 @@ impl Office {
     }
 }
 
-fn fenced(cell: &Cell, epoch: u64) {
-    cell.seen().fenced(epoch);
+fn fenced(cell: &Cell, sent: u64, epoch: u64) {
+    cell.seen().fenced(sent, epoch);
     cell.kick.notify_one();
 }
 

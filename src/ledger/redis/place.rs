@@ -81,12 +81,17 @@ impl Seen {
         self.fenced = !open;
     }
 
-    /// A script said that it is in another epoch, or under another master.
-    pub(super) fn fenced(&mut self, epoch: u64) {
-        self.fenced |= epoch == self.epoch;
-        // A later epoch was opened by somebody; the same one is to be reconciled.
-        self.open = epoch > self.epoch;
-        self.epoch = self.epoch.max(epoch);
+    /// A script that was sent in epoch `sent` said that the place is in `epoch`, and fenced.
+    pub(super) fn fenced(&mut self, sent: u64, epoch: u64) {
+        if epoch == sent {
+            // Not another epoch, so another master. It is to be reconciled, unless that was seen since.
+            if sent == self.epoch {
+                (self.open, self.fenced) = (false, true);
+            }
+        } else if epoch > self.epoch {
+            // Somebody opened a later one.
+            (self.epoch, self.open) = (epoch, true);
+        }
     }
 
     /// It is not there any more: whoever opened it can't have been told so by a master that has all it had.

@@ -148,8 +148,8 @@ impl Writer {
                 Ok(ClaimReply::Decided { seq, at, outcomes, .. }) => {
                     decided.push(Group { claims, args, seq, at, outcomes });
                 }
-                Ok(ClaimReply::Fenced { epoch, .. }) => {
-                    self.cell.seen().fenced(epoch);
+                Ok(ClaimReply::Fenced { epoch: is, .. }) => {
+                    self.cell.seen().fenced(epoch, is);
                     self.cell.kick.notify_one();
                     self.waiting.extend(claims);
                 }
