@@ -1,7 +1,7 @@
 //! The composition root: makes every part once and joins them.
 
 use crate::campaign::{Campaign, OVERSHOOT, OVERSHOOT_EACH};
-use crate::clock::Clock;
+use crate::clock::{Clock, wall};
 use crate::config::{self, Config};
 use crate::data::DataFolder;
 use crate::domain::{At, CampaignNo};
@@ -150,7 +150,7 @@ impl App {
         let body = BodyLimits { bytes: config.public.body_bytes, patience };
         let drain = beside.progress();
         let beside = Mutex::new(Some(beside));
-        let orders = Orders::of(keys.staff.clone(), data.orders());
+        let orders = Orders::of(keys.staff.clone(), data.orders())?;
         let outages = Mutex::default();
         Ok(App {
             clock,
@@ -222,7 +222,7 @@ impl App {
 
     /// Tells every gate whether the clock and the ledger can be relied on.
     pub fn keep_watch(&self) {
-        let ledger_stopped = self.ledger.view().stopped();
+        let ledger_stopped = self.ledger.fault().is_some();
         // One clock, one look: the strictest plan decides for all.
         let bounds = self.campaigns().map(|campaign| campaign.plan.clock.jump_at_most_ms.get());
         let bound = bounds.min().map_or(i64::MAX, i64::from);
@@ -235,6 +235,9 @@ impl App {
             let mut outages = self.outages.lock();
             let verdict = outages.entry(campaign.no).or_default().look(self.clock.run_ms(), well);
             campaign.gate.interlock.set(Reason::Unreachable, verdict != Verdict::Open);
+            campaign.gate.interlock.set(Reason::People, verdict == Verdict::People);
+            let view = self.ledger.view().campaign(campaign.no);
+            self.orders.stopped(&campaign.plan.id, view.is_some_and(|it| it.tripped), wall());
         }
     }
 }

@@ -92,12 +92,20 @@ pub struct Ledger {
     /// `redis://[user:password@]host:port[,host:port ..]`: one server, or some of a cluster's.
     #[serde(deserialize_with = "from_text")]
     pub url: RedisUrl,
-    /// Shards of a campaign that is opened for the first time, 1 to 128; 1 on a single server.
+    /// Shards that campaigns are opened with, and keep, 1 to 128; 1 on a single server.
     #[serde(default = "one")]
     pub shards: u8,
     /// Replicas that must have received what is told; in a cluster at least 1.
     #[serde(default)]
     pub replicas: u32,
+}
+
+impl Ledger {
+    /// The ledger at `url`, in all else as `otherwise` says.
+    pub fn at(url: RedisUrl, shards: Option<u8>, otherwise: Option<&Ledger>) -> Ledger {
+        let shards = shards.or(otherwise.map(|it| it.shards)).unwrap_or_else(one);
+        Ledger { url, shards, replicas: otherwise.map_or(0, |it| it.replicas) }
+    }
 }
 
 fn one() -> u8 {

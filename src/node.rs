@@ -116,7 +116,7 @@ async fn leave(store: &Store, node: &str, logs: &[Log]) {
     while start.elapsed() < CATCH_UP {
         let mut behind = false;
         for log in logs {
-            behind |= store.seq(log.no()).await.is_ok_and(|seq| seq < log.replied());
+            behind |= !store.seq(log.no()).await.is_ok_and(|seq| seq >= log.replied());
         }
         if !behind {
             if let Err(error) = store.leave(node).await {

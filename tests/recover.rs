@@ -89,7 +89,7 @@ fn i3_a_redis_that_lost_everything_is_filled_again_and_not_begun_anew() {
     let more = format!("\n[ledger]\nurl = \"{ledger}\"\n[store]\nurl = \"{}\"\n", store.display());
     let config = folder.path().join("quan.toml");
     fs::write(&config, text + &more).expect("a file");
-    let site = Site { redis, config, folder };
+    let site = Site { folder, redis, config };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
 

@@ -28,9 +28,9 @@ pub(crate) struct Recover {
     /// The store, instead of the configuration's.
     #[arg(long)]
     store: Option<Place>,
-    /// Shards of the campaigns.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=128))]
-    shards: u8,
+    /// Shards that the campaigns were opened with, instead of the configuration's.
+    #[arg(long, requires = "ledger", value_parser = clap::value_parser!(u8).range(1..=128))]
+    shards: Option<u8>,
     /// Seconds to wait for logs that are shut.
     #[arg(long, default_value_t = 15)]
     wait: u64,
@@ -40,8 +40,7 @@ impl Recover {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let mut config = Config::load(&self.config)?;
         if let Some(url) = self.ledger {
-            let replicas = config.ledger.map_or(0, |ledger| ledger.replicas);
-            config.ledger = Some(config::Ledger { url, shards: self.shards, replicas });
+            config.ledger = Some(config::Ledger::at(url, self.shards, config.ledger.as_ref()));
         }
         config.store = self.store.map(|url| config::Store { url }).or(config.store);
         let stands = recover(&config, Duration::from_secs(self.wait))?;

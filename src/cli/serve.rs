@@ -51,9 +51,9 @@ pub(crate) struct Serve {
     /// configuration's.
     #[arg(long, requires = "ledger")]
     store: Option<Place>,
-    /// Shards of a campaign that is opened for the first time.
-    #[arg(long, default_value_t = 1, requires = "ledger", value_parser = clap::value_parser!(u8).range(1..=128))]
-    shards: u8,
+    /// Shards that campaigns are opened with, and keep, instead of the configuration's.
+    #[arg(long, requires = "ledger", value_parser = clap::value_parser!(u8).range(1..=128))]
+    shards: Option<u8>,
     /// Stop when standard input ends, as it does when the program that started this one is gone.
     #[arg(long)]
     until_stdin_ends: bool,
@@ -68,9 +68,8 @@ impl Serve {
         config.public.listen = self.listen.unwrap_or(config.public.listen);
         config.ops.listen = self.ops.unwrap_or(config.ops.listen);
         if let Some(url) = self.ledger {
-            let replicas = config.ledger.map_or(0, |ledger| ledger.replicas);
             config.store = self.store.map(|url| config::Store { url }).or(config.store);
-            config.ledger = Some(config::Ledger { url, shards: self.shards, replicas });
+            config.ledger = Some(config::Ledger::at(url, self.shards, config.ledger.as_ref()));
         }
         let stop = if self.until_stdin_ends { Some(stdin_ends()?) } else { None };
         serve(&config, self.clock, stop, |served| {

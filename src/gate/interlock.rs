@@ -18,11 +18,14 @@ pub enum Reason {
     Disk = 4,
     /// The ledger is elsewhere and can't be reached, or does not decide.
     Unreachable = 8,
+    /// It could not for so long that two persons have to resume here.
+    People = 16,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Reason; 4] = [Reason::Ledger, Reason::Clock, Reason::Disk, Reason::Unreachable];
+    pub const ALL: [Reason; 5] =
+        [Reason::Ledger, Reason::Clock, Reason::Disk, Reason::Unreachable, Reason::People];
 
     /// Its name in `/ready` and metrics.
     pub const fn name(self) -> &'static str {
@@ -31,6 +34,7 @@ impl Reason {
             Reason::Clock => "clock",
             Reason::Disk => "disk",
             Reason::Unreachable => "unreachable",
+            Reason::People => "two persons must resume here",
         }
     }
 }

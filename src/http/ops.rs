@@ -85,6 +85,7 @@ impl Readiness {
     pub fn of(app: &App) -> Readiness {
         let fault = app.ledger.fault();
         let mut reasons: Vec<String> = fault.iter().cloned().collect();
+        reasons.extend(app.ledger.shut());
         for campaign in app.campaigns() {
             let id = &campaign.plan.id;
             let shut = campaign.gate.interlock.reasons();

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, Write},
     path::PathBuf,
 };
@@ -118,6 +118,9 @@ pub enum Refused {
     /// It was signed too long ago, or in the future.
     #[error("the order of {0} is not of the last ten minutes: sign it anew")]
     Stale(String),
+    /// Issuing was stopped after it was signed.
+    #[error("issuing was stopped after {0} signed this: look why, and sign anew")]
+    Stopped(String),
     /// It was carried out, or tried, before.
     #[error("the order of {0} was used before: sign it anew")]
     Used(String),
@@ -176,6 +179,8 @@ impl Staff {
 pub struct Orders {
     staff: Staff,
     used: Mutex<BTreeSet<String>>,
+    /// By campaign, when this server saw that issuing is stopped.
+    stops: Mutex<BTreeMap<String, At>>,
     file: PathBuf,
 }
 
@@ -191,14 +196,42 @@ pub enum NotTaken {
 }
 
 impl Orders {
-    /// Orders of `staff`, written down in `file`.
-    pub fn of(staff: Staff, file: PathBuf) -> Orders {
-        Orders { staff, used: Mutex::default(), file }
+    /// Orders of `staff`, written down in `file`; those in it were used.
+    pub fn of(staff: Staff, file: PathBuf) -> io::Result<Orders> {
+        let text = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            text => text?,
+        };
+        let mut used = BTreeSet::new();
+        for line in text.lines() {
+            // A torn last line is of an order that was not carried out.
+            if let Ok(Order { signature, .. }) = serde_json::from_str(line) {
+                used.insert(signature);
+            }
+        }
+        Ok(Orders { staff, used: Mutex::new(used), stops: Mutex::default(), file })
+    }
+
+    /// Issuing in a campaign is stopped, or not, as seen at `now`.
+    pub fn stopped(&self, campaign: &str, stopped: bool, now: At) {
+        let mut stops = self.stops.lock();
+        if !stopped {
+            stops.remove(campaign);
+        } else if !stops.contains_key(campaign) {
+            stops.insert(campaign.to_owned(), now);
+        }
     }
 
     /// What is to be done, once it is written down.
     pub fn take(&self, orders: &[Order], now: At) -> Result<What, NotTaken> {
         let what = self.staff.decide(orders, now)?;
+        if let What::Resume { campaign } = &what {
+            let stop = self.stops.lock().get(campaign).copied();
+            let early = |order: &&Order| stop.is_some_and(|stop| order.at_ms < stop.0);
+            if let Some(order) = orders.iter().find(early) {
+                return Err(Refused::Stopped(order.by.clone()).into());
+            }
+        }
         let mut used = self.used.lock();
         if let Some(order) = orders.iter().find(|order| used.contains(&order.signature)) {
             return Err(Refused::Used(order.by.clone()).into());
@@ -277,7 +310,7 @@ mod tests {
     fn an_order_counts_once_and_is_written_down() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("orders.jsonl");
-        let orders = Orders::of(staff(), file.clone());
+        let orders = Orders::of(staff(), file.clone()).unwrap();
         let both = [resume("li", 1, NOW), resume("wang", 2, NOW)];
         assert!(orders.take(&both, NOW).is_ok());
         let again = orders.take(&both, NOW).unwrap_err();
@@ -286,7 +319,24 @@ mod tests {
         let read: Vec<Order> =
             written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(read, both);
-        let nowhere = Orders::of(staff(), folder.path().join("no/orders.jsonl"));
+        let after_a_restart = Orders::of(staff(), file).unwrap();
+        assert!(after_a_restart.take(&both, NOW).is_err(), "nor after a restart");
+        let nowhere = Orders::of(staff(), folder.path().join("no/orders.jsonl")).unwrap();
         assert!(matches!(nowhere.take(&both, NOW), Err(NotTaken::File(_))));
+    }
+
+    #[test]
+    fn r_risk_3_who_resumes_knows_of_the_last_stop() {
+        let folder = tempfile::tempdir().unwrap();
+        let orders = Orders::of(staff(), folder.path().join("orders.jsonl")).unwrap();
+        let both = [resume("li", 1, NOW), resume("wang", 2, NOW)];
+        orders.stopped("x", true, At(NOW.0 + 1));
+        orders.stopped("x", true, At(NOW.0 + 5));
+        let early = orders.take(&both, NOW).unwrap_err();
+        assert!(matches!(early, NotTaken::Refused(Refused::Stopped(_))), "{early}");
+        let later = [resume("li", 1, At(NOW.0 + 1)), resume("wang", 2, At(NOW.0 + 1))];
+        assert!(orders.take(&later, NOW).is_ok());
+        orders.stopped("x", false, At(NOW.0 + 9));
+        assert!(orders.take(&both, NOW).is_ok());
     }
 }

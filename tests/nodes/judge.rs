@@ -88,7 +88,8 @@ fn against(book: &Book, rows: &BTreeMap<Claim, Vec<Row>>, fault: Fault) -> Tally
     let has = |claim: &Claim, yes: &Yes| {
         rows.get(claim).is_some_and(|rows| rows.iter().any(|row| row.coupon == yes.coupon))
     };
-    tally.lost = book.yes.iter().filter(|(claim, yes)| !has(claim, yes)).count();
+    let lost = book.yes.iter().filter(|(claim, yes)| !has(claim, yes));
+    tally.lost = lost.inspect(|lost| tell(format_args!("  lost: {lost:?}"))).count();
     // A person with two coupons of a kind; a coupon of two persons.
     tally.twice = rows.values().filter(|rows| rows.len() > 1).count();
     let mut holders: HashMap<&str, usize> = HashMap::new();

@@ -26,7 +26,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
         mpsc::{Receiver, Sender, channel},
     },
     thread::{self, JoinHandle},
@@ -120,6 +120,9 @@ enum Message {
 /// The acknowledgements of this node, written by a thread of their own.
 pub(super) struct Acks {
     bytes: Arc<AtomicU64>,
+    /// By log, the last seq that was told before this start.
+    told: BTreeMap<u32, u64>,
+    failed: Arc<AtomicBool>,
     sender: Option<Sender<Message>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -129,17 +132,34 @@ impl Acks {
     pub(super) fn open(folder: &Path, now: At) -> Result<Acks, Error> {
         let mut book = Book::open(folder, now)?;
         let (sender, inbox) = channel();
-        let bytes = Arc::clone(&book.bytes);
+        let (bytes, failed) = (Arc::clone(&book.bytes), Arc::clone(&book.failed));
+        let mut told: BTreeMap<u32, u64> = BTreeMap::new();
+        for generation in generations(folder)? {
+            each(folder, generation, |ack| {
+                let last = told.entry(ack.log).or_default();
+                *last = ack.seq.max(*last);
+            })?;
+        }
         let thread = thread::Builder::new().name("acks".into());
         let thread =
             thread.spawn(move || book.serve(&inbox)).map_err(|source| fault(folder, source))?;
-        Ok(Acks { bytes, sender: Some(sender), thread: Some(thread) })
+        Ok(Acks { bytes, told, failed, sender: Some(sender), thread: Some(thread) })
     }
 
     /// Writes `acks` down; `true` once they are durable, `false` if they can't be or their epoch is closed.
     pub(super) async fn write(&self, acks: Vec<Ack>) -> bool {
         let (told, durable) = oneshot::channel();
         self.send(Message::Write(acks, told)) && durable.await.unwrap_or(false)
+    }
+
+    /// The last seq of `log` that was told before this start; 0 if none is known.
+    pub(super) fn told(&self, log: u32) -> u64 {
+        self.told.get(&log).copied().unwrap_or(0)
+    }
+
+    /// Whether nothing can be written down any more, so that nothing is told, until a restart.
+    pub(super) fn failed(&self) -> bool {
+        self.failed.load(Relaxed)
     }
 
     /// Bytes written since the start.
@@ -181,6 +201,7 @@ struct Book {
     journal: Journal<Folder>,
     /// Bytes of this generation and of those before it since the start.
     bytes: Arc<AtomicU64>,
+    failed: Arc<AtomicBool>,
     closed: u64,
     /// By log, the last epoch that was closed.
     epochs: BTreeMap<u32, u64>,
@@ -197,6 +218,7 @@ impl Book {
             generation,
             journal,
             bytes: Arc::default(),
+            failed: Arc::default(),
             closed: 0,
             epochs: BTreeMap::new(),
             now,
@@ -240,7 +262,8 @@ impl Book {
     fn commit(&mut self, told: Vec<oneshot::Sender<bool>>) {
         let durable = self.journal.commit();
         if let Err(error) = &durable {
-            tracing::error!(%error, "what is told can't be written down: nothing is told");
+            self.failed.store(true, Relaxed);
+            tracing::error!(%error, "what is told can't be written down: nothing is told until a restart");
         }
         self.bytes.store(self.closed.saturating_add(self.journal.bytes()), Relaxed);
         for told in told {

@@ -131,7 +131,7 @@ impl List<'_> {
         let terms = codec::encode(self.events).ok_or(NotSent::Body)?;
         self.set(Key::Meta, "name", opened.name.as_str())?;
         match self.place.part {
-            Part::Shard(no) if no == opened.shard.no => {
+            Part::Shard(no) if no == opened.shard.no && opened.shard.of == self.shard.of => {
                 self.set(Key::Meta, "shard", no.to_string())?;
             }
             Part::Shard(_) => return Err(NotSent::Misplaced),

@@ -139,6 +139,8 @@ pub(crate) struct LogState {
 pub(crate) struct Log {
     topology: Arc<Topology>,
     cell: Arc<Cell>,
+    /// What was told of it before this start.
+    told: u64,
 }
 
 impl Log {
@@ -149,7 +151,7 @@ impl Log {
 
     /// The last seq that this node's answers rest on.
     pub(crate) fn replied(&self) -> u64 {
-        self.cell.seen().replied
+        self.cell.seen().replied.max(self.told)
     }
 
     /// Reads it after `seq`.
@@ -201,7 +203,7 @@ async fn move_stock(office: Office) {
 
 impl Ledger for RedisLedger {
     fn ask(&self, command: Command, waiting: Box<dyn Waiting>) -> Result<(), NotTaken> {
-        if self.shared.view.stopped() {
+        if self.shared.view.stopped() || self.shared.acks.failed() {
             return Err(NotTaken::Stopped);
         }
         if self.shared.queued.now() >= QUEUE {
@@ -291,7 +293,17 @@ impl Ledger for RedisLedger {
     }
 
     fn fault(&self) -> Option<String> {
+        if self.shared.acks.failed() {
+            return Some(
+                "what is told can't be written down (acks/): mend the disk, restart".to_owned(),
+            );
+        }
         self.shared.view.stopped().then(|| "the server is shutting down".to_owned())
+    }
+
+    fn shut(&self) -> Vec<String> {
+        let shut = self.states().into_iter().filter(|state| !state.open);
+        shut.map(|state| format!("log {} is shut in epoch {}", state.log, state.epoch)).collect()
     }
 
     fn close(&self) {
@@ -331,7 +343,12 @@ impl RedisLedger {
         let campaigns = self.shared.campaigns();
         let cells = campaigns.iter().flat_map(|(_, places)| places.all());
         let topology = &self.shared.topology;
-        cells.map(|cell| Log { topology: Arc::clone(topology), cell: Arc::clone(cell) }).collect()
+        let log = |cell: &Arc<Cell>| Log {
+            topology: Arc::clone(topology),
+            cell: Arc::clone(cell),
+            told: self.shared.acks.told(cell.place.log()),
+        };
+        cells.map(log).collect()
     }
 
     fn cell(&self, campaign: CampaignNo, person: PersonId) -> Option<Arc<Cell>> {

@@ -6,9 +6,7 @@
 //! - Everything else is decided by the machine, and made by a script that first compares what it saw.
 //! - What an event changes is said once, in [`effects`]: a log that is restored gives the same bytes.
 //!
-//! # Not here
-//!
-//! Connections, retries, and when something counts as durable.
+//! What is told is durable: how that is made so stands in [`link`] and [`writer`].
 
 mod acks;
 mod connection;

@@ -38,7 +38,10 @@ pub enum OpenError {
     #[error(transparent)]
     Acks(#[from] acks::Error),
     /// The campaign was opened before, otherwise.
-    #[error("campaign {0} was opened in Redis with other pools, budgets, kinds or shards")]
+    #[error(
+        "campaign {0} was opened with other pools, budgets, kinds or shards: take the plan and the number of shards \
+         that it was opened with"
+    )]
     Terms(String),
     /// A place does not open.
     #[error("campaign {name} does not open in Redis: {why}")]
@@ -57,17 +60,22 @@ pub struct Known {
     pub logs: BTreeMap<u32, u64>,
     /// Campaigns by name.
     pub campaigns: BTreeMap<String, CampaignNo>,
+    /// How many shards the campaign of a log was opened with.
+    pub shards: BTreeMap<u32, u8>,
 }
 
 impl Known {
     /// What `store` knows.
     pub async fn of(store: &Store) -> Result<Known, store::Error> {
-        let logs = store.logs().await?.into_iter().filter(|(_, seq)| *seq > 0);
-        let campaigns = store.campaigns().await?.into_iter().map(|(no, name)| (name, no));
-        Ok(Known {
-            logs: logs.map(|(log, seq)| (log.0, seq)).collect(),
-            campaigns: campaigns.collect(),
-        })
+        let mut known = Known::default();
+        for (log, seq) in store.logs().await?.into_iter().filter(|(_, seq)| *seq > 0) {
+            known.logs.insert(log.0, seq);
+            let shards = store.shards(log).await?;
+            known.shards.extend(shards.values().map(|shard| (log.0, shard.of)));
+        }
+        let campaigns = store.campaigns().await?.into_iter();
+        known.campaigns = campaigns.map(|(no, name)| (name, no)).collect();
+        Ok(known)
     }
 }
 
@@ -177,7 +185,9 @@ impl Opening {
                 }
                 // Redis lost it. It is put back from the store, not begun anew.
                 LookReply::Absent { .. } if self.known.logs.contains_key(&place.log()) => {
-                    return Ok(());
+                    let of = self.known.shards.get(&place.log());
+                    let other = of.is_some_and(|of| *of != shard.of);
+                    return if other { Err(Why::Terms) } else { Ok(()) };
                 }
                 LookReply::Absent { .. } => {
                     match link.run(&[Item::script(begin.clone())]).await.pop() {

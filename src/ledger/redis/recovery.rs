@@ -94,7 +94,15 @@ impl Custodian {
     }
 
     async fn tidy(&self) -> Result<(), store::Error> {
-        self.store.seen(&self.node).await?;
+        if !self.store.seen(&self.node).await? {
+            // Nobody waits for what this node tells any more, so it tells nothing.
+            for cell in self.cells() {
+                cell.seen().closed = u64::MAX;
+            }
+            tracing::error!(
+                "this node was given up: nothing is issued here until it is started again"
+            );
+        }
         let stored = self.store.logs().await?.into_iter().map(|(log, seq)| (log.0, seq));
         self.shared.acks.forget(stored.collect());
         Ok(())

@@ -7,7 +7,7 @@ use super::scripts::{LookReply, look};
 use super::topology::Topology;
 use crate::drain::{Source, SourceError};
 use crate::ledger::journal::Entry;
-use redis::{Client, Cmd, Connection, ConnectionLike, Value};
+use redis::{Client, Cmd, Connection, ConnectionLike, ErrorKind, ServerErrorKind, Value};
 use std::{sync::Arc, time::Duration};
 
 /// How long a server may take to answer.
@@ -20,6 +20,8 @@ const KEPT: u64 = 10_000;
 enum Fault {
     #[error("the log can't be reached: {0}")]
     Redis(String),
+    #[error("the server does not know the script")]
+    Script,
     #[error("the log is fenced, or its epoch is closed")]
     Shut,
 }
@@ -48,8 +50,12 @@ impl Stream {
 
     fn ask(&mut self, command: &Cmd) -> Result<Value, Fault> {
         let asked = self.connect().and_then(|connection| {
-            let answer = connection.req_command(command);
-            answer.map_err(|error| Fault::Redis(error.to_string()))
+            // What the server refuses comes as an answer: a master that is none any more says `MOVED`.
+            let answer = connection.req_command(command).and_then(Value::extract_error);
+            answer.map_err(|error| match error.kind() {
+                ErrorKind::Server(ServerErrorKind::NoScript) => Fault::Script,
+                _ => Fault::Redis(error.to_string()),
+            })
         });
         asked.inspect_err(|_| self.connection = None)
     }
@@ -73,9 +79,7 @@ impl Stream {
     fn believed(&mut self) -> Result<(), Fault> {
         let call = look(self.cell.place);
         let answer = match self.ask(&call.cmd()) {
-            Err(Fault::Redis(why)) if why.contains("NOSCRIPT") || why.contains("no script") => {
-                self.ask(&call.eval_cmd())?
-            }
+            Err(Fault::Script) => self.ask(&call.eval_cmd())?,
             answer => answer?,
         };
         let looked = LookReply::read(answer).map_err(|error| Fault::Redis(error.to_string()))?;

@@ -107,6 +107,11 @@ pub trait Ledger: Send + Sync {
     /// Why nothing is written any more, if so.
     fn fault(&self) -> Option<String>;
 
+    /// The logs that decide nothing just now, in words.
+    fn shut(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Answers what waits and ends. Whoever asks later is told [`NotTaken::Stopped`].
     fn close(&self);
 }
