@@ -112,6 +112,11 @@ impl Seen {
         self.replied = self.replied.max(seq);
     }
 
+    /// Whether this node granted at `seq`, wrote that down, and has not read it.
+    pub(super) fn is_own(&self, seq: u64) -> bool {
+        self.granted.iter().any(|(at, ..)| *at == seq)
+    }
+
     /// The log was read on: what stands in it counts once.
     pub(super) fn read_on(&mut self) {
         let seq = self.standing.seq;

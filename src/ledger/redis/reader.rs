@@ -3,6 +3,8 @@
 //! A look writes, so that what is read with it is known to be durable; it tells whether the place decides, and
 //! what time it is there.
 
+use super::acks::Ack;
+use super::entry::Logged;
 use super::keys::{Key, Place};
 use super::link::{Item, Link, Told};
 use super::place::Cell;
@@ -13,6 +15,7 @@ use super::{effects, entry};
 use crate::domain::{At, CouponId, Fen, KindNo, PersonId, PoolNo, RoundNo, Window};
 use crate::funds::{Account, Balances, Funds};
 use crate::ledger::event::{What, codec};
+use crate::ledger::journal::Entry;
 use crate::ledger::machine::{Held, Level, RoundSummary};
 use redis::{Value, cmd};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -115,6 +118,7 @@ impl Reader {
             if entries.is_empty() {
                 return self.load().await;
             }
+            self.witness(&entries, seq).await?;
             for logged in entries.into_iter().filter(|it| it.entry.seq <= seq) {
                 let entry = logged.entry;
                 let events = codec::decode(&entry.body).ok_or_else(|| {
@@ -132,6 +136,24 @@ impl Reader {
             self.shared.publish(place.campaign);
         }
         Ok(())
+    }
+
+    /// Writes down what was read: holders are told of it, perhaps after the node that granted it is gone.
+    async fn witness(&self, entries: &[Logged], durable: u64) -> Result<(), Fault> {
+        let acks: Vec<Ack> = {
+            let seen = self.cell.seen();
+            let (log, epoch) = (self.cell.place.log(), seen.epoch);
+            let read = entries.iter().map(|it| &it.entry).filter(|it| it.seq <= durable);
+            let others = read.filter(|it| !seen.is_own(it.seq));
+            let ack = |it: &Entry| Some((it.at, it.body.clone()));
+            others.map(|it| Ack { log, epoch, seq: it.seq, entry: ack(it) }).collect()
+        };
+        if acks.is_empty() || self.shared.acks.write(acks).await {
+            return Ok(());
+        }
+        Err(Fault::Unavailable(
+            "what was read can't be written down, or its epoch is closed".to_owned(),
+        ))
     }
 
     /// Reads how the place stands from its keys: at a start, and when the log was trimmed beyond what was read.

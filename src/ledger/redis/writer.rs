@@ -4,8 +4,8 @@
 //!
 //! - A claim is asked again, with the same words, until what became of it is known: the ledger
 //!   remembers grants, so asking again changes nothing. Only after [`PATIENCE`] is it told as unknown.
-//! - Nobody is told anything before it is durable (see [`Link`]), written down by this node, and of an
-//!   epoch that this node has not closed.
+//! - Nobody is told anything before it is durable (see [`Link`]), written down by this node (by its reader, if
+//!   another node granted it), and of an epoch that this node has not closed.
 
 use super::acks::Ack;
 use super::link::{Item, Link, Told};
@@ -251,7 +251,7 @@ impl Writer {
         for (args, outcome) in
             decided.iter().flat_map(|group| group.args.iter().zip(&group.outcomes))
         {
-            if let Ok(Answer::Granted(held) | Answer::AlreadyHeld(held)) = outcome.told {
+            if let Ok(Answer::Granted(held)) = outcome.told {
                 self.shared.view.hold(args.grant.campaign, args.grant.person, held);
             }
         }
@@ -271,8 +271,20 @@ impl Writer {
         }
     }
 
+    /// Whether this node has written down what somebody holds: only then may it tell them, since whoever granted it
+    /// may have gone before they could.
+    fn is_witnessed(&self, grant: &Grant) -> bool {
+        let Grant { campaign, person, round, kind, .. } = *grant;
+        self.shared.view.held(campaign, person, round, kind).is_some()
+    }
+
     fn tell_one(&mut self, asked: Asked, outcome: Decided) {
         let outcome = match outcome.told {
+            Ok(Answer::AlreadyHeld(_)) if !self.is_witnessed(&asked.grant) => {
+                self.cell.kick.notify_one();
+                self.waiting.push(asked);
+                return;
+            }
             Ok(answer) => Outcome::Yes(answer),
             Err(No::Refused(refusal @ (Refusal::SoldOut | Refusal::RoundUnknown))) => {
                 let Grant { round, kind, .. } = asked.grant;
