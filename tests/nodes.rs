@@ -32,7 +32,7 @@ mod harness;
 
 use faults::{
     disk::LoopDisk,
-    network::{Partition, alone},
+    network::{Partition, alone, nft, set},
     proxy::{Proxy, Way},
 };
 use harness::{
@@ -52,6 +52,7 @@ use redis::cmd;
 use rustix::process::Signal;
 use std::{
     env,
+    net::IpAddr,
     ops::Range,
     sync::Arc,
     thread,
@@ -100,6 +101,14 @@ fn cycles(
 
 fn while_broken(rng: &mut StdRng, ms: Range<u64>) {
     thread::sleep(Duration::from_millis(rng.random_range(ms)));
+}
+
+/// From now on what processes of `user` send reaches neither `addresses` nor `port` of any; until the partition ends.
+fn deafen(user: u32, addresses: &[IpAddr], port: u16) {
+    nft(&["add chain inet quan output { type filter hook output priority 0; }"]);
+    for to in [format!("ip daddr {}", set(addresses)), format!("tcp dport {port}")] {
+        nft(&[&format!("add rule inet quan output meta skuid {user} {to} drop")]);
+    }
 }
 
 #[test]
@@ -179,9 +188,9 @@ fn partitions(name: &str, with: bool) {
             let ip = |node: usize| cluster.nodes()[node].address().ip();
             let others: Vec<_> = (0..9).filter(|node| *node != master).map(ip).collect();
             let began = Instant::now();
-            let mut apart = Partition::between(&[ip(master)], &others);
+            let apart = Partition::between(&[ip(master)], &others);
             if with {
-                apart = apart.with_user(APART, &others, site.postgres.port());
+                deafen(APART, &others, site.postgres.port());
             }
             let cluster = site.redis.cluster();
             wait_until("a replica takes over", || {

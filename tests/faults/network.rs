@@ -69,16 +69,6 @@ impl Partition {
         }
         Partition
     }
-
-    /// From now on what processes of `user` send reaches neither `addresses` nor `port` of any.
-    pub(crate) fn with_user(self, user: u32, addresses: &[IpAddr], port: u16) -> Partition {
-        let addresses = set(addresses);
-        nft(&["add chain inet quan output { type filter hook output priority 0; }"]);
-        for to in [format!("ip daddr {addresses}"), format!("tcp dport {port}")] {
-            nft(&[&format!("add rule inet quan output meta skuid {user} {to} drop")]);
-        }
-        self
-    }
 }
 
 impl Drop for Partition {
@@ -87,11 +77,13 @@ impl Drop for Partition {
     }
 }
 
-fn set(addresses: &[IpAddr]) -> String {
+/// Addresses as nft takes them.
+pub(crate) fn set(addresses: &[IpAddr]) -> String {
     let texts: Vec<_> = addresses.iter().map(IpAddr::to_string).collect();
     format!("{{ {} }}", texts.join(", "))
 }
 
-fn nft(words: &[&str]) {
+/// Tells nft.
+pub(crate) fn nft(words: &[&str]) {
     run(Command::new("nft").args(words)).expect("a network of ours");
 }
