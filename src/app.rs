@@ -237,7 +237,8 @@ impl App {
             campaign.gate.interlock.set(Reason::Unreachable, verdict != Verdict::Open);
             campaign.gate.interlock.set(Reason::People, verdict == Verdict::People);
             let view = self.ledger.view().campaign(campaign.no);
-            self.orders.stopped(&campaign.plan.id, view.is_some_and(|it| it.tripped), wall());
+            let stopped = verdict == Verdict::People || view.is_some_and(|it| it.tripped);
+            self.orders.stopped(&campaign.plan.id, stopped, wall());
         }
     }
 }

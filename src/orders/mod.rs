@@ -167,7 +167,7 @@ impl Staff {
             if !(-AHEAD_MS..=FRESH_MS).contains(&age) {
                 return Err(Refused::Stale(by));
             }
-            persons.insert(by);
+            persons.insert(key.to_bytes());
         }
         let (needed, signed) = (what.persons(), persons.len());
         if signed < needed { Err(Refused::Persons { needed, signed }) } else { Ok(what) }
@@ -237,6 +237,8 @@ impl Orders {
             return Err(Refused::Used(order.by.clone()).into());
         }
         let mut file = OpenOptions::new().create(true).append(true).open(&self.file)?;
+        // Whatever stands at the end, torn by a crash, is no part of this.
+        writeln!(file)?;
         for order in orders {
             let line = serde_json::to_string(order).map_err(io::Error::other)?;
             writeln!(file, "{line}")?;
@@ -316,8 +318,8 @@ mod tests {
         let again = orders.take(&both, NOW).unwrap_err();
         assert!(matches!(again, NotTaken::Refused(Refused::Used(_))), "{again}");
         let written = std::fs::read_to_string(&file).unwrap();
-        let read: Vec<Order> =
-            written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines = written.lines().filter(|line| !line.is_empty());
+        let read: Vec<Order> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(read, both);
         let after_a_restart = Orders::of(staff(), file).unwrap();
         assert!(after_a_restart.take(&both, NOW).is_err(), "nor after a restart");

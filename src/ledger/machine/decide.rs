@@ -89,13 +89,13 @@ impl Campaign {
 
     fn arm(&self, armed: &Armed, now: At) -> Result<Vec<What>, No> {
         if let Some(before) = self.rounds.get(&armed.round).and_then(|round| round.armed.as_ref()) {
-            let same = before.window == armed.window
+            let alike = before.window == armed.window
                 && before
                     .stock
                     .iter()
                     .map(|stock| stock.quantity)
                     .eq(armed.quantities.iter().copied());
-            return if same {
+            return if alike {
                 Ok(vec![])
             } else {
                 Err(No::Conflict("the round is armed with other stock"))

@@ -19,7 +19,7 @@
 //! ```
 
 use crate::domain::At;
-use crate::ledger::journal::{self, Entry, Folder, Journal, Options, Reader};
+use crate::ledger::journal::{self, Disk, Entry, Folder, Journal, Options, Reader};
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -196,6 +196,7 @@ impl Drop for Acks {
 
 /// The folder and the generation that is written.
 struct Book {
+    _lock: std::fs::File,
     folder: PathBuf,
     generation: u64,
     journal: Journal<Folder>,
@@ -210,10 +211,14 @@ struct Book {
 
 impl Book {
     fn open(folder: &Path, now: At) -> Result<Book, Error> {
-        Folder::open(folder).map_err(|source| fault(folder, source))?;
+        let disk = Folder::open(folder).map_err(|source| fault(folder, source))?;
+        // Two processes that tell people as one node would each close epochs for the other.
+        let lock = disk.lock().map_err(|source| fault(folder, source))?;
+        let lock = lock.ok_or(journal::Error::Locked)?;
         let generation = generations(folder)?.last().map_or(1, |last| last + 1);
         let journal = begin(folder, generation, now)?;
         Ok(Book {
+            _lock: lock,
             folder: folder.to_owned(),
             generation,
             journal,

@@ -17,6 +17,7 @@ use crate::funds::{Account, Posting};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::event::{Armed, Bound, Event, Load, Passed, Transfer, What, codec};
 use crate::ledger::machine::{Answer, Command, Level, Machine, No, RoundSummary};
+use futures_util::future::join_all;
 use redis::{Value, cmd};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -242,22 +243,33 @@ impl Office {
     }
 
     async fn interlock(&self, no: CampaignNo, command: &Command) -> Result<Answer, Fault> {
-        for cell in &self.places(no)?.shards {
-            let start = Instant::now();
-            loop {
-                self.fresh(cell, start).await?;
-                let before = cell.seen().standing.clone();
-                let events = self.decided(no, &before, command)?;
-                let was = if before.tripped { "1" } else { "0" };
-                let same =
-                    Compare { key: Key::Meta, field: b"tripped".to_vec(), was: Some(was.into()) };
-                if events.is_empty() || self.make(cell, &events, &[same]).await? {
-                    break;
-                }
-                self.patience(start).await?;
-            }
-        }
+        let places = self.places(no)?;
+        // All at once: that one shard can't be reached keeps none of the others from stopping.
+        let shards = places.shards.iter().map(|cell| self.interlock_in(cell, no, command));
+        let done = join_all(shards).await;
+        done.into_iter().collect::<Result<Vec<()>, Fault>>()?;
         Ok(Answer::Done)
+    }
+
+    async fn interlock_in(
+        &self,
+        cell: &Arc<Cell>,
+        no: CampaignNo,
+        command: &Command,
+    ) -> Result<(), Fault> {
+        let start = Instant::now();
+        loop {
+            self.fresh(cell, start).await?;
+            let before = cell.seen().standing.clone();
+            let events = self.decided(no, &before, command)?;
+            let was = if before.tripped { "1" } else { "0" };
+            let same =
+                Compare { key: Key::Meta, field: b"tripped".to_vec(), was: Some(was.into()) };
+            if events.is_empty() || self.make(cell, &events, &[same]).await? {
+                return Ok(());
+            }
+            self.patience(start).await?;
+        }
     }
 
     /// What the machine decides on `command`, which names campaign 0, as the shard stands.

@@ -184,7 +184,10 @@ impl Opening {
                     }
                 }
                 // Redis lost it. It is put back from the store, not begun anew.
-                LookReply::Absent { .. } if self.known.logs.contains_key(&place.log()) => {
+                LookReply::Absent { .. }
+                    if self.known.logs.contains_key(&place.log())
+                        || self.acks.told(place.log()) > 0 =>
+                {
                     let of = self.known.shards.get(&place.log());
                     let other = of.is_some_and(|of| *of != shard.of);
                     return if other { Err(Why::Terms) } else { Ok(()) };

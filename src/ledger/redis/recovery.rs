@@ -244,7 +244,8 @@ impl Custodian {
         let place = cell.place;
         let mut link = self.link(place);
         let (last_at, end) = match self.looked(&mut link).await? {
-            LookReply::Seen { open: true, epoch: there, .. } if there > epoch => {
+            // Somebody opened a later one. If it is under another master by now, that is a recovery of its own.
+            LookReply::Seen { epoch: there, .. } if there > epoch => {
                 self.store.finish_recovery(log, epoch).await?;
                 return Ok(());
             }
@@ -260,9 +261,11 @@ impl Custodian {
         let last = told.max(cursor.seq).max(evidence.keys().next_back().copied().unwrap_or(0));
         let missing = Missing { after: (end, last_at), last, evidence };
         let restored = self.restore(&mut link, cell, epoch, &missing).await?;
+        // Before anybody decides in the next epoch: a crash in between is a recovery of the next one, while this one,
+        // gone on with later, would know nothing of what was told in the next.
+        self.store.finish_recovery(log, epoch).await?;
         self.reopen(&mut link, place, epoch).await?;
         self.store.release(cursor).await?;
-        self.store.finish_recovery(log, epoch).await?;
         cell.kick.notify_one();
         tracing::warn!(
             ?place,

@@ -144,11 +144,12 @@ impl Shared {
 /// are known to hold it.
 fn summary(places: &Places) -> (u64, Summary) {
     let mut sum = Summary { tripped: false, funds: Funds::default(), rounds: Vec::new() };
-    let (mut seqs, mut caught_up) = (0_u64, true);
+    let (mut epochs, mut seqs, mut caught_up) = (0_u64, 0_u64, true);
     let mut granted: BTreeMap<(RoundNo, KindNo), u32> = BTreeMap::new();
     for cell in &places.shards {
         let seen = cell.seen();
         let standing = &seen.standing;
+        epochs = epochs.saturating_add(seen.epoch);
         seqs = seqs.saturating_add(standing.seq.max(seen.replied));
         caught_up &= seen.caught_up();
         sum.tripped |= standing.tripped;
@@ -178,5 +179,27 @@ fn summary(places: &Places) -> (u64, Summary) {
             .all(|cell| cell.seen().standing.rounds.get(&round.round).is_none_or(|it| it.expired));
         round.expired = others;
     }
-    (seqs.saturating_mul(2).saturating_add(u64::from(caught_up)), sum)
+    (version(epochs, seqs, caught_up), sum)
+}
+
+/// A number that grows with what is known: within 40 bits (see [`MOST_SEQ`](crate::inventory::MOST_SEQ)) epochs before
+/// seqs, since a log that lost its tail goes on from an earlier seq in a later epoch.
+fn version(epochs: u64, seqs: u64, caught_up: bool) -> u64 {
+    const SEQS: u32 = 30;
+    let seqs = seqs.saturating_mul(2).saturating_add(u64::from(caught_up));
+    epochs.min((1 << 10) - 1) << SEQS | seqs.min((1 << SEQS) - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+    use crate::inventory::MOST_SEQ;
+
+    #[test]
+    fn i9_a_shield_follows_a_log_that_goes_on_from_an_earlier_seq() {
+        assert!(version(1, 5, false) < version(1, 5, true));
+        assert!(version(1, 5, true) < version(1, 6, false));
+        assert!(version(1, 1_000, true) < version(2, 900, false), "the tail was lost");
+        assert!(version(u64::MAX, u64::MAX, true) <= MOST_SEQ);
+    }
 }

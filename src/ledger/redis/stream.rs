@@ -31,6 +31,8 @@ pub(crate) struct Stream {
     topology: Arc<Topology>,
     cell: Arc<Cell>,
     connection: Option<Connection>,
+    /// The server that a server which was asked says to ask instead.
+    moved: Option<String>,
     next: u64,
     end: u64,
     trimmed: u64,
@@ -42,6 +44,7 @@ impl Stream {
             topology,
             cell,
             connection: None,
+            moved: None,
             next: seq.saturating_add(1),
             end: seq,
             trimmed: 0,
@@ -49,22 +52,33 @@ impl Stream {
     }
 
     fn ask(&mut self, command: &Cmd) -> Result<Value, Fault> {
+        let mut moved = None;
         let asked = self.connect().and_then(|connection| {
             // What the server refuses comes as an answer: a master that is none any more says `MOVED`.
             let answer = connection.req_command(command).and_then(Value::extract_error);
-            answer.map_err(|error| match error.kind() {
-                ErrorKind::Server(ServerErrorKind::NoScript) => Fault::Script,
-                _ => Fault::Redis(error.to_string()),
-            })
+            answer
+                .inspect_err(|error| {
+                    moved = error.redirect_node().map(|(server, _)| server.to_owned());
+                })
+                .map_err(|error| match error.kind() {
+                    ErrorKind::Server(ServerErrorKind::NoScript) => Fault::Script,
+                    _ => Fault::Redis(error.to_string()),
+                })
         });
-        asked.inspect_err(|_| self.connection = None)
+        asked.inspect_err(|_| {
+            self.connection = None;
+            self.moved = moved;
+        })
     }
 
     fn connect(&mut self) -> Result<&mut Connection, Fault> {
         if self.connection.is_none() {
             let fault = |error: redis::RedisError| Fault::Redis(error.to_string());
-            let owner = self.topology.owner(self.cell.place.slot());
-            let (_, url) = owner.ok_or_else(|| Fault::Redis("nobody owns its slot".to_owned()))?;
+            let url = match self.moved.take() {
+                Some(server) => Some(self.topology.url(&server)),
+                None => self.topology.owner(self.cell.place.slot()).map(|(_, url)| url),
+            };
+            let url = url.ok_or_else(|| Fault::Redis("nobody owns its slot".to_owned()))?;
             let client = Client::open(url).map_err(fault)?;
             let connection = client.get_connection_with_timeout(PATIENCE).map_err(fault)?;
             connection.set_read_timeout(Some(PATIENCE)).map_err(fault)?;

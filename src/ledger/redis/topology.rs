@@ -126,6 +126,11 @@ impl Topology {
         self.clustered
     }
 
+    /// The URL of a server, which holds a secret.
+    pub(super) fn url(&self, server: &str) -> String {
+        self.url.of(server)
+    }
+
     /// All servers that were ever heard of.
     pub(super) fn servers(&self) -> Vec<String> {
         self.known.lock().servers.iter().cloned().collect()
