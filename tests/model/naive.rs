@@ -197,9 +197,11 @@ impl Campaign {
     }
 
     fn arm(&mut self, armed: &Armed, now: i64) -> Told {
-        let twice = self.armed.iter().any(|it| it.round == armed.round);
+        if let Some(before) = self.armed.iter().find(|it| it.round == armed.round) {
+            return no(if before == armed { "done" } else { "conflict" });
+        }
         let (from, until) = (armed.window.from.0, armed.window.until.0);
-        if twice || armed.quantities.len() != self.kinds.len() || from >= until || now >= until {
+        if armed.quantities.len() != self.kinds.len() || from >= until || now >= until {
             return no("conflict");
         }
         for pool in 0..self.pools.len() {
