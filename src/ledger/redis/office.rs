@@ -102,7 +102,13 @@ impl Office {
                     let event = Event { campaign: no, what: What::Bound(bound.clone()) };
                     if self.written(cell, epoch, seq, new.then_some((at, &[event]))).await {
                         match told? {
-                            Answer::Bound(until) => break until,
+                            Answer::Bound(until) => {
+                                if !new {
+                                    // Whoever wrote it may be gone: this node's acks must have it too.
+                                    self.read_up_to(cell, seq, start).await?;
+                                }
+                                break until;
+                            }
                             other => return Ok(other),
                         }
                     }
@@ -120,8 +126,10 @@ impl Office {
         let events = [Event { campaign: no, what: What::Passed(passed) }];
         let absent =
             Compare { key: Key::Passes(bound.round), field: bound.pass.0.to_vec(), was: None };
-        // If the field is there, the same pass came here before.
-        self.make(&shard, &events, &[absent]).await?;
+        if !self.make(&shard, &events, &[absent]).await? {
+            // The same pass came here before; whoever wrote that may be gone, so this node's acks must have it too.
+            self.fresh(&shard, Instant::now()).await?;
+        }
         Ok(Answer::Bound(until))
     }
 
