@@ -369,6 +369,8 @@ fn elsewhere(
 ) -> Result<Opening> {
     let config::Ledger { url, shards, replicas } = ledger.clone();
     let options = redis::Options { url, shards, replicas, acks: data.acks() };
+    // The store may be in it, and what this node tells is.
+    Folder::open(data.path()).with_context(|| format!("data folder {}", data.path().display()))?;
     waiting()?.block_on(async {
         let known = async {
             let store = Store::open(store).await?;

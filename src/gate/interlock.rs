@@ -34,7 +34,7 @@ impl Reason {
             Reason::Clock => "clock",
             Reason::Disk => "disk",
             Reason::Unreachable => "unreachable",
-            Reason::People => "two persons must resume here",
+            Reason::People => "people",
         }
     }
 }
