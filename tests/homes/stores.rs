@@ -73,7 +73,7 @@ pub(crate) struct Stored {
     coupons: Vec<(Vec<u8>, i64, i64)>,
     /// Available, reserved, frozen of the pool, over all its logs.
     money: [i64; 3],
-    quarantined: usize,
+    quarantined: Vec<String>,
 }
 
 impl Stored {
@@ -97,14 +97,15 @@ impl Stored {
                 *sum += fen;
             }
         }
-        let quarantined = store.query("SELECT seq FROM quarantine", &[]).await.unwrap().len();
+        let quarantined = store.quarantined().await.unwrap();
+        let quarantined = quarantined.iter().map(|it| format!("{it:?}")).collect();
         Stored { fold, coupons, money, quarantined }
     }
 
     #[track_caller]
     pub(crate) fn is_a_fold(&self) {
         assert!(self.fold.clean && self.fold.rows > 0, "{:?}", self.fold);
-        assert_eq!(self.quarantined, 0, "contradictions");
+        assert!(self.quarantined.is_empty(), "contradictions: {:?}", self.quarantined);
     }
 
     #[track_caller]
