@@ -207,13 +207,13 @@ impl Config {
             ("public.request_ms", public.request_ms, 10, 600_000),
             ("public.body_bytes", number(public.body_bytes), 1_024, 1 << 20),
             ("public.grace_ms", public.grace_ms, 0, 600_000),
-            // 0 makes a segment of each batch, which tests are after.
             (
                 "ledger.shards",
                 self.ledger.as_ref().map_or(1, |ledger| u64::from(ledger.shards)),
                 1,
                 128,
             ),
+            // 0 makes a segment of each batch, which tests are after.
             ("data.segment_mib", number(data.segment_mib), 0, 4_096),
         ] {
             if !(least..=most).contains(&value) {

@@ -8,6 +8,7 @@ mod state;
 pub use place::{InCampaign, InRound};
 pub use state::{Remaining, State, state};
 
+use crate::domain::refusal::BUSY_MS;
 use crate::domain::{At, CampaignNo, KindNo, Refusal, RoundNo, calendar::Round};
 use crate::gate::{Gate, Reason};
 use crate::inventory::{Shortage, Stock};
@@ -21,8 +22,6 @@ use std::sync::{Arc, OnceLock};
 pub const OVERSHOOT: u32 = 64;
 /// The same where several nodes let takes through, each so many.
 pub const OVERSHOOT_EACH: u32 = 8;
-/// How long somebody waits who came while the rest was held by others.
-pub const BUSY_MS: u32 = 200;
 
 /// One campaign.
 #[derive(Debug)]

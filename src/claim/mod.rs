@@ -11,7 +11,8 @@
 pub mod handler;
 
 use crate::app::App;
-use crate::campaign::{BUSY_MS, Campaign, shortage};
+use crate::campaign::{Campaign, shortage};
+use crate::domain::refusal::BUSY_MS;
 use crate::domain::{Refusal, RoundNo, calendar::Round};
 use crate::gate::{Admitted, Claim};
 use crate::http::Problem;

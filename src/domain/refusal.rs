@@ -1,5 +1,8 @@
 //! Why a person is told no. A refusal is a normal answer of a healthy system: counted, never logged.
 
+/// How long somebody waits, in milliseconds, who came while the rest was held by others or on its way.
+pub const BUSY_MS: u32 = 200;
+
 /// Every named no. `Copy`, so making one costs nothing.
 ///
 /// The public contract (status and texts) of each is one row in `http/error.rs`.

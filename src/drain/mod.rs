@@ -214,6 +214,9 @@ impl<S: Source> Drain<S> {
 
     /// Keeps the one entry that was tried, if the error is about it; gives the error.
     async fn quarantined(&self, seq: u64, error: Error) -> Error {
+        if !places(&error) {
+            return error;
+        }
         let (table, why) = match &error {
             Error::Entry { why, .. } => ("events", why.to_string()),
             Error::Store { source: store::Error::Contradiction { table, why }, .. } => {

@@ -12,6 +12,7 @@ use super::link::{Item, Link, Told};
 use super::place::{Ask, Cell};
 use super::scripts::{self, ClaimArgs, ClaimReply, Outcome as Decided};
 use super::shared::Shared;
+use crate::domain::refusal::BUSY_MS;
 use crate::domain::{At, Refusal, RoundNo};
 use crate::funds::{Account, Posting};
 use crate::ledger::embedded::Outcome;
@@ -32,8 +33,6 @@ const CLAIMS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a claim waits for stock that another shard sends.
 const MOVING: Duration = Duration::from_secs(1);
-/// How long somebody waits who came while stock was on its way.
-const BUSY_MS: u32 = 200;
 /// How long it takes until what could not be decided is tried again.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
@@ -282,7 +281,8 @@ impl Writer {
         let outcome = match outcome.told {
             Ok(Answer::AlreadyHeld(_)) if !self.is_witnessed(&asked.grant) => {
                 self.cell.kick.notify_one();
-                self.waiting.push(asked);
+                // It is granted: if that can't be written down in time, it is unknown here, not refused.
+                self.again(vec![asked]);
                 return;
             }
             Ok(answer) => Outcome::Yes(answer),
