@@ -355,6 +355,24 @@ async fn i1_a_coupon_that_skips_an_ordinal_stops_the_drain_at_its_entry() {
 }
 
 #[tokio::test]
+async fn a_cursor_that_stands_elsewhere_is_no_entrys_fault() {
+    let scratch = Scratch::new("drain-cursor");
+    let disk = FakeDisk::default();
+    rush(&disk);
+    for place in places(&scratch, "store").await {
+        let store = Store::open(&place).await.unwrap();
+        let mut drain = follow(&store, &disk, 1).await;
+        drain.step().await.unwrap();
+        change(&store, "UPDATE cursor SET seq = 7").await;
+        let error = drain.step().await.unwrap_err();
+        let Error::Store { source, .. } = &error else { panic!("{error}") };
+        assert!(matches!(source, store::Error::Contradiction { table: "cursor", .. }), "{error}");
+        assert_eq!(drain.status().quarantined(), None);
+        assert_eq!(store.quarantined().await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
 async fn an_entry_in_another_format_is_named() {
     let scratch = Scratch::new("drain-foreign");
     let disk = FakeDisk::default();
