@@ -64,13 +64,9 @@ impl Batch {
     /// Campaigns, pools, kinds and rounds. What other logs say of a campaign they have to say alike.
     async fn terms(&mut self, rows: &Rows) -> Result<(), Error> {
         let log = self.log;
-        let agree = "ON CONFLICT (campaign) DO UPDATE SET name = excluded.name
-                     WHERE campaigns.name = excluded.name";
-        let head = "INSERT INTO campaigns (campaign, name)";
-        self.insert("campaigns", head, agree, &rows.campaigns, |(campaign, name)| {
-            vec![campaign.0.into(), name.as_str().into()]
-        })
-        .await?;
+        for (campaign, name) in &rows.campaigns {
+            self.campaign(*campaign, name).await?;
+        }
         let agree = "ON CONFLICT (campaign, kind) DO UPDATE SET name = excluded.name
                      WHERE kinds.name = excluded.name AND kinds.pool = excluded.pool
                          AND kinds.face_fen = excluded.face_fen";
@@ -105,6 +101,20 @@ impl Batch {
             .await?;
         }
         Ok(())
+    }
+
+    /// A campaign, which another log may be writing at this moment: no conflict is one before what
+    /// the other wrote is seen. PostgreSQL watches for both at once only the keys that a conflict
+    /// names, and of a name it would say that it is taken.
+    async fn campaign(&mut self, campaign: CampaignNo, name: &str) -> Result<(), Error> {
+        let values = [campaign.0.into(), name.into()];
+        let insert =
+            "INSERT INTO campaigns (campaign, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        let done = self.tx.execute(insert, &values).await;
+        done.map_err(|error| Error::in_table("campaigns", error))?;
+        let same = "UPDATE campaigns SET name = name WHERE campaign = $1 AND name = $2";
+        let why = || format!("campaign {} or the name {name:?} is otherwise there", campaign.0);
+        self.one("campaigns", same, &values, why).await
     }
 
     async fn stock(&mut self, rows: &Rows) -> Result<(), Error> {

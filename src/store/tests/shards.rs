@@ -168,6 +168,32 @@ async fn i8_logs_are_carried_in_any_order_and_batches_to_the_same_rows() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_that_begin_at_once_agree_on_their_campaign() {
+    let scratch = Scratch::new("shards-begin");
+    for place in places(&scratch, "store").await {
+        let mut stores = vec![];
+        for _ in 0..4 {
+            stores.push(Store::open(&place).await.unwrap());
+        }
+        for no in 100..300 {
+            let beginning = [0, 1, 2, 3].map(|shard| {
+                let What::Opened(mut it) = opened(shard % 2) else { unreachable!() };
+                it.name = format!("campaign {no}");
+                let (campaign, what) = (CampaignNo(no), What::Opened(it));
+                let body = codec::encode(&[Event { campaign, what }]).unwrap();
+                let entry = Entry { seq: 1, durable: 0, at: At(1), seal: false, body };
+                let store = stores[usize::from(shard)].clone();
+                let log = LogNo::of(campaign, shard);
+                tokio::spawn(async move { carry(&store, log, &[entry]).await })
+            });
+            for begun in beginning {
+                begun.await.unwrap().unwrap();
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_several_logs_decided_stands_in_the_tables() {
     let scratch = Scratch::new("shards-tables");
