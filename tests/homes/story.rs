@@ -159,6 +159,8 @@ pub(crate) fn step(home: &mut dyn Home, line: &str) -> Told {
 /// machine has.
 #[track_caller]
 pub(crate) fn check(home: &mut dyn Home, name: &str, steps: &str, often: bool) {
+    // What nodes warn of stands with a failure.
+    let _ = tracing_subscriber::fmt().with_test_writer().try_init();
     let mut machine = Machine::default();
     machine.execute(&opening("test", BUDGET), At(0)).unwrap();
     assert_eq!(word(home.open(At(0), BUDGET)), "done");
@@ -180,12 +182,12 @@ pub(crate) fn check(home: &mut dyn Home, name: &str, steps: &str, often: bool) {
             told = step(home, asked);
         }
         let short = |word: &str| word.split(' ').next().unwrap_or_default().to_owned();
-        let (told, want) = if home.sharded() {
+        let (is, want) = if home.sharded() {
             (short(&told.word), short(want))
         } else {
             (told.word, want.to_owned())
         };
-        assert_eq!(told, want, "{name}: {line}");
+        assert_eq!(is, want, "{name}: {line}, after {} ms", told.ms);
         if often {
             home.interrupt(read(asked).0);
         }
