@@ -17,7 +17,7 @@ const TICK: i64 = 10;
 /// Steps of a story.
 const STEPS: std::ops::Range<usize> = 1..120;
 
-/// Every word that an answer can be. From "not_enough" on, it takes many stories.
+/// Every word that an answer can be. From `not_enough` on, it takes many stories.
 pub(crate) const WORDS: [&str; 23] = [
     "opened",
     "done",
