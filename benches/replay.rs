@@ -6,7 +6,7 @@ use quan::{
         At, CampaignNo, Fen, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId,
         PoolNo, ProofId, RoundNo, Window,
     },
-    drain::{Drain, MOST, Source, SourceError, Step},
+    drain::{Drain, MOST_ENTRIES, Source, SourceError, Step},
     ledger::{
         event::{Armed, Bound, KindTerms, codec},
         journal::Entry,
@@ -146,7 +146,7 @@ fn store(c: &mut Criterion) {
             if passes { bound } else { granted }
         })
     };
-    let mut group = c.benchmark_group(format!("drain into SQLite, {MOST} entries a batch"));
+    let mut group = c.benchmark_group(format!("drain into SQLite, {MOST_ENTRIES} entries a batch"));
     group.sample_size(10);
     group.throughput(Throughput::Elements(2 * u64::from(GRANTS)));
     group.bench_function("events of grants", |b| {

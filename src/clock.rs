@@ -144,7 +144,7 @@ impl Guard {
 mod tests {
     use super::*;
 
-    const MOST: i64 = 500;
+    const MOST_MS: i64 = 500;
 
     fn healthy(step: &Step) -> bool {
         step.healthy
@@ -153,19 +153,22 @@ mod tests {
     #[test]
     fn r_risk_3_a_jump_beyond_the_bound_closes_and_one_undone_within_a_minute_reopens() {
         let mut guard = Guard::new(At(1_000));
-        assert!(healthy(&guard.step(At(1_100), 100, MOST)));
-        assert!(healthy(&guard.step(At(1_700), 200, MOST)), "500 ms is within the bound");
-        assert!(!healthy(&guard.step(At(2_301), 300, MOST)), "501 ms is not");
-        assert!(!healthy(&guard.step(At(62_400), 60_300, MOST)), "it stays away from where it was");
-        assert!(healthy(&guard.step(At(61_900), 60_300, MOST)));
+        assert!(healthy(&guard.step(At(1_100), 100, MOST_MS)));
+        assert!(healthy(&guard.step(At(1_700), 200, MOST_MS)), "500 ms is within the bound");
+        assert!(!healthy(&guard.step(At(2_301), 300, MOST_MS)), "501 ms is not");
+        assert!(
+            !healthy(&guard.step(At(62_400), 60_300, MOST_MS)),
+            "it stays away from where it was"
+        );
+        assert!(healthy(&guard.step(At(61_900), 60_300, MOST_MS)));
     }
 
     #[test]
     fn r_risk_3_a_clock_that_was_wrong_for_longer_needs_people() {
         let mut guard = Guard::new(At(0));
-        guard.step(At(-3_600_000), 100, MOST);
-        guard.step(At(-3_500_000), 60_101, MOST);
-        assert!(!healthy(&guard.step(At(70_000), 70_000, MOST)));
+        guard.step(At(-3_600_000), 100, MOST_MS);
+        guard.step(At(-3_500_000), 60_101, MOST_MS);
+        assert!(!healthy(&guard.step(At(70_000), 70_000, MOST_MS)));
     }
 
     #[test]
@@ -173,7 +176,7 @@ mod tests {
         let mut guard = Guard::new(At(0));
         for check in 1..=100 {
             // The wall runs 1 % fast: 10 s in all, never 500 ms between two checks.
-            let step = guard.step(At(check * 1_010), check * 1_000, MOST);
+            let step = guard.step(At(check * 1_010), check * 1_000, MOST_MS);
             assert_eq!(step, Step { healthy: true, follow_ms: 10, drift_ms: 10 });
         }
     }
@@ -181,7 +184,7 @@ mod tests {
     #[test]
     fn a_clock_started_elsewhere_runs_from_there() {
         let clock = Clock::start(Some(Start { shows: At(1_693_533_570_000), when: None }));
-        clock.check(MOST);
+        clock.check(MOST_MS);
         let passed = clock.now().ms_since(At(1_693_533_570_000));
         assert!((0..5_000).contains(&passed), "{passed}");
         assert!(clock.moved() && clock.healthy());

@@ -23,7 +23,7 @@ const OWN_FILES: usize = 192;
 const OPS_CONNECTIONS: usize = 64;
 
 /// Signals so soon after the first mean the same stop.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SAME_STOP: Duration = Duration::from_secs(2);
 
 /// How often the calendar is looked at.
 const CALENDAR_EVERY: Duration = Duration::from_millis(200);
@@ -200,7 +200,7 @@ async fn told_to_stop(signals: (Signal, Signal), end: Option<oneshot::Receiver<(
 
 /// Somebody has lost patience: a signal that comes well after the first.
 async fn told_again() -> Result<()> {
-    sleep(PATIENCE).await;
+    sleep(SAME_STOP).await;
     let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     told_to_stop(signals, None).await;
     Ok(())

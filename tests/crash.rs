@@ -10,8 +10,14 @@
 
 #[path = "common"]
 mod common {
+    pub(crate) mod book;
+    pub(crate) mod crowd;
     pub(crate) mod host;
+    pub(crate) mod link;
+    pub(crate) mod people;
     pub(crate) mod plan;
+    pub(crate) mod promises;
+    pub(crate) mod run;
     pub(crate) mod server;
 }
 #[path = "faults"]
@@ -22,19 +28,21 @@ mod faults {
 #[path = "crash/mod.rs"]
 mod harness;
 
+use common::{
+    book::Yes,
+    link::{Link, Lost},
+    people::{OPENING, Time},
+    run::{number, tell, wait_until},
+};
 use faults::disk::LoopDisk;
 use harness::{
-    crowd::yes,
     cycle::Rush,
     flips,
     journal::Grants,
-    link::{Link, Lost},
-    number,
     server::{Process, Server},
     shim::Shim,
     tally::Tally,
-    tell, wait_until,
-    world::{OPENING, Time, World, ready},
+    world::{World, ready},
 };
 use std::{
     env, fs,
@@ -73,7 +81,7 @@ fn cycles(what: &str, count: u64, mut cycle: impl FnMut(u64) -> Tally) {
     let mut seed = first;
     while all.crashes < count {
         let tally = cycle(seed);
-        assert!(tally.is_clean(), "seed {seed}: {tally}");
+        assert!(tally.promises.are_kept(), "seed {seed}: {tally}");
         all += tally;
         assert!(all.idle <= 5 + all.crashes / 4, "the crash comes too late too often: {all}");
         seed += 1;
@@ -139,7 +147,7 @@ fn hang_between_write_and_sync(
     let time = Time::from(OPENING);
     let server = Server::start_with(world, data, time.now(), &shim.env());
     shim.set("hang 1");
-    let (public, request) = (server.public, world.claim(0, world.people[0].wants[0], time.now()));
+    let (public, request) = (server.public, world.first_request(time));
     let ask = || {
         let request = request.clone();
         thread::spawn(move || Link::default().ask(public, &request))
@@ -159,9 +167,9 @@ fn hang_between_write_and_sync(
 
 /// Person 0's coupon, and whether it was granted before.
 fn coupon(world: &World, server: &Server, time: Time) -> (String, bool) {
-    let request = world.claim(0, world.people[0].wants[0], time.now());
+    let request = world.first_request(time);
     let answer = Link::default().ask(server.public, &request).expect("an answer");
-    let yes = yes(&answer, 0).unwrap_or_else(|| panic!("{answer:?}"));
+    let yes = Yes::of(&answer).unwrap_or_else(|| panic!("{answer:?}"));
     (yes.coupon, yes.replayed)
 }
 
@@ -172,7 +180,7 @@ fn written_and_not_synced_it_is_held_after_a_kill_and_then_through_a_power_cut()
     let data = disk.data();
     world.before_opening(&data);
     disk.sync();
-    let claim = (0, world.people[0].wants[0]);
+    let claim = world.first_claim();
     let time = hang_between_write_and_sync(world, &data, Process::kill);
     let written = Grants::read(world, &data);
     assert_eq!(written.get(claim).map(|grant| grant.proven), Some(false), "written, not synced");
@@ -196,7 +204,7 @@ fn written_and_not_synced_it_is_gone_after_a_power_cut_and_nobody_was_told() {
     disk.sync();
     let time = hang_between_write_and_sync(world, &disk.data(), cut(&disk));
     let grants = Grants::read(world, &disk.data());
-    assert!(grants.get((0, world.people[0].wants[0])).is_none(), "{grants:?}");
+    assert!(grants.get(world.first_claim()).is_none(), "{grants:?}");
     let server = Server::start(world, &disk.data(), time.now());
     let (_, replayed) = coupon(world, &server, time);
     assert!(!replayed);
@@ -225,7 +233,7 @@ fn fails(fault: &str, said: &str, seed: u64) {
     let log = rush.server.process.said();
     let line = log.lines().find(|line| line.contains("the journal has failed"));
     assert!(line.is_some_and(|line| line.contains("ERROR") && line.contains(said)), "{log}");
-    let request = world.claim(0, world.people[0].wants[0], rush.time.now());
+    let request = world.first_request(rush.time);
     let answer = Link::default().ask(rush.server.public, &request).expect("an answer");
     // Who holds a coupon is still told so: it was durable before the disk failed.
     let holds = answer.status == 200 && answer.body["replayed"] == true;
@@ -243,7 +251,7 @@ fn fails(fault: &str, said: &str, seed: u64) {
     let refused = crashed.told.refused.clone();
     let tally = crashed.recover(crash);
     tell(format_args!("{fault}: told meanwhile {refused:?}\n{tally}"));
-    assert!(tally.is_clean(), "{tally}");
+    assert!(tally.promises.are_kept(), "{tally}");
 }
 
 #[test]
@@ -270,7 +278,7 @@ fn a_server_whose_disk_failed_stops_when_told_and_its_next_start_knows_the_outco
     let time = Time::from(OPENING);
     let server = Server::start_with(world, &data, time.now(), &shim.env());
     shim.set("eio 1");
-    let request = world.claim(0, world.people[0].wants[0], time.now());
+    let request = world.first_request(time);
     let ask = || Link::default().ask(server.public, &request).expect("an answer");
     let codes = [ask(), ask()].map(|answer| answer.code().to_owned());
     assert_eq!(codes.first().map(String::as_str), Some("outcome_unknown"));
@@ -308,7 +316,7 @@ fn a_full_disk_stops_no_claim_within_a_segment_and_refuses_the_next_start() {
     fs::remove_file(ballast.expect("it was filled")).expect("a file of ours");
     let tally = crashed.recover(Process::kill);
     tell(format_args!("a full disk: {tally}"));
-    assert!(tally.is_clean(), "{tally}");
+    assert!(tally.promises.are_kept(), "{tally}");
 }
 
 #[test]

@@ -5,6 +5,11 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test that is out of bounds fails, as it should")]
 
+#[path = "common"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod common {
+    pub(crate) mod run;
+}
 #[path = "faults"]
 mod harness {
     pub(crate) mod counter;
@@ -14,6 +19,7 @@ mod harness {
     pub(crate) mod tool;
 }
 
+use common::run::{tell, wait_until};
 use harness::{
     counter::{Counter, KEY},
     disk::{LoopDisk, fresh_folder},
@@ -36,30 +42,16 @@ use tempfile::tempdir;
 /// Power cuts after which a server that does not sync must have lost something.
 const MOST_TRIES: u32 = 20;
 
-/// Tells people what they must see; the test harness would hide what `println!` says.
-fn tell(what: &str) {
-    let _ = writeln!(io::stderr(), "{what}");
-}
-
 fn disk() -> Option<LoopDisk> {
     static FOLDER: LazyLock<PathBuf> =
         LazyLock::new(|| fresh_folder(Path::new(env!("CARGO_TARGET_TMPDIR")), "faults"));
     match LoopDisk::make(&FOLDER, 64) {
         Ok(disk) => Some(disk),
         Err(why) if env::var_os("QUAN_POWER_CUTS").is_none() => {
-            tell(&format!("POWER CUT OF REDIS NOT TESTED, no disk can be mounted here: {why}"));
+            tell(format_args!("POWER CUT OF REDIS NOT TESTED, no disk can be mounted here: {why}"));
             None
         }
         Err(why) => panic!("no power can be cut: {why}"),
-    }
-}
-
-#[track_caller]
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(30), "waited in vain: {what}");
-        thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -98,7 +90,7 @@ fn without_a_sync_for_each_a_power_cut_takes_what_was_acknowledged() {
         let (told, kept) = power_cut(&disk, &mut redis, 200 + 70 * u64::from(tries));
         assert!(kept <= told + 1, "{kept} were kept of {told}");
         if kept < told {
-            tell(&format!("everysec, cut {tries}: {} of {told} lost", told - kept));
+            tell(format_args!("everysec, cut {tries}: {} of {told} lost", told - kept));
             return;
         }
     }
@@ -114,7 +106,7 @@ fn with_a_sync_for_each_a_power_cut_takes_nothing() {
         let (told, kept) = power_cut(&disk, &mut redis, 37 * cut % 300);
         assert!(kept == told || kept == told + 1, "cut {cut}: {kept} kept, {told} told");
     }
-    tell(&format!("always, {cuts} power cuts: {} counted, none lost", counted(&redis)));
+    tell(format_args!("always, {cuts} power cuts: {} counted, none lost", counted(&redis)));
 }
 
 #[test]
@@ -159,14 +151,14 @@ fn a_master_kept_apart_loses_what_it_acknowledged_and_nothing_that_a_replica_has
     let name = "a_master_kept_apart_loses_what_it_acknowledged_and_nothing_that_a_replica_has";
     let test = || {
         let (told, kept) = partition(0);
-        tell(&format!("a partition, without WAIT: {} of {told} lost", told - kept));
+        tell(format_args!("a partition, without WAIT: {} of {told} lost", told - kept));
         assert!(kept < told, "{kept} kept, {told} told: the partition is none");
         let (told, kept) = partition(1);
-        tell(&format!("a partition, with WAIT: {told} told, {kept} kept"));
+        tell(format_args!("a partition, with WAIT: {told} told, {kept} kept"));
         assert!(kept >= told, "{kept} kept, {told} told");
     };
     if let Err(why) = alone(name, test) {
-        tell(&format!("PARTITION NOT TESTED, there is no network of our own here: {why}"));
+        tell(format_args!("PARTITION NOT TESTED, there is no network of our own here: {why}"));
     }
 }
 

@@ -8,16 +8,17 @@
 #![expect(clippy::indexing_slicing, reason = "a test that is out of bounds fails, as it should")]
 
 #[path = "common"]
-#[expect(dead_code, reason = "other tests ask the ops port too")]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod common {
+    pub(crate) mod book;
+    pub(crate) mod crowd;
     pub(crate) mod host;
-    pub(crate) mod plan;
-    pub(crate) mod server;
-}
-#[path = "crash"]
-#[expect(dead_code, reason = "other tests ask for pages too")]
-mod http {
     pub(crate) mod link;
+    pub(crate) mod people;
+    pub(crate) mod plan;
+    pub(crate) mod promises;
+    pub(crate) mod run;
+    pub(crate) mod server;
 }
 #[path = "faults"]
 #[expect(dead_code, reason = "other tests use the rest")]
@@ -30,6 +31,10 @@ mod faults {
 #[path = "nodes/mod.rs"]
 mod harness;
 
+use common::{
+    crowd::Crowd,
+    run::{number, tell, wait_until},
+};
 use faults::{
     disk::LoopDisk,
     network::{Partition, alone, nft, set},
@@ -37,13 +42,9 @@ use faults::{
 };
 use harness::{
     control::sold_on_both_sides,
-    crowd::Crowd,
     judge::{Fault, judge},
-    number,
-    people::UNITS,
-    site::{APART, Layout, Site, home, refused},
+    site::{APART, Layout, Site, UNITS, home, refused},
     tally::Tally,
-    tell, wait_until,
 };
 use parking_lot::{ReentrantMutex, ReentrantMutexGuard};
 use quan::rush::servers::{RedisServer, Settings};

@@ -34,7 +34,7 @@ use metrics::Histogram;
 use std::{fmt, io, sync::Arc, time::Instant};
 
 /// Entries a batch has at most.
-pub const MOST: usize = 5_000;
+pub const MOST_ENTRIES: usize = 5_000;
 
 /// What a step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl<S: Source> Drain<S> {
     /// After an error, and if dropped half way, the next step does the same again.
     pub async fn step(&mut self) -> Result<Step, Error> {
         if self.batch.is_empty() {
-            self.batch = self.source.next(MOST).map_err(Error::Source)?;
+            self.batch = self.source.next(MOST_ENTRIES).map_err(Error::Source)?;
             self.tried = self.batch.len();
         }
         self.status.waiting(self.source.end(), self.batch.first().map(|entry| entry.at));

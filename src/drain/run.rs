@@ -1,4 +1,4 @@
-use super::{Drain, Error, MOST, Source, Step};
+use super::{Drain, Error, MOST_ENTRIES, Source, Step};
 use std::{future::Future, pin::pin, time::Duration};
 use tokio::time::sleep;
 
@@ -27,7 +27,7 @@ impl<S: Source> Drain<S> {
                 GATHER
             } else {
                 match self.step().await {
-                    Ok(Step::Moved(MOST)) => {
+                    Ok(Step::Moved(MOST_ENTRIES)) => {
                         self.status.went_well();
                         Duration::ZERO
                     }

@@ -121,7 +121,7 @@ async fn to_the_end(drain: &mut Follower) {
 /// A store of the whole journal, drained in one go.
 async fn reference(scratch: &Scratch, disk: &FakeDisk) -> Store {
     let store = Store::open(&Place::File(scratch.file("reference.sqlite"))).await.unwrap();
-    to_the_end(&mut follow(&store, disk, MOST).await).await;
+    to_the_end(&mut follow(&store, disk, MOST_ENTRIES).await).await;
     store
 }
 
@@ -145,7 +145,7 @@ async fn what_was_decided_stands_in_the_tables() {
     let end = end(&disk);
     for place in places(&scratch, "store").await {
         let store = Store::open(&place).await.unwrap();
-        let mut drain = follow(&store, &disk, MOST).await;
+        let mut drain = follow(&store, &disk, MOST_ENTRIES).await;
         let status = drain.status();
         assert_eq!(drain.step().await.unwrap(), Step::Moved(usize::try_from(end).unwrap()));
         assert_eq!(drain.step().await.unwrap(), Step::Empty);

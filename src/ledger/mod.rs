@@ -8,6 +8,8 @@ pub mod embedded;
 pub mod event;
 pub mod journal;
 pub mod machine;
+#[cfg(test)]
+pub(crate) mod made;
 pub mod redis;
 pub mod service;
 pub mod snapshot;

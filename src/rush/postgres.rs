@@ -16,7 +16,7 @@ use std::{
 };
 
 /// How long it may take until it serves.
-const PATIENCE: Duration = Duration::from_mins(1);
+const STARTS_WITHIN: Duration = Duration::from_mins(1);
 /// Where Debian has the programs, which are not on the path.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
@@ -155,7 +155,7 @@ impl Postgres {
         while self.pid() == before
             || !fs::read_to_string(&file).is_ok_and(|text| text.contains("\nready"))
         {
-            if failed() || start.elapsed() > PATIENCE {
+            if failed() || start.elapsed() > STARTS_WITHIN {
                 return false;
             }
             sleep(Duration::from_millis(20));

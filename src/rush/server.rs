@@ -18,7 +18,7 @@ use tokio::{
 };
 
 /// How long a server may take until it serves, and until it has stopped.
-const PATIENCE: Duration = Duration::from_mins(2);
+const STARTS_OR_STOPS_WITHIN: Duration = Duration::from_mins(2);
 
 /// How it is started.
 pub(super) struct Start<'a> {
@@ -72,7 +72,7 @@ impl Server {
         let pid = child.id().context("the server has no process id")?;
         let out = child.stdout.take().context("the server has no output")?;
         let mut line = String::new();
-        timeout(PATIENCE, BufReader::new(out).read_line(&mut line)).await??;
+        timeout(STARTS_OR_STOPS_WITHIN, BufReader::new(out).read_line(&mut line)).await??;
         let log = || fs::read_to_string(start.log).unwrap_or_default();
         ensure!(!line.is_empty(), "the server did not start: {}", log().trim_end());
         let Served { public } = serde_json::from_str(&line)?;
@@ -98,9 +98,9 @@ impl Server {
     /// Lets it finish what it has in hand.
     pub(super) async fn stop(mut self) -> Result<()> {
         drop(self.child.stdin.take());
-        let Ok(status) = timeout(PATIENCE, self.child.wait()).await else {
+        let Ok(status) = timeout(STARTS_OR_STOPS_WITHIN, self.child.wait()).await else {
             self.child.kill().await?;
-            bail!("the server did not stop within {} s", PATIENCE.as_secs());
+            bail!("the server did not stop within {} s", STARTS_OR_STOPS_WITHIN.as_secs());
         };
         ensure!(status?.success(), "the server failed while stopping");
         Ok(())

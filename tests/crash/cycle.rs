@@ -1,20 +1,24 @@
 //! A rush with a crash in the middle, and what came of it.
 
 use super::{
-    book::{Book, Claim},
-    crowd::{Crowd, yes},
     journal::Grants,
-    link::Link,
     server::{Process, Server},
     tally::Tally,
-    wait_until,
-    world::{OPENING, Time, World},
+    world::World,
+};
+use crate::common::{
+    book::{Book, Yes},
+    crowd::{Addresses, Crowd},
+    link::Link,
+    people::{Claim, OPENING, Time},
+    run::wait_until,
 };
 use quan::{audit::audit_folder, data::DataFolder, store};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -30,6 +34,7 @@ pub(crate) struct Crashed {
     data: PathBuf,
     pub(crate) time: Time,
     crowd: Crowd,
+    addresses: Addresses,
     rng: StdRng,
     pub(crate) told: Book,
     /// What the journal held after the crash, before anybody opened it.
@@ -42,6 +47,7 @@ pub(crate) struct Rush {
     data: PathBuf,
     pub(crate) time: Time,
     pub(crate) crowd: Crowd,
+    addresses: Addresses,
     pub(crate) server: Server,
     rng: StdRng,
 }
@@ -70,21 +76,23 @@ impl Rush {
         let mut rng = StdRng::seed_from_u64(seed);
         let server = Server::start_with(world, data, time.now(), env);
         first();
-        let crowd = Crowd::gather(world, time, rng.random());
-        crowd.go_to(server.public);
+        let addresses: Addresses = Arc::default();
+        addresses.lock().push(Some(server.public));
+        let people = Arc::clone(&world.people);
+        let crowd = Crowd::gather(people, time, Arc::clone(&addresses), rng.random());
         let yeses = rng.random_range(0..LATEST);
         wait_until("people get coupons", || crowd.yeses() >= yeses);
         thread::sleep(Duration::from_micros(rng.random_range(0..3_000)));
-        Rush { world, data: data.to_owned(), time, crowd, server, rng }
+        Rush { world, data: data.to_owned(), time, crowd, addresses, server, rng }
     }
 
     /// Ends the server by `crash`, which leaves the data folder at rest.
     pub(crate) fn crash(self, crash: impl FnOnce(Process)) -> Crashed {
-        let Rush { world, data, time, crowd, server, rng } = self;
+        let Rush { world, data, time, crowd, addresses, server, rng } = self;
         crash(server.process);
         let told = crowd.crash();
         let grants = Grants::read(world, &data);
-        Crashed { world, data, time, crowd, rng, told, grants }
+        Crashed { world, data, time, crowd, addresses, rng, told, grants }
     }
 }
 
@@ -103,18 +111,19 @@ impl Crashed {
         }
         let mut tally = Tally { disturbed: usize::from(disturbed), ..Tally::default() };
         let server = Server::start(self.world, &self.data, self.time.now());
-        self.crowd.go_to(server.public);
+        self.addresses.lock().fill(Some(server.public));
         tally.asked_again = self.ask_again(&server);
         let book = self.crowd.finish();
         server.stop();
         let end = Grants::read(self.world, &self.data);
-        audited(self.world, &self.data, &book);
+        audited(&self.data, &book, &book.record(&self.world.people, self.time));
         assert_eq!(book.strange, [""; 0], "every answer is in the contract");
-        let in_flight: Vec<Claim> =
-            self.told.lost.iter().filter(|claim| book.yes.contains_key(*claim)).copied().collect();
+        let told_later =
+            |claim: &&Claim| book.yes.contains_key(*claim) && !self.told.yes.contains_key(*claim);
+        let in_flight: Vec<&Claim> = self.told.unknown.iter().filter(told_later).collect();
         let mut there = 0;
         for claim in &in_flight {
-            let grant = self.grants.get(*claim);
+            let grant = self.grants.get(**claim);
             there += usize::from(grant.is_some());
             let count = match grant {
                 None => &mut tally.not_written,
@@ -132,12 +141,7 @@ impl Crashed {
         }
         tally.told_before = self.told.yes.len();
         tally.told = book.yes.len();
-        tally.lost = end.lost(&book).len();
-        tally.twice = end.twice();
-        for (granted, quantity) in end.stock() {
-            tally.above_stock += granted.saturating_sub(quantity);
-            tally.undersold += quantity.saturating_sub(granted);
-        }
+        tally.promises = end.promises(&book);
         tally
     }
 
@@ -153,28 +157,27 @@ impl Crashed {
     fn ask_again(&self, server: &Server) -> usize {
         let mut link = Link::default();
         let some = self.told.yes.iter().take(ASKED_AGAIN);
-        for ((who, kind), before) in some.clone() {
-            let now = self.time.now();
-            let answer = link.ask(server.public, &self.world.claim(*who, *kind, now));
+        for (claim, before) in some.clone() {
+            let answer = link.ask(server.public, &self.world.people.claim(*claim, self.time));
             let answer = answer.expect("an answer");
-            let again = yes(&answer, now.0).unwrap_or_else(|| panic!("{before:?}: {answer:?}"));
+            let again = Yes::of(&answer).unwrap_or_else(|| panic!("{before:?}: {answer:?}"));
             assert_eq!((again.replayed, &again.coupon), (true, &before.coupon));
         }
         some.count()
     }
 }
 
-/// Every promise looked at again, the store's too; `book` is what clients were told.
-pub(crate) fn audited(world: &World, data: &Path, book: &Book) {
-    let record = data.with_extension("record");
-    std::fs::write(&record, book.record(world)).expect("room for a record");
-    let mut audit = audit_folder(data, Some(&record)).expect("a journal to audit");
+/// Every promise looked at again, the store's too; `book` is what clients were told, and `record` is of it.
+fn audited(data: &Path, book: &Book, record: &str) {
+    let file = data.with_extension("record");
+    std::fs::write(&file, record).expect("room for a record");
+    let mut audit = audit_folder(data, Some(&file)).expect("a journal to audit");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let stored = runtime.expect("a runtime").block_on(store::check(&DataFolder::at(data)));
     audit.add(stored.expect("a store to compare").expect("there is a store"));
     let rows = |name: &str| audit.checks.iter().find(|it| it.name == name).map_or(0, |it| it.rows);
     assert!(audit.clean, "{audit}");
     assert_eq!(rows("I3"), book.yes.len() as u64, "{audit}");
-    let answers = (book.sold_out.len() + book.unanswered.len()) as u64;
+    let answers = (book.sold_out.len() + book.undecided.len()) as u64;
     assert_eq!(rows("I9"), answers, "{audit}");
 }

@@ -1,9 +1,7 @@
 //! The grants in a journal at rest, read from the entries alone.
 
-use super::{
-    book::{Book, Claim},
-    world::{KINDS, World},
-};
+use super::world::{ROUND, World};
+use crate::common::{book::Book, people::Claim, promises::Promises};
 use quan::{
     data::DataFolder,
     domain::KindNo,
@@ -12,10 +10,7 @@ use quan::{
         journal::{Folder, Reader},
     },
 };
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 /// A grant as the journal has it.
 #[derive(Clone, Debug)]
@@ -36,8 +31,7 @@ pub(crate) struct Grants {
 impl Grants {
     /// Reads the journal of `data`, which no server has open.
     pub(crate) fn read(world: &World, data: &Path) -> Grants {
-        let who: HashMap<[u8; 16], usize> =
-            world.people.iter().enumerate().map(|(who, person)| (person.nonce, who)).collect();
+        let who = world.people.whose();
         let disk = Folder::open(&DataFolder::at(data).journal()).expect("a journal");
         let mut reader = Reader::all(&disk).expect("a readable folder");
         let (mut found, mut damage) = (Vec::new(), None);
@@ -75,17 +69,14 @@ impl Grants {
         lost.map(|(claim, _)| *claim).collect()
     }
 
-    /// Claims granted more than once.
-    pub(crate) fn twice(&self) -> usize {
-        self.all.values().filter(|grants| grants.len() > 1).count()
-    }
-
-    /// Granted and quantity of every kind.
-    pub(crate) fn stock(&self) -> [(usize, usize); 6] {
-        let of = |no: usize| {
-            let here = self.all.iter().filter(|((_, kind), _)| usize::from(*kind) == no);
-            (here.map(|(_, grants)| grants.len()).sum(), KINDS[no].1 as usize)
-        };
-        std::array::from_fn(of)
+    /// What these grants make of what was told.
+    pub(crate) fn promises(&self, told: &Book) -> Promises {
+        let twice = self.all.values().filter(|grants| grants.len() > 1).count();
+        let mut promises = Promises { lost: self.lost(told).len(), twice, ..Promises::default() };
+        for (kind, quantity) in (0..).zip(ROUND.coupons) {
+            let granted = self.all.iter().filter(|((_, of), _)| *of == kind);
+            promises.granted(granted.map(|(_, grants)| grants.len()).sum(), quantity);
+        }
+        promises
     }
 }

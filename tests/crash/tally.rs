@@ -1,11 +1,12 @@
 //! What many crashes came to.
 
+use crate::common::promises::Promises;
 use std::{fmt, ops::AddAssign};
 
 /// What became of the claims that were on their way at crashes, and of all promises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// Crashes with a grant in flight: unanswered then, and a yes in the end.
+    /// Crashes with a grant in flight: its outcome was unknown then, and a yes in the end.
     pub(crate) crashes: usize,
     /// Crashes that don't count.
     pub(crate) idle: usize,
@@ -24,19 +25,8 @@ pub(crate) struct Tally {
     pub(crate) told: usize,
     /// Yeses of before a crash asked for again.
     pub(crate) asked_again: usize,
-    /// Yeses that the journal did not hold at the end; right after a crash one is a failure at once.
-    pub(crate) lost: usize,
-    pub(crate) twice: usize,
-    pub(crate) above_stock: usize,
-    /// Coupons that nobody got, though more people asked than there were.
-    pub(crate) undersold: usize,
-}
-
-impl Tally {
-    /// Whether every promise was kept.
-    pub(crate) fn is_clean(&self) -> bool {
-        (self.lost, self.twice, self.above_stock, self.undersold) == (0, 0, 0, 0)
-    }
+    /// As the journal was at the end; a yes that is lost right after a crash is a failure at once.
+    pub(crate) promises: Promises,
 }
 
 impl AddAssign for Tally {
@@ -53,10 +43,7 @@ impl AddAssign for Tally {
         self.told_before += other.told_before;
         self.told += other.told;
         self.asked_again += other.asked_again;
-        self.lost += other.lost;
-        self.twice += other.twice;
-        self.above_stock += other.above_stock;
-        self.undersold += other.undersold;
+        self.promises += other.promises;
     }
 }
 
@@ -69,7 +56,7 @@ impl fmt::Display for Tally {
              grants in flight: {} not written, {} written and perhaps synced, {} synced and not answered\n  \
              crashes whose grants in flight were in the journal: all {all}, some {some}, none {none}\n  \
              yeses: {} before a crash, {} in all, {} asked for again\n  \
-             lost {}, twice {}, above stock {}, undersold {}",
+             {}",
             self.crashes,
             self.idle,
             self.disturbed,
@@ -79,10 +66,7 @@ impl fmt::Display for Tally {
             self.told_before,
             self.told,
             self.asked_again,
-            self.lost,
-            self.twice,
-            self.above_stock,
-            self.undersold,
+            self.promises,
         )
     }
 }

@@ -1,70 +1,28 @@
 //! What all runs share: a small round, keys, people, and a data folder in which they have passes.
 
-use super::{
-    link::{Link, get, post},
-    number,
-    server::Server,
-};
+use super::server::Server;
 use crate::common::{
-    host::{Application, CLAIMS, Host, PASSES},
+    link::{Link, get},
+    people::{Claim, OPENING, People, Round, Time},
     plan::Shipped,
+    run::{copy_folder, number},
     server::write_keys,
 };
 use crate::faults::disk;
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use quan::domain::At;
-use rand::{RngExt, SeedableRng, rngs::StdRng};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
     fs,
-    net::SocketAddr,
     path::{Path, PathBuf},
-    sync::LazyLock,
-    thread,
-    time::Instant,
+    sync::{Arc, LazyLock},
 };
 
-pub(crate) const PEOPLE: usize = 2_000;
-/// Kinds and the coupons of a round: a quarter of what is shipped.
-pub(crate) const KINDS: [(&str, u32); 6] = [
-    ("retail-10", 1_000),
-    ("retail-40", 750),
-    ("appliance-80", 150),
-    ("appliance-300", 40),
-    ("catering-20", 250),
-    ("catering-50", 120),
-];
-/// 2023-09-01T10:00:00+08:00, when round 1 opens.
-pub(crate) const OPENING: At = At(1_693_533_600_000);
-
-/// Somebody with a pass.
-pub(crate) struct Person {
-    pub(crate) device: String,
-    pub(crate) pass: String,
-    pub(crate) nonce: [u8; 16],
-    /// Two places in [`KINDS`].
-    pub(crate) wants: [u8; 2],
-}
+/// A quarter of the coupons that are shipped.
+pub(crate) const ROUND: Round = Round { people: 2_000, coupons: [1_000, 750, 150, 40, 250, 120] };
 
 /// What all runs share.
 pub(crate) struct World {
     folder: PathBuf,
-    host: Host,
-    pub(crate) people: Vec<Person>,
-}
-
-/// The campaign's time as everybody outside the server knows it: never behind the server's.
-#[derive(Clone, Copy)]
-pub(crate) struct Time(At, Instant);
-
-impl Time {
-    pub(crate) fn from(at: At) -> Time {
-        Time(at, Instant::now())
-    }
-
-    pub(crate) fn now(self) -> At {
-        self.0.plus_ms(i64::try_from(self.1.elapsed().as_millis()).expect("a short test"))
-    }
+    pub(crate) people: Arc<People>,
 }
 
 impl World {
@@ -92,116 +50,37 @@ impl World {
         copy_folder(&self.folder.join("base"), data);
     }
 
-    /// The claim of a person for one of the kinds.
-    pub(crate) fn claim(&self, who: usize, kind: u8, now: At) -> String {
-        let Person { device, pass, .. } = &self.people[who];
-        let (kind, fix) = (KINDS[usize::from(kind)].0, self.host.fix(device, now.0));
-        let body = json!({ "kind": kind, "pass": pass, "device": device, "fix": fix });
-        post(CLAIMS, None, &body)
+    /// Person 0's claim for the first kind they want.
+    pub(crate) fn first_claim(&self) -> Claim {
+        (0, self.people.all[0].wants[0])
+    }
+
+    /// The request for it.
+    pub(crate) fn first_request(&self, time: Time) -> String {
+        self.people.claim(self.first_claim(), time)
     }
 
     fn make() -> World {
         let folder = disk::fresh_folder(Path::new(env!("CARGO_TARGET_TMPDIR")), "crash");
         write_config(&folder.join("config"));
-        write_keys(&folder.join("keys"));
-        let host = Host::with_keys(&folder.join("keys"));
-        let mut world = World { folder, host, people: Vec::new() };
+        let keys = folder.join("keys");
+        write_keys(&keys);
+        let mut world = World { people: Arc::new(People::nobody(&keys)), folder };
         let time = Time::from(OPENING.plus_ms(-120_000));
         let base = world.folder.join("base");
         let server = Server::start(&world, &base, time.now());
-        world.people = world.with_passes(server.public, time);
+        world.people = Arc::new(People::with_passes(&keys, &ROUND, &[server.public], time));
         server.stop();
-        world.wants_more_than_there_is();
         world
-    }
-
-    fn with_passes(&self, server: SocketAddr, time: Time) -> Vec<Person> {
-        let all: Vec<usize> = (0..PEOPLE).collect();
-        thread::scope(|scope| {
-            let queues = all.chunks(PEOPLE / 16);
-            let threads: Vec<_> = queues
-                .map(|queue| {
-                    scope.spawn(move || {
-                        let mut link = Link::default();
-                        let one = |&who| self.person(who, server, time, &mut link);
-                        queue.iter().map(one).collect::<Vec<Person>>()
-                    })
-                })
-                .collect();
-            threads.into_iter().flat_map(|thread| thread.join().expect("all get a pass")).collect()
-        })
-    }
-
-    fn person(&self, who: usize, server: SocketAddr, time: Time, link: &mut Link) -> Person {
-        let wants = wants(who);
-        let kinds = wants.map(|kind| KINDS[usize::from(kind)].0);
-        let Application { identity, device, body } =
-            self.host.application(who, &kinds, time.now().0);
-        let request = post(PASSES, Some(&identity), &body);
-        let answer = link.ask(server, &request).expect("an answer");
-        assert_eq!(answer.status, 201, "{answer:?}");
-        let pass = answer.text("/pass").to_owned();
-        Person { device, nonce: nonce(&pass), pass, wants }
-    }
-
-    /// Otherwise "nothing undersold" would say nothing.
-    fn wants_more_than_there_is(&self) {
-        for (kind, (name, quantity)) in (0..).zip(KINDS) {
-            let wanted = self.people.iter().filter(|it| it.wants.contains(&kind)).count();
-            assert!(wanted > quantity as usize, "{name}: {wanted} of {quantity}");
-        }
-    }
-}
-
-/// Two kinds, each as likely as its quantity says.
-fn wants(who: usize) -> [u8; 2] {
-    let mut rng = StdRng::seed_from_u64(who as u64);
-    let total: u32 = KINDS.iter().map(|(_, quantity)| quantity).sum();
-    let mut pick = || {
-        let mut ticket = rng.random_range(0..total);
-        let place = KINDS.iter().position(|(_, quantity)| {
-            let hit = ticket < *quantity;
-            ticket = ticket.saturating_sub(*quantity);
-            hit
-        });
-        u8::try_from(place.expect("within the total")).expect("six kinds")
-    };
-    let first = pick();
-    loop {
-        let second = pick();
-        if second != first {
-            return [first, second];
-        }
     }
 }
 
 /// What is shipped, with a smaller round, small segments, and one address for everybody.
 fn write_config(folder: &Path) {
     fs::create_dir_all(folder).expect("a folder of ours");
-    let plan = Shipped::plan().set("units_per_round", &KINDS.map(|(_, quantity)| quantity));
-    let plan = plan.set("address_per_s", &[1_000_000]).set("address_burst", &[1_000_000]);
-    plan.write(&folder.join("xiangning-2023.toml"));
+    ROUND.plan().write(&folder.join("xiangning-2023.toml"));
     let segment_mib = number("QUAN_CRASH_SEGMENT_MIB", 1);
     Shipped::read("quan.toml").set("segment_mib", &[segment_mib]).write(&folder.join("quan.toml"));
-}
-
-/// The nonce in a pass.
-fn nonce(pass: &str) -> [u8; 16] {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(pass).expect("a pass");
-    bytes[17..33].try_into().expect("16 bytes")
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder of ours");
-    for item in fs::read_dir(from).expect("a folder") {
-        let item = item.expect("a readable folder");
-        let to = to.join(item.file_name());
-        if item.file_type().expect("a known type").is_dir() {
-            copy_folder(&item.path(), &to);
-        } else {
-            fs::copy(item.path(), to).expect("room for a copy");
-        }
-    }
 }
 
 /// What the ops port says of readiness.

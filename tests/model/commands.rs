@@ -6,7 +6,7 @@ use quan::domain::{
     ProofId, RoundNo, Window,
 };
 use quan::ledger::event::{Armed, Bound, KindTerms};
-use quan::ledger::machine::{Command, Grant};
+use quan::ledger::machine::{Answer, Command, Grant, No};
 
 /// The highest round of a story.
 pub(crate) const ROUNDS: u8 = 9;
@@ -16,6 +16,47 @@ const TICK: i64 = 10;
 
 /// Steps of a story.
 const STEPS: std::ops::Range<usize> = 1..120;
+
+/// Every word that an answer can be. From `not_enough` on, it takes many stories.
+pub(crate) const WORDS: [&str; 23] = [
+    "opened",
+    "done",
+    "bound",
+    "granted",
+    "held",
+    "conflict",
+    "campaign_unknown",
+    "round_unknown",
+    "kind_unknown",
+    "risk_control_degraded",
+    "not_open",
+    "closed",
+    "pass_invalid",
+    "proof_spent",
+    "proof_expired",
+    "not_enough",
+    "pass_expired",
+    "kind_not_in_pass",
+    "sold_out",
+    "account_in_use",
+    "phone_in_use",
+    "card_in_use",
+    "device_in_use",
+];
+
+/// An answer in one word.
+pub(crate) fn word(told: &Result<Answer, No>) -> &'static str {
+    match told {
+        Ok(Answer::Done) => "done",
+        Ok(Answer::Opened(_)) => "opened",
+        Ok(Answer::Bound(_)) => "bound",
+        Ok(Answer::Granted(_)) => "granted",
+        Ok(Answer::AlreadyHeld(_)) => "held",
+        Err(No::Refused(refusal)) => refusal.code(),
+        Err(No::Funds(_)) => "not_enough",
+        Err(No::Conflict(_)) => "conflict",
+    }
+}
 
 /// A story. Most begin with a campaign and an armed round, so that more than refusals come of them.
 pub(crate) fn story() -> impl Strategy<Value = Vec<(Command, i64)>> {

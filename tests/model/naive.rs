@@ -4,33 +4,6 @@
 use quan::ledger::event::{Armed, Bound};
 use quan::ledger::machine::{Command, Grant};
 
-/// Every first word that an answer can begin with.
-pub(crate) const WORDS: [&str; 23] = [
-    "done",
-    "opened",
-    "bound",
-    "granted",
-    "held",
-    "conflict",
-    "not",
-    "campaign_unknown",
-    "round_unknown",
-    "kind_unknown",
-    "risk_control_degraded",
-    "not_open",
-    "closed",
-    "pass_invalid",
-    "pass_expired",
-    "kind_not_in_pass",
-    "sold_out",
-    "proof_spent",
-    "proof_expired",
-    "account_in_use",
-    "phone_in_use",
-    "card_in_use",
-    "device_in_use",
-];
-
 /// Everything that happened, as it was asked for.
 #[derive(Default)]
 pub(crate) struct Naive {
@@ -209,7 +182,7 @@ impl Campaign {
                 self.kinds.iter().zip(&armed.quantities).filter(|(it, _)| it.pool == pool);
             let needed: i128 = of_pool.map(|(it, units)| it.face * i128::from(*units)).sum();
             if needed > self.money(pool)[1] {
-                return no("not enough");
+                return no("not_enough");
             }
         }
         self.armed.push(armed.clone());

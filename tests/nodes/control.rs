@@ -1,8 +1,7 @@
 //! What a partition does to those who do without: a bare client sells one unit after the other with the product's
 //! own fence, or without it, and never waits for a replica.
 
-use super::wait_until;
-use crate::faults::network::Partition;
+use crate::{common::run::wait_until, faults::network::Partition};
 use quan::rush::servers::RedisCluster;
 use redis::{Connection, RedisResult, Value, cmd};
 use std::{

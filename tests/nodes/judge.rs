@@ -1,13 +1,15 @@
 //! What the store and Redis have afterwards, beside what people were told.
 
 use super::{
-    book::{Book, Yes},
-    people::{Claim, KINDS},
-    site::Site,
+    site::{ROUND, Site},
     tally::Tally,
-    tell, wait_until,
 };
-use crate::http::link::Link;
+use crate::common::{
+    book::{Book, Yes},
+    link::Link,
+    people::Claim,
+    run::{tell, wait_until},
+};
 use quan::store::{self, Store, Value};
 use redis::cmd;
 use std::{
@@ -89,17 +91,15 @@ fn against(book: &Book, rows: &BTreeMap<Claim, Vec<Row>>, fault: Fault) -> Tally
         rows.get(claim).is_some_and(|rows| rows.iter().any(|row| row.coupon == yes.coupon))
     };
     let lost = book.yes.iter().filter(|(claim, yes)| !has(claim, yes));
-    tally.lost = lost.inspect(|lost| tell(format_args!("  lost: {lost:?}"))).count();
+    tally.promises.lost = lost.inspect(|lost| tell(format_args!("  lost: {lost:?}"))).count();
     // A person with two coupons of a kind; a coupon of two persons.
-    tally.twice = rows.values().filter(|rows| rows.len() > 1).count();
+    tally.promises.twice = rows.values().filter(|rows| rows.len() > 1).count();
     let mut holders: HashMap<&str, usize> = HashMap::new();
     book.yes.values().for_each(|yes| *holders.entry(&yes.coupon).or_default() += 1);
-    tally.twice += holders.values().filter(|count| **count > 1).count();
-    for (kind, (_, quantity)) in (0..).zip(KINDS) {
-        let granted = rows.iter().filter(|((_, of), _)| *of == kind).map(|(_, rows)| rows.len());
-        let granted = u32::try_from(granted.sum::<usize>()).expect("a small round");
-        tally.above_stock += granted.saturating_sub(quantity);
-        tally.undersold += quantity.saturating_sub(granted);
+    tally.promises.twice += holders.values().filter(|count| **count > 1).count();
+    for (kind, quantity) in (0..).zip(ROUND.coupons) {
+        let granted = rows.iter().filter(|((_, of), _)| *of == kind);
+        tally.promises.granted(granted.map(|(_, rows)| rows.len()).sum(), quantity);
     }
     let mut fresh: BTreeMap<u32, Vec<Instant>> = BTreeMap::new();
     for (claim, yes) in book.yes.iter().filter(|(_, yes)| !yes.replayed) {
@@ -138,8 +138,7 @@ fn ask_again(site: &Site, book: &Book) {
 }
 
 async fn rows(site: &Site, store: &Store) -> BTreeMap<Claim, Vec<Row>> {
-    let people = site.people.all.iter().enumerate();
-    let who: HashMap<[u8; 16], usize> = people.map(|(who, person)| (person.nonce, who)).collect();
+    let who = site.people.whose();
     let all = "SELECT log, kind, number, pass FROM coupons WHERE round = 1";
     let mut rows: BTreeMap<Claim, Vec<Row>> = BTreeMap::new();
     for row in store.query(all, &[]).await.expect("it answers") {

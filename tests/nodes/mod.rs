@@ -1,37 +1,6 @@
 //! Several real nodes over Redis and PostgreSQL, broken while a crowd rushes them.
 
-pub(crate) mod book;
 pub(crate) mod control;
-pub(crate) mod crowd;
 pub(crate) mod judge;
-pub(crate) mod people;
 pub(crate) mod site;
 pub(crate) mod tally;
-
-use std::{
-    env,
-    fmt::Display,
-    io::{self, Write},
-    thread,
-    time::{Duration, Instant},
-};
-
-/// A number from the environment.
-pub(crate) fn number(name: &str, otherwise: u64) -> u64 {
-    env::var(name).map_or(otherwise, |text| text.parse().expect("a whole number"))
-}
-
-/// Tells people what they must see; the test harness would hide what `println!` says.
-pub(crate) fn tell(what: impl Display) {
-    let _ = writeln!(io::stderr(), "{what}");
-}
-
-/// Waits until `done`, not for ever.
-#[track_caller]
-pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_mins(1), "waited in vain: {what}");
-        thread::sleep(Duration::from_millis(2));
-    }
-}

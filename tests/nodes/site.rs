@@ -1,18 +1,16 @@
 //! Nodes, their Redis and their PostgreSQL, and how each is broken.
 
-use super::{
-    crowd::Addresses,
-    people::{People, write_plan},
-};
 use crate::common::{
+    crowd::Addresses,
+    people::{OPENING, People, Round, Time},
     plan::Shipped,
+    run::copy_folder,
     server::{Process, QUAN, Serve, Server, write_keys},
 };
 use crate::faults::{disk::fresh_folder, proxy::Proxy};
 use parking_lot::Mutex;
 use quan::{
     data::DataFolder,
-    domain::At,
     rush::{
         postgres::Postgres,
         servers::{RedisCluster, RedisServer, Settings},
@@ -36,41 +34,15 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// 2023-09-01T10:00:00+08:00, when round 1 opens.
-const OPENING: At = At(1_693_533_600_000);
+pub(crate) const ROUND: Round = Round { people: 480, coupons: [200, 140, 40, 20, 60, 40] };
+/// All coupons of the round.
+pub(crate) const UNITS: usize = 500;
 /// The number of the first shard's log.
 const FIRST_LOG: u32 = 1 << 8;
 /// The user of a node that can be kept apart: nobody.
 pub(crate) const APART: u32 = 65_534;
 /// Masters of a cluster, which are as many shards.
 const MASTERS: u8 = 3;
-
-/// The campaign's time as everybody outside the nodes knows it.
-#[derive(Clone, Copy)]
-pub(crate) struct Time {
-    /// The wall's Unix milliseconds at the opening.
-    wall_ms: i64,
-    start: Instant,
-}
-
-impl Time {
-    /// It is the opening now.
-    fn opening() -> Time {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-        let wall_ms = i64::try_from(since.as_millis()).expect("before the year 292,000,000");
-        Time { wall_ms, start: Instant::now() }
-    }
-
-    pub(crate) fn now(self) -> At {
-        let ms = self.start.elapsed().as_millis();
-        OPENING.plus_ms(i64::try_from(ms).expect("a short test"))
-    }
-
-    /// For the command line of a node.
-    fn shown(self) -> String {
-        format!("{}@{}", OPENING.in_zone(&jiff::tz::TimeZone::UTC), self.wall_ms)
-    }
-}
 
 /// What is set up.
 #[derive(Clone, Debug)]
@@ -136,6 +108,8 @@ impl Redis {
 pub(crate) struct Site {
     folder: PathBuf,
     time: Time,
+    /// What nodes are told of the time: that it is the opening at this instant of the wall's clock.
+    clock: String,
     apart: bool,
     pub(crate) nodes: Vec<Option<Server>>,
     pub(crate) addresses: Addresses,
@@ -160,7 +134,7 @@ impl Site {
             Redis::One(RedisServer::start(&files, &Settings::default()).expect("Redis"))
         };
         let mut proxies = Vec::new();
-        write_plan(&folder.join("xiangning-2023.toml"));
+        ROUND.plan().write(&folder.join("xiangning-2023.toml"));
         write_keys(&folder.join("keys"));
         for node in 0..layout.nodes {
             let (url, shards) = match &redis {
@@ -175,7 +149,10 @@ impl Site {
             let store = format!("[store]\nurl = \"{}\"\n", postgres.url("postgres"));
             write_config(&folder.join(format!("quan-{node}.toml")), &[ledger, store]);
         }
-        let time = Time::opening();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+        let opening = OPENING.in_zone(&jiff::tz::TimeZone::UTC);
+        let clock = format!("{opening}@{}", since.as_millis());
+        let time = Time::from(OPENING);
         let nobody = Arc::new(People::nobody(&folder.join("keys")));
         let mut site = Site {
             nodes: (0..layout.nodes).map(|_| None).collect(),
@@ -184,6 +161,7 @@ impl Site {
             apart: layout.apart,
             folder,
             time,
+            clock,
             proxies,
             redis,
             postgres,
@@ -192,7 +170,8 @@ impl Site {
             site.start_node(node);
         }
         let nodes: Vec<_> = site.addresses.lock().iter().flatten().copied().collect();
-        site.people = Arc::new(People::with_passes(&site.folder.join("keys"), &nodes, time));
+        site.people =
+            Arc::new(People::with_passes(&site.folder.join("keys"), &ROUND, &nodes, time));
         site
     }
 
@@ -217,7 +196,7 @@ impl Site {
         let at = |name: String| self.folder.join(name);
         let log = at(format!("node-{node}-{}.log", count()));
         let (config, keys) = (&at(format!("quan-{node}.toml")), &at("keys".to_owned()));
-        let (data, clock) = (&at(format!("data-{node}")), &self.time.shown());
+        let (data, clock) = (&at(format!("data-{node}")), &self.clock);
         let mut program = Command::new(QUAN);
         if self.apart && node == 0 {
             fs::create_dir_all(data).expect("a folder of ours");
@@ -361,18 +340,6 @@ fn write_config(to: &Path, sections: &[String]) {
     fs::write(to, format!("{shipped}\n{}", sections.join("\n"))).expect("a folder of ours");
 }
 
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder of ours");
-    for item in fs::read_dir(from).expect("a folder").flatten() {
-        let to = to.join(item.file_name());
-        if item.file_type().expect("a known type").is_dir() {
-            copy_folder(&item.path(), &to);
-        } else {
-            fs::copy(item.path(), to).expect("room for a copy");
-        }
-    }
-}
-
 fn count() -> u32 {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     COUNT.fetch_add(1, Relaxed)
@@ -389,7 +356,7 @@ pub(crate) fn home() -> &'static Path {
 pub(crate) fn refused(redis: &RedisServer) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name);
-    write_plan(&at("xiangning-2023.toml"));
+    ROUND.plan().write(&at("xiangning-2023.toml"));
     write_keys(&at("keys"));
     let ledger = format!("[ledger]\nurl = \"{}\"\n", redis.url());
     write_config(&at("quan.toml"), &[ledger]);

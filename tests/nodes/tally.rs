@@ -1,5 +1,6 @@
 //! What faults came to.
 
+use crate::common::promises::Promises;
 use std::{fmt, ops::AddAssign};
 
 /// Figures of one fault, or of many.
@@ -20,16 +21,13 @@ pub(crate) struct Tally {
     pub(crate) restored: u64,
     /// How long nodes took to stop.
     pub(crate) stop_ms: u128,
-    pub(crate) lost: usize,
-    pub(crate) twice: usize,
-    pub(crate) above_stock: u32,
-    pub(crate) undersold: u32,
+    pub(crate) promises: Promises,
 }
 
 impl Tally {
     /// Whether every promise was kept.
     pub(crate) fn is_clean(&self) -> bool {
-        (self.lost, self.twice, self.above_stock, self.undersold) == (0, 0, 0, 0)
+        self.promises.are_kept()
     }
 }
 
@@ -44,10 +42,7 @@ impl AddAssign for Tally {
         self.reopen_ms = self.reopen_ms.max(other.reopen_ms);
         self.restored += other.restored;
         self.stop_ms = self.stop_ms.max(other.stop_ms);
-        self.lost += other.lost;
-        self.twice += other.twice;
-        self.above_stock += other.above_stock;
-        self.undersold += other.undersold;
+        self.promises += other.promises;
     }
 }
 
@@ -56,7 +51,7 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} faults: {} told ({} before), {} unknown once, {} of them a yes; at most {} ms shut, {} ms to \
-             reopen, {} entries restored, {} ms to stop; lost {}, twice {}, above stock {}, undersold {}",
+             reopen, {} entries restored, {} ms to stop; {}",
             self.faults,
             self.told,
             self.told_before,
@@ -66,10 +61,7 @@ impl fmt::Display for Tally {
             self.reopen_ms,
             self.restored,
             self.stop_ms,
-            self.lost,
-            self.twice,
-            self.above_stock,
-            self.undersold,
+            self.promises,
         )
     }
 }

@@ -2,16 +2,17 @@
 
 use crate::audit::{Audit, Record, audit};
 use crate::domain::*;
-use crate::funds::{Account, Posting};
-use crate::ledger::event::{Armed, Bound, Event, Expired, Granted, What, codec};
+use crate::funds::Account;
+use crate::ledger::event::{Armed, Event, Granted, What, codec};
 use crate::ledger::journal::{Entry, Error};
 use crate::ledger::machine::tests::{arm, bind, grant, open};
 use crate::ledger::machine::{Command, Machine};
+use crate::ledger::made::WINDOW;
+pub(super) use crate::ledger::made::{R, bound, expired, granted, posted};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 pub(super) const C: CampaignNo = CampaignNo(0);
-pub(super) const R: RoundNo = RoundNo(1);
-pub(super) const ENDS: At = At(9_000);
+pub(super) const ENDS: At = WINDOW.until;
 
 /// A log in the making. Campaign 0 has a pool of 100 fen and the kinds `ten` and `twenty` of that
 /// face; round 1 is open in `[1_000, 9_000)`; passes end at 5,000.
@@ -94,20 +95,6 @@ pub(super) fn breaks(audit: &Audit, names: &[&str], finding: &str) {
     assert_eq!(audit.clean, names.is_empty());
 }
 
-/// A grant of round 1 by the person's pass of [`bind`].
-pub(super) fn granted(who: u8, kind: u8, ordinal: u32) -> Granted {
-    Granted {
-        coupon: CouponId { round: R, kind: KindNo(kind), ordinal },
-        person: PersonId([who; 16]),
-        pass: PassNonce([who; 16]),
-        ends_at: ENDS,
-    }
-}
-
-pub(super) fn posted(from: Account, to: Account, fen: u64) -> What {
-    What::Posted(Posting { pool: PoolNo(0), from, to, fen: Fen::new(fen) })
-}
-
 /// A whole entry of a grant, the money of its kind with it.
 pub(super) fn paid(granted: Granted) -> Vec<What> {
     let fen = 10 * (u64::from(granted.coupon.kind.0) + 1);
@@ -115,21 +102,12 @@ pub(super) fn paid(granted: Granted) -> Vec<What> {
 }
 
 pub(super) fn armed(round: RoundNo, quantities: [u32; 2]) -> Vec<What> {
-    let window = Window { from: At(1_000), until: ENDS };
-    let mut whats = vec![What::Armed(Armed { round, window, quantities: quantities.to_vec() })];
+    let mut whats =
+        vec![What::Armed(Armed { round, window: WINDOW, quantities: quantities.to_vec() })];
     for (units, face) in quantities.iter().zip([10, 20]) {
         whats.push(posted(Account::Available, Account::Reserved, u64::from(*units) * face));
     }
     whats
-}
-
-pub(super) fn expired() -> What {
-    What::Expired(Expired { round: R })
-}
-
-pub(super) fn bound(who: u8, phone: u8) -> Bound {
-    let Command::Bind(_, bound) = bind(who, phone) else { unreachable!() };
-    bound
 }
 
 /// The token of a pass for round 1.

@@ -1,44 +1,20 @@
 //! A campaign in several logs: a sound story, and each thing in it made wrong.
 
-use super::log::{ENDS, bound, breaks, expired, granted, paid, posted, token, yes};
+use super::log::{ENDS, breaks, paid, token, yes};
 use crate::audit::{Audit, Auditor, Record};
 use crate::domain::*;
 use crate::funds::Account::*;
 use crate::ledger::event::*;
 use crate::ledger::journal::Entry;
+use crate::ledger::made::{R, bound, expired, granted, money, opened, passed, posted, units};
 use crate::store::LogNo;
 use std::collections::BTreeMap;
 
 const C: CampaignNo = CampaignNo(0);
-const R: RoundNo = RoundNo(1);
 const IDENTITIES: u8 = LogNo::IDENTITIES;
 
 /// Logs in the making: what stands in each shard's, and in the identities'.
 struct Logs(BTreeMap<u8, Vec<(i64, Vec<What>)>>);
-
-fn opened(no: u8) -> What {
-    let kind =
-        |name: &str, face| KindTerms { name: name.into(), pool: PoolNo(0), face: Fen::new(face) };
-    What::Opened(Opened {
-        name: "test".into(),
-        pools: vec!["retail".into()],
-        kinds: vec![kind("ten", 10), kind("twenty", 20)],
-        shard: Shard { no, of: 2 },
-    })
-}
-
-fn units(peer: u8, number: u32, units: u32) -> Transfer {
-    let window = Window { from: At(1_000), until: ENDS };
-    Transfer { peer, number, load: Load::Stock { round: R, window, kind: KindNo(0), units } }
-}
-
-fn money(peer: u8, number: u32) -> Transfer {
-    Transfer { peer, number, load: Load::Funds { pool: PoolNo(0) } }
-}
-
-fn passed(who: u8) -> What {
-    What::Passed(Passed::from(&bound(who, who)))
-}
 
 /// Of 4 `ten` and 1 `twenty` shard 0 sends 3 `ten` in two parts, of which the second is on its way in the end, and
 /// loses an entry; both shards grant, and shard 1 brings money back.

@@ -3,48 +3,25 @@ mod rules;
 use super::*;
 use crate::domain::*;
 use crate::funds::Account;
-use crate::ledger::event::{Armed, Bound, KindTerms, What};
+use crate::ledger::event::{Armed, What};
+use crate::ledger::made::{R, WINDOW, bound, kinds};
 use proptest::prelude::*;
 
 const C: CampaignNo = CampaignNo(0);
-const R: RoundNo = RoundNo(1);
-const OPENS: At = At(1_000);
-const ENDS: At = At(9_000);
+const OPENS: At = WINDOW.from;
+const ENDS: At = WINDOW.until;
 
 pub(crate) fn open() -> Command {
-    let kind =
-        |name: &str, face| KindTerms { name: name.into(), pool: PoolNo(0), face: Fen::new(face) };
-    Command::Open {
-        name: "test".into(),
-        pools: vec![("retail".into(), Fen::new(100))],
-        kinds: vec![kind("ten", 10), kind("twenty", 20)],
-    }
+    let pools = vec![("retail".into(), Fen::new(100))];
+    Command::Open { name: "test".into(), pools, kinds: kinds() }
 }
 
 pub(crate) fn arm(quantities: &[u32]) -> Command {
-    let window = Window { from: OPENS, until: ENDS };
-    Command::Arm(C, Armed { round: R, window, quantities: quantities.to_vec() })
+    Command::Arm(C, Armed { round: R, window: WINDOW, quantities: quantities.to_vec() })
 }
 
 pub(crate) fn bind(who: u8, phone: u8) -> Command {
-    let hash = |label: u8, value: u8| KeyedHash([label ^ value.wrapping_mul(31); 16]);
-    Command::Bind(
-        C,
-        Bound {
-            round: R,
-            person: PersonId([who; 16]),
-            pass: PassNonce([who; 16]),
-            kinds: KindSet(0b11),
-            expires_at: At(5_000),
-            proofs: [ProofId([who; 16]), ProofId([who ^ 0x80; 16])],
-            identifiers: [
-                (IdentifierKind::Account, hash(1, who)),
-                (IdentifierKind::Phone, hash(2, phone)),
-                (IdentifierKind::Card, hash(3, who)),
-                (IdentifierKind::Device, hash(4, who)),
-            ],
-        },
-    )
+    Command::Bind(C, bound(who, phone))
 }
 
 pub(crate) fn grant(who: u8, kind: u8) -> Command {

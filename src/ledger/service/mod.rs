@@ -33,7 +33,7 @@ pub const QUEUE: u32 = 65_536;
 
 /// How long an asker waits for what became of a command. A disk that hangs must not hang people:
 /// after that the outcome is unknown, and the same request tells it later.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TOLD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Somebody who waits for an answer.
 pub trait Waiting: Send {
@@ -78,7 +78,7 @@ pub enum NotTaken {
 /// What became of the command whose answer comes through `receiver`; unknown if none comes, as when
 /// the writer has died or the disk hangs.
 pub async fn outcome(receiver: oneshot::Receiver<Outcome>) -> Outcome {
-    timeout(PATIENCE, receiver).await.ok().and_then(Result::ok).unwrap_or(Outcome::Unknown)
+    timeout(TOLD_WITHIN, receiver).await.ok().and_then(Result::ok).unwrap_or(Outcome::Unknown)
 }
 
 /// The authority, wherever its state is: what the rest of the server asks.

@@ -15,7 +15,7 @@ use std::{
 };
 
 /// Commands decided between two syncs at most.
-const MOST: usize = 4_096;
+const MOST_COMMANDS: usize = 4_096;
 /// How long nothing comes before what is durable is sealed.
 const IDLE: Duration = Duration::from_millis(100);
 
@@ -37,7 +37,8 @@ impl<D: Disk, C: Fn() -> At> Writer<D, C> {
         watcher: Box<dyn Watcher>,
         shared: Arc<Shared>,
     ) -> Writer<D, C> {
-        let (commands, waiting) = (Vec::with_capacity(MOST), Vec::with_capacity(MOST));
+        let (commands, waiting) =
+            (Vec::with_capacity(MOST_COMMANDS), Vec::with_capacity(MOST_COMMANDS));
         Writer { embedded, clock, watcher, shared, commands, waiting, unsealed: false }
     }
 
@@ -59,7 +60,7 @@ impl<D: Disk, C: Fn() -> At> Writer<D, C> {
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            while open && self.commands.len() < MOST {
+            while open && self.commands.len() < MOST_COMMANDS {
                 let Ok(message) = inbox.try_recv() else { break };
                 open = self.take(message);
             }

@@ -20,7 +20,7 @@ use std::{
 };
 
 /// How long a server may take for what it is asked to do.
-const PATIENCE: Duration = Duration::from_mins(1);
+const DONE_WITHIN: Duration = Duration::from_mins(1);
 
 /// Looks every few milliseconds until `look` finds something; `what` says what was waited for.
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
@@ -29,8 +29,8 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Resul
         if let Some(found) = look()? {
             return Ok(found);
         }
-        if start.elapsed() > PATIENCE {
-            bail!("waited {} s in vain until {what}", PATIENCE.as_secs());
+        if start.elapsed() > DONE_WITHIN {
+            bail!("waited {} s in vain until {what}", DONE_WITHIN.as_secs());
         }
         sleep(Duration::from_millis(20));
     }

@@ -1,23 +1,15 @@
 //! A campaign in several logs.
 
 use super::*;
-use crate::domain::At;
-use crate::domain::{
-    CampaignNo, CouponId, Fen, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId,
-    PoolNo, ProofId, RoundNo, Shard, Window,
-};
+use crate::domain::{At, CampaignNo, Fen, Window};
 use crate::drain::{self, Handed};
-use crate::funds::{Account, Posting};
-use crate::ledger::event::{
-    Armed, Bound, Event, Expired, Granted, Interlock, KindTerms, Load, Opened, Passed, Transfer,
-    What, codec,
-};
+use crate::funds::Account;
+use crate::ledger::event::{Armed, Event, Interlock, Load, Transfer, What, codec};
 use crate::ledger::journal::Entry;
+use crate::ledger::made::{self, R, WINDOW, bound, expired, money, opened, passed, posted, units};
 use Account::{Available, Frozen, Reserved, Treasury};
 
 const C: CampaignNo = CampaignNo(4);
-const R: RoundNo = RoundNo(1);
-const WINDOW: Window = Window { from: At(1_000), until: At(9_000) };
 
 fn log(shard: u8) -> LogNo {
     LogNo::of(C, shard)
@@ -27,61 +19,9 @@ fn identities() -> LogNo {
     log(LogNo::IDENTITIES)
 }
 
-fn opened(no: u8) -> What {
-    let kind =
-        |name: &str, face| KindTerms { name: name.into(), pool: PoolNo(0), face: Fen::new(face) };
-    What::Opened(Opened {
-        name: "test".into(),
-        pools: vec!["retail".into()],
-        kinds: vec![kind("ten", 10), kind("twenty", 20)],
-        shard: Shard { no, of: 2 },
-    })
-}
-
-fn posted(from: Account, to: Account, fen: u64) -> What {
-    What::Posted(Posting { pool: PoolNo(0), from, to, fen: Fen::new(fen) })
-}
-
-fn units(peer: u8, number: u32, units: u32) -> Transfer {
-    Transfer {
-        peer,
-        number,
-        load: Load::Stock { round: R, window: WINDOW, kind: KindNo(0), units },
-    }
-}
-
-fn funds(peer: u8, number: u32) -> Transfer {
-    Transfer { peer, number, load: Load::Funds { pool: PoolNo(0) } }
-}
-
-fn bound(who: u8) -> Bound {
-    let id = |kind, label: u8| (kind, KeyedHash([label ^ who; 16]));
-    Bound {
-        round: R,
-        person: PersonId([who; 16]),
-        pass: PassNonce([who; 16]),
-        kinds: KindSet(3),
-        expires_at: At(9_000),
-        proofs: [ProofId([who; 16]), ProofId([who ^ 0x80; 16])],
-        identifiers: [
-            id(IdentifierKind::Account, 0x10),
-            id(IdentifierKind::Phone, 0x20),
-            id(IdentifierKind::Card, 0x30),
-            id(IdentifierKind::Device, 0x40),
-        ],
-    }
-}
-
-fn passed(who: u8) -> What {
-    What::Passed(Passed::from(&bound(who)))
-}
-
 /// A grant of the first kind, in the order of the events or the other way round.
 fn granted(who: u8, ordinal: u32) -> Vec<What> {
-    let coupon = CouponId { round: R, kind: KindNo(0), ordinal };
-    let (person, pass) = (PersonId([who; 16]), PassNonce([who; 16]));
-    let granted = What::Granted(Granted { coupon, person, pass, ends_at: At(9_000) });
-    vec![granted, posted(Reserved, Frozen, 10)]
+    vec![What::Granted(made::granted(who, 0, ordinal)), posted(Reserved, Frozen, 10)]
 }
 
 fn entries(of: Vec<Vec<What>>) -> Vec<Entry> {
@@ -98,7 +38,6 @@ fn entries(of: Vec<Vec<What>>) -> Vec<Entry> {
 
 /// Shard 0 is armed, sends of its stock and money to shard 1, and loses an entry; both grant.
 fn story() -> [(LogNo, Vec<Entry>); 3] {
-    let expired = || What::Expired(Expired { round: R });
     let first = vec![
         vec![opened(0), posted(Treasury, Available, 100)],
         vec![
@@ -113,7 +52,7 @@ fn story() -> [(LogNo, Vec<Entry>); 3] {
         vec![passed(2)],
         granted(2, 5),
         vec![What::Sent(units(1, 2, 1)), posted(Reserved, Treasury, 10)],
-        vec![What::Sent(funds(1, 3)), posted(Available, Treasury, 5)],
+        vec![What::Sent(money(1, 3)), posted(Available, Treasury, 5)],
         vec![What::Interlock(Interlock::Tripped)],
         vec![expired(), posted(Reserved, Available, 40), posted(Frozen, Available, 20)],
     ];
@@ -126,10 +65,10 @@ fn story() -> [(LogNo, Vec<Entry>); 3] {
         vec![passed(4)],
         // The posting first: the order says nothing.
         granted(4, 4).into_iter().rev().collect(),
-        vec![What::Received(funds(0, 3)), posted(Treasury, Available, 5)],
+        vec![What::Received(money(0, 3)), posted(Treasury, Available, 5)],
         vec![expired(), posted(Frozen, Available, 20)],
     ];
-    let whole = (1..=4).map(|who| vec![What::Bound(bound(who))]).collect();
+    let whole = (1..=4).map(|who| vec![What::Bound(bound(who, who))]).collect();
     [(log(0), entries(first)), (log(1), entries(second)), (identities(), entries(whole))]
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::funds::{Balances, Posting};
-use crate::ledger::event::Event;
+use crate::ledger::event::{Event, KindTerms};
 
 /// Two pools, one kind each: `car` is rich, `retail` holds 30 fen.
 fn two_pools() -> Command {

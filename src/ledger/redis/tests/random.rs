@@ -308,48 +308,6 @@ fn grant_of(command: &Command) -> Grant {
     }
 }
 
-/// An answer in one word.
-fn word(told: &Told) -> String {
-    match told {
-        Ok(Answer::Done) => "done",
-        Ok(Answer::Opened(_)) => "opened",
-        Ok(Answer::Bound(_)) => "bound",
-        Ok(Answer::Granted(_)) => "granted",
-        Ok(Answer::AlreadyHeld(_)) => "held",
-        Err(No::Refused(refusal)) => refusal.code(),
-        Err(No::Funds(_)) => "not",
-        Err(No::Conflict(_)) => "conflict",
-    }
-    .into()
-}
-
-/// Every word that must be seen.
-const WORDS: [&str; 23] = [
-    "done",
-    "opened",
-    "bound",
-    "granted",
-    "held",
-    "conflict",
-    "not",
-    "campaign_unknown",
-    "round_unknown",
-    "kind_unknown",
-    "risk_control_degraded",
-    "not_open",
-    "closed",
-    "pass_invalid",
-    "pass_expired",
-    "kind_not_in_pass",
-    "sold_out",
-    "proof_spent",
-    "proof_expired",
-    "account_in_use",
-    "phone_in_use",
-    "card_in_use",
-    "device_in_use",
-];
-
 /// A story into which, after its opening and arming, a rush may come: passes for all, then claims of most
 /// kinds at once.
 fn story() -> impl Strategy<Value = Vec<(Command, i64)>> {
@@ -424,7 +382,7 @@ fn r_claim_1_i1_i2_i5_i7_the_scripts_answer_as_the_machine_does() {
     let (from, to) =
         (Server::start(&["--appendonly", "no"]), Server::start(&["--appendonly", "no"]));
     let connection = RefCell::new((from.connect(), to.connect()));
-    let seen = RefCell::new(BTreeMap::<String, u64>::new());
+    let seen = RefCell::new(BTreeMap::<&str, u64>::new());
     let most = Cell::new(0);
     let config = Config { failure_persistence: None, ..Config::with_cases(cases()) };
     TestRunner::new(config)
@@ -439,7 +397,7 @@ fn r_claim_1_i1_i2_i5_i7_the_scripts_answer_as_the_machine_does() {
                 most.set(longest);
                 for (machines, scripts) in world.tell(&commands, At(now)) {
                     prop_assert_eq!(&machines, &scripts, "{:?} at {}", commands, now);
-                    *seen.borrow_mut().entry(word(&machines)).or_default() += 1;
+                    *seen.borrow_mut().entry(commands::word(&machines)).or_default() += 1;
                 }
             }
             world.keys_are_the_fold();
@@ -453,7 +411,7 @@ fn r_claim_1_i1_i2_i5_i7_the_scripts_answer_as_the_machine_does() {
         .unwrap_or_else(|why| panic!("{why}"));
     let (seen, most) = (seen.into_inner(), most.into_inner());
     println!("{} stories, up to {most} claims at once: {seen:?}", cases());
-    for word in WORDS {
+    for word in commands::WORDS {
         assert!(seen.contains_key(word), "no story got to {word:?}: {seen:?}");
     }
     assert!(most > 5, "no batch of some size");
