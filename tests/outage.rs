@@ -9,6 +9,9 @@
     reason = "a test stops at what is not there"
 )]
 
+#[path = "common/run.rs"]
+mod run;
+
 use futures_util::future::join_all;
 use quan::data::DataFolder;
 use quan::domain::{
@@ -25,10 +28,9 @@ use quan::rush::postgres::Postgres;
 use quan::rush::servers::{RedisServer, Settings};
 use quan::store::{Place, Store, check_events};
 use redis::cmd;
+use run::{number, tell, wait_until};
 use sqlx::{Connection, Executor, sqlite::SqliteConnectOptions};
 use std::{
-    env,
-    io::{Write, stderr},
     path::Path,
     sync::Arc,
     thread::sleep,
@@ -55,14 +57,10 @@ impl Watcher for Nobody {
     fn batch(&mut self, _: &BatchStats) {}
 }
 
-fn number(name: &str, otherwise: u32) -> u32 {
-    env::var(name).map_or(otherwise, |text| text.parse().expect("a whole number"))
-}
-
 /// How long, and how many a second.
 fn size() -> (Duration, u32) {
-    let seconds = number("QUAN_OUTAGE_SECONDS", 3);
-    (Duration::from_secs(seconds.into()), number("QUAN_OUTAGE_CLAIMS", 200))
+    let rate = u32::try_from(number("QUAN_OUTAGE_CLAIMS", 200)).unwrap();
+    (Duration::from_secs(number("QUAN_OUTAGE_SECONDS", 3)), rate)
 }
 
 /// A hash of a kind that only `who` has.
@@ -229,11 +227,7 @@ fn check(what: &str, folder: &Path, store: &Place, outage: impl FnOnce() -> Box<
     let longest = BEFORE + away * 2 + Duration::from_secs(10);
     let people = rate * u32::try_from(longest.as_secs()).unwrap();
     let site = Site::start(folder, store, people);
-    let patience = Instant::now();
-    while site.lag() > 0 {
-        assert!(patience.elapsed() < longest, "the passes are not in the store");
-        sleep(TICK);
-    }
+    wait_until("the passes are in the store", || site.lag() == 0);
     let mut outage = outage();
     let stop = Arc::new(Stop::default());
     let rush = rush(Arc::clone(&site.ledger), people, rate, Arc::clone(&stop));
@@ -256,12 +250,11 @@ fn check(what: &str, folder: &Path, store: &Place, outage: impl FnOnce() -> Box<
     let mut latencies = site.runtime.block_on(rush).unwrap();
     latencies.sort_unstable();
     let (told, p99) = (latencies.len(), latencies[latencies.len() * 99 / 100]);
-    let line = format!(
+    tell(format_args!(
         "{what}: away for {away:?} at {rate} claims/s, {waited} waited, all in the store {took:?} after; \
-         {told} told yes, p99 {p99:?}, the slowest {:?}\n",
+         {told} told yes, p99 {p99:?}, the slowest {:?}",
         latencies.last().unwrap()
-    );
-    stderr().write_all(line.as_bytes()).unwrap();
+    ));
     let Site { redis: _redis, ledger, node, runtime } = site;
     ledger.close();
     node.stop();
