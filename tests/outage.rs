@@ -9,9 +9,13 @@
     reason = "a test stops at what is not there"
 )]
 
-#[path = "common/run.rs"]
-mod run;
+#[path = "common"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod common {
+    pub(crate) mod run;
+}
 
+use common::run::{number, tell, wait_until};
 use futures_util::future::join_all;
 use quan::data::DataFolder;
 use quan::domain::{
@@ -28,7 +32,6 @@ use quan::rush::postgres::Postgres;
 use quan::rush::servers::{RedisServer, Settings};
 use quan::store::{Place, Store, check_events};
 use redis::cmd;
-use run::{number, tell, wait_until};
 use sqlx::{Connection, Executor, sqlite::SqliteConnectOptions};
 use std::{
     path::Path,
