@@ -12,6 +12,7 @@
 mod common {
     pub(crate) mod book;
     pub(crate) mod crowd;
+    pub(crate) mod folder;
     pub(crate) mod host;
     pub(crate) mod link;
     pub(crate) mod people;

@@ -9,13 +9,9 @@
     reason = "a test stops at what is not there"
 )]
 
-#[path = "common"]
-#[expect(dead_code, reason = "other tests use the rest")]
-mod common {
-    pub(crate) mod run;
-}
+#[path = "common/run.rs"]
+mod run;
 
-use common::run::{number, tell, wait_until};
 use futures_util::future::join_all;
 use quan::data::DataFolder;
 use quan::domain::{
@@ -32,6 +28,7 @@ use quan::rush::postgres::Postgres;
 use quan::rush::servers::{RedisServer, Settings};
 use quan::store::{Place, Store, check_events};
 use redis::cmd;
+use run::{number, tell, wait_until};
 use sqlx::{Connection, Executor, sqlite::SqliteConnectOptions};
 use std::{
     path::Path,

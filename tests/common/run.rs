@@ -3,9 +3,7 @@
 use std::{
     env,
     fmt::Display,
-    fs,
     io::{self, Write},
-    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -30,18 +28,5 @@ pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     while !done() {
         assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
         thread::sleep(Duration::from_millis(1));
-    }
-}
-
-pub(crate) fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder of ours");
-    for item in fs::read_dir(from).expect("a folder") {
-        let item = item.expect("a readable folder");
-        let to = to.join(item.file_name());
-        if item.file_type().expect("a known type").is_dir() {
-            copy_folder(&item.path(), &to);
-        } else {
-            fs::copy(item.path(), to).expect("room for a copy");
-        }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::server::Server;
 use crate::common::{
+    folder::copy_folder,
     link::{Link, get},
     people::{Claim, OPENING, People, Round, Time},
     plan::Shipped,
-    run::{copy_folder, number},
+    run::number,
     server::write_keys,
 };
 use crate::faults::disk;

@@ -2,9 +2,9 @@
 
 use crate::common::{
     crowd::Addresses,
+    folder::copy_folder,
     people::{OPENING, People, Round, Time},
     plan::Shipped,
-    run::copy_folder,
     server::{Process, QUAN, Serve, Server, write_keys},
 };
 use crate::faults::{disk::fresh_folder, proxy::Proxy};
