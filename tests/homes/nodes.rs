@@ -24,8 +24,8 @@ use std::{
 };
 use tokio::runtime::Runtime;
 
-/// How long it may take until what happened at one node is seen at another.
-pub(crate) const SEEN: Duration = Duration::from_millis(250);
+/// How long a story waits until what happened at one node is seen at another, on a machine that others use.
+const SEEN: Duration = Duration::from_secs(5);
 /// How long somebody comes back who is told to.
 const COMES_BACK: Duration = Duration::from_secs(5);
 
