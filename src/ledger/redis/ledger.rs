@@ -12,7 +12,7 @@ use super::shared::{Places, Shared};
 use super::stream::Stream;
 use super::topology::{RedisUrl, Topology};
 use super::writer::Writer;
-use crate::domain::{At, CampaignNo, PersonId, Refusal, RoundNo, Shard};
+use crate::domain::{At, CampaignNo, CouponId, PersonId, Refusal, RoundNo, Shard};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::machine::{Command, Held};
 use crate::ledger::service::{Ledger, NotTaken, QUEUE, View, Waiting, Watcher};
@@ -36,6 +36,8 @@ use tokio::{
 
 /// How long a start waits until every place was read, or was seen to be in need of a recovery.
 const LOADED: Duration = Duration::from_secs(20);
+/// How long somebody who asks for their coupons waits until this node has read of them.
+const READ: Duration = Duration::from_secs(2);
 /// How long an end waits for those who wait.
 const DRAINED: Duration = Duration::from_secs(5);
 
@@ -61,7 +63,7 @@ impl Options {
 /// The ledger in Redis.
 #[must_use = "a ledger that is dropped is closed"]
 pub struct RedisLedger {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     office: Office,
     runtime: Handle,
     stop: watch::Sender<bool>,
@@ -267,6 +269,17 @@ impl Ledger for RedisLedger {
                         coupons.push(holder(*round, field, &record)?.1);
                     }
                 }
+            }
+            // Only what this node has written down is shown: whoever granted it may be gone before they could.
+            let is_shown = |held: &Held| {
+                let CouponId { round, kind, .. } = held.coupon;
+                self.shared.view.held(campaign, person, round, kind).is_some()
+            };
+            let start = Instant::now();
+            while !coupons.iter().all(is_shown) {
+                (start.elapsed() < READ).then_some(())?;
+                cell.kick.notify_one();
+                sleep(Duration::from_millis(2)).await;
             }
             Some(coupons)
         }

@@ -107,4 +107,28 @@ impl View {
             coupons.push(held);
         }
     }
+
+    /// The coupons that are shown of a campaign's persons whom `these` picks.
+    pub(in crate::ledger) fn shown(
+        &self,
+        campaign: CampaignNo,
+        these: impl Fn(PersonId) -> bool,
+    ) -> Vec<(PersonId, Held)> {
+        let picked = self.holders.iter().filter(|it| it.key().0 == campaign && these(it.key().1));
+        picked
+            .flat_map(|it| it.value().iter().map(|held| (it.key().1, *held)).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Shows a coupon no more: its log does not have it.
+    pub(in crate::ledger) fn forget(
+        &self,
+        campaign: CampaignNo,
+        person: PersonId,
+        coupon: CouponId,
+    ) {
+        if let Some(mut coupons) = self.holders.get_mut(&(campaign, person)) {
+            coupons.retain(|it| it.coupon != coupon);
+        }
+    }
 }

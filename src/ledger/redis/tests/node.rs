@@ -1,0 +1,152 @@
+//! Whole nodes on a Redis of their own: what a node shows it has written down.
+
+use super::super::acks::Ack;
+use super::super::keys::{Key, Place};
+use super::super::scripts::reopen;
+use super::super::{Known, Opening, Options, RedisLedger};
+use crate::domain::{At, CampaignNo, KindNo, PersonId, RoundNo};
+use crate::ledger::embedded::Outcome;
+use crate::ledger::event::{What, codec};
+use crate::ledger::machine::{Answer, Command, Summary, tests as story};
+use crate::ledger::service::{BatchStats, Ledger, Watcher, told};
+use crate::rush::servers::{RedisServer, Settings};
+use ::redis::{Value, cmd};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+const C: CampaignNo = CampaignNo(0);
+const SHARD: Place = Place::shard(C, 0);
+
+struct Nobody;
+
+impl Watcher for Nobody {
+    fn campaign(&mut self, _: u64, _: CampaignNo, _: &Summary) {}
+    fn batch(&mut self, _: &BatchStats) {}
+}
+
+/// A Redis, and the folders of nodes.
+pub(super) struct Site {
+    pub(super) redis: RedisServer,
+    runtime: Runtime,
+    folder: TempDir,
+}
+
+impl Site {
+    pub(super) fn start() -> Site {
+        let folder = tempfile::tempdir().unwrap();
+        let redis = RedisServer::start(&folder.path().join("redis"), &Settings::default()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Site { redis, runtime, folder }
+    }
+
+    /// A node, at an instant of the open round.
+    pub(super) fn node(&self, name: &str, shards: u8) -> RedisLedger {
+        let acks = self.folder.path().join(name);
+        let url = self.redis.url().parse().unwrap();
+        let options = Options { url, shards, replicas: 0, acks };
+        let Command::Open { name, pools, kinds } = story::open() else { unreachable!() };
+        let opening = self.runtime.block_on(async {
+            let mut opening = Opening::connect(options, Known::default(), At(0)).await.unwrap();
+            assert_eq!(opening.open(&name, &pools, &kinds, At(0)).await.unwrap(), C);
+            opening
+        });
+        let ledger = RedisLedger::start(opening, || At(1_000), Box::new(Nobody)).unwrap();
+        ledger.wait_until_read();
+        ledger
+    }
+
+    /// What a node answers.
+    pub(super) fn told(&self, node: &RedisLedger, command: Command) -> Outcome {
+        self.runtime.block_on(told(node, command)).unwrap()
+    }
+
+    /// Asks for something that is granted.
+    pub(super) fn granted(&self, node: &RedisLedger, command: Command) {
+        let outcome = self.told(node, command);
+        assert!(matches!(outcome, Outcome::Yes(_)), "{outcome:?}");
+    }
+
+    /// What a node has written down of a log.
+    pub(super) fn acks(&self, node: &RedisLedger, place: Place) -> Vec<Ack> {
+        let acks = self.runtime.block_on(node.shared.acks.close(place.log(), 1));
+        acks.unwrap().unwrap()
+    }
+
+    /// Whether a node has written down that somebody holds a coupon.
+    fn has(&self, node: &RedisLedger, who: u8) -> bool {
+        let is_theirs = |ack: &Ack| {
+            let events = ack.entry.as_ref().and_then(|(_, body)| codec::decode(body));
+            events.into_iter().flatten().any(|event| match event.what {
+                What::Granted(granted) => granted.person == person(who),
+                _ => false,
+            })
+        };
+        self.acks(node, SHARD).iter().any(is_theirs)
+    }
+}
+
+pub(super) fn person(who: u8) -> PersonId {
+    PersonId([who; 16])
+}
+
+pub(super) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn shows(node: &RedisLedger, who: u8) -> bool {
+    node.view().held(C, person(who), RoundNo(1), KindNo(0)).is_some()
+}
+
+#[test]
+fn i3_what_a_node_shows_from_its_start_on_it_has_written_down() {
+    let site = Site::start();
+    let first = site.node("first", 1);
+    for command in [story::arm(&[2, 0]), story::bind(1, 1), story::grant(1, 0)] {
+        site.granted(&first, command);
+    }
+    drop(first);
+    let second = site.node("second", 1);
+    assert!(shows(&second, 1));
+    assert!(site.has(&second, 1), "a lost tail of Redis would take it away");
+}
+
+#[test]
+fn i3_coupons_that_a_person_is_shown_are_written_down() {
+    let site = Site::start();
+    let (first, second) = (site.node("first", 1), site.node("second", 1));
+    for command in [story::arm(&[2, 0]), story::bind(1, 1), story::grant(1, 0)] {
+        site.granted(&first, command);
+    }
+    let coupons = site.runtime.block_on(second.coupons(C, person(1)));
+    assert_eq!(coupons.map(|it| it.len()), Some(1));
+    assert!(site.has(&second, 1), "whoever granted it may be gone");
+}
+
+#[test]
+fn i3_what_a_recovery_did_not_bring_back_is_shown_no_more() {
+    let site = Site::start();
+    let node = site.node("first", 1);
+    for command in [story::arm(&[2, 0]), story::bind(1, 1), story::bind(2, 2)] {
+        site.granted(&node, command);
+    }
+    for who in [1, 2] {
+        let Outcome::Yes(Answer::Granted(_)) = site.told(&node, story::grant(who, 0)) else {
+            panic!("{who} is granted none")
+        };
+    }
+    // As after a recovery that went on without this node.
+    let meta = SHARD.key(Key::Meta);
+    site.redis.ask::<u8>(cmd("HSET").arg(&meta).arg("lineage").arg("another")).unwrap();
+    wait_until("it is fenced", || !node.issues(C));
+    let holder = super::super::effects::holder(person(1), KindNo(0));
+    let holders = SHARD.key(Key::Holders(RoundNo(1)));
+    assert_eq!(site.redis.ask::<u8>(cmd("HDEL").arg(holders).arg(holder)).unwrap(), 1);
+    site.redis.ask::<Value>(&reopen(SHARD, 1, 2).unwrap().eval_cmd()).unwrap();
+    wait_until("it goes on", || node.issues(C) && !shows(&node, 1));
+    assert!(shows(&node, 2));
+}
