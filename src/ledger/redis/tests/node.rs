@@ -75,14 +75,16 @@ impl Site {
 
     /// Whether a node has written down that somebody holds a coupon.
     fn has(&self, node: &RedisLedger, who: u8) -> bool {
-        let is_theirs = |ack: &Ack| {
+        self.has_one(node, |what| matches!(what, What::Granted(it) if it.person == person(who)))
+    }
+
+    /// Whether a node has written down such an event of the shard.
+    fn has_one(&self, node: &RedisLedger, such: impl Fn(&What) -> bool) -> bool {
+        let has = |ack: &Ack| {
             let events = ack.entry.as_ref().and_then(|(_, body)| codec::decode(body));
-            events.into_iter().flatten().any(|event| match event.what {
-                What::Granted(granted) => granted.person == person(who),
-                _ => false,
-            })
+            events.into_iter().flatten().any(|event| such(&event.what))
         };
-        self.acks(node, SHARD).iter().any(is_theirs)
+        self.acks(node, SHARD).iter().any(has)
     }
 }
 
@@ -149,4 +151,26 @@ fn i3_what_a_recovery_did_not_bring_back_is_shown_no_more() {
     site.redis.ask::<Value>(&reopen(SHARD, 1, 2).unwrap().eval_cmd()).unwrap();
     wait_until("it goes on", || node.issues(C) && !shows(&node, 1));
     assert!(shows(&node, 2));
+}
+
+#[test]
+fn i3_a_grant_is_told_with_the_stock_it_rests_on_written_down() {
+    for _ in 0..5 {
+        let site = Site::start();
+        let (first, second) = (site.node("first", 1), site.node("second", 1));
+        site.granted(&second, story::bind(1, 1));
+        site.granted(&first, story::arm(&[2, 0]));
+        site.granted(&second, story::grant(1, 0));
+        let armed = site.has_one(&second, |what| matches!(what, What::Armed(_)));
+        assert!(armed, "the grant could not be restored without its stock");
+    }
+}
+
+#[test]
+fn i3_a_pass_that_another_node_made_is_given_out_written_down() {
+    let site = Site::start();
+    let (first, second) = (site.node("first", 1), site.node("second", 1));
+    site.granted(&first, story::bind(1, 1));
+    site.granted(&second, story::bind(1, 1));
+    assert!(site.has_one(&second, |what| matches!(what, What::Passed(_))));
 }
