@@ -207,7 +207,7 @@ impl App {
         let store = Store::open(&store).await?;
         let known = store.nodes().await?.iter().any(|it| it.node == node);
         ensure!(known, "no node {node} was ever registered");
-        store.leave(node).await?;
+        store.give_up(node).await?;
         store.close().await;
         Ok(())
     }

@@ -15,7 +15,7 @@ use super::writer::Writer;
 use crate::domain::{At, CampaignNo, CouponId, PersonId, Refusal, RoundNo, Shard};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::machine::{Command, Held};
-use crate::ledger::service::{Ledger, NotTaken, QUEUE, View, Waiting, Watcher};
+use crate::ledger::service::{BEAT_MS, Ledger, NotTaken, QUEUE, View, Waiting, Watcher};
 use crate::store::{LogNo, Store};
 use futures_util::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
@@ -94,6 +94,7 @@ impl RedisLedger {
                 }
                 // Whoever started it may have given up.
                 let _ = serves.send(());
+                drop(tokio::spawn(beat(Arc::clone(&shared))));
                 drop(tokio::spawn(move_stock(office)));
                 let mut stopped = stopped;
                 let _ = stopped.wait_for(|stop| *stop).await;
@@ -189,6 +190,14 @@ fn serve(shared: &Arc<Shared>, no: CampaignNo, of: u8) {
     shared.add(no, Places { shards, identities: cell(Place::identities(no), 0) });
 }
 
+/// Says that this process is awake.
+async fn beat(shared: Arc<Shared>) {
+    loop {
+        shared.view.lease().beat();
+        sleep(Duration::from_millis(BEAT_MS)).await;
+    }
+}
+
 /// Brings stock to shards that ran dry, and finishes what was interrupted.
 async fn move_stock(office: Office) {
     loop {
@@ -281,14 +290,15 @@ impl Ledger for RedisLedger {
                 cell.kick.notify_one();
                 sleep(Duration::from_millis(2)).await;
             }
-            Some(coupons)
+            self.shared.view.tells().then_some(coupons)
         }
         .boxed()
     }
 
     fn issues(&self, campaign: CampaignNo) -> bool {
         let places = self.shared.places(campaign);
-        places.is_some_and(|places| places.all().all(|cell| cell.seen().healthy()))
+        self.shared.view.tells()
+            && places.is_some_and(|places| places.all().all(|cell| cell.seen().healthy()))
     }
 
     fn clock_ahead_ms(&self) -> i64 {
@@ -316,7 +326,10 @@ impl Ledger for RedisLedger {
 
     fn shut(&self) -> Vec<String> {
         let shut = self.states().into_iter().filter(|state| !state.open);
-        shut.map(|state| format!("log {} is shut in epoch {}", state.log, state.epoch)).collect()
+        let shut = shut.map(|state| format!("log {} is shut in epoch {}", state.log, state.epoch));
+        let gone = self.shared.view.lease().is_gone();
+        let gone = gone.then(|| "this node was given up: start it again".to_owned());
+        gone.into_iter().chain(shut).collect()
     }
 
     fn close(&self) {
@@ -331,6 +344,7 @@ impl Ledger for RedisLedger {
 impl RedisLedger {
     /// Who closes epochs and recovers logs on behalf of `node`.
     pub(crate) fn custodian(&self, store: Store, node: String) -> Custodian {
+        self.shared.view.lease().share();
         Custodian { shared: Arc::clone(&self.shared), store, node }
     }
 

@@ -24,6 +24,8 @@ use tokio::time::{Instant, sleep};
 
 /// How long something is tried.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// How long an answer waits until this node knows that it may tell it.
+const SURE: Duration = Duration::from_secs(2);
 /// How long it takes until it is tried again.
 const AGAIN: Duration = Duration::from_millis(30);
 
@@ -73,13 +75,26 @@ impl Office {
             ))),
         };
         match done {
-            Ok(answer) => Outcome::Yes(answer),
+            Ok(answer) if self.tells().await => Outcome::Yes(answer),
+            Ok(_) => Outcome::Unknown,
             Err(Fault::No(no)) => Outcome::No(no),
             Err(error) => {
                 tracing::warn!(%error, "a command of the office");
                 Outcome::Unknown
             }
         }
+    }
+
+    /// Waits until anything may be told; not for ever.
+    async fn tells(&self) -> bool {
+        let start = Instant::now();
+        while !self.shared.view.tells() {
+            if start.elapsed() > SURE {
+                return false;
+            }
+            sleep(AGAIN).await;
+        }
+        true
     }
 
     fn places(&self, no: CampaignNo) -> Result<Places, Fault> {
@@ -113,7 +128,9 @@ impl Office {
                         }
                     }
                 }
-                Some(Ok(BindReply::Fenced { epoch: is, .. })) => fenced(cell, epoch, is),
+                Some(Ok(BindReply::Fenced { epoch: is, .. })) => {
+                    self.shared.fenced(cell, epoch, is);
+                }
                 Some(Ok(BindReply::Absent)) => gone(cell),
                 Some(Err(error)) => return Err(Fault::Wrong(error.to_string())),
                 None => {}
@@ -324,7 +341,9 @@ impl Office {
                 Some(Ok(MoveReply::Misfit { .. })) => {
                     return Err(No::Funds(crate::funds::FundsRefusal::NotEnough).into());
                 }
-                Some(Ok(MoveReply::Fenced { epoch: is, .. })) => fenced(cell, epoch, is),
+                Some(Ok(MoveReply::Fenced { epoch: is, .. })) => {
+                    self.shared.fenced(cell, epoch, is);
+                }
                 Some(Ok(MoveReply::Absent)) => gone(cell),
                 Some(Err(error)) => return Err(Fault::Wrong(error.to_string())),
                 // Made in an epoch that was closed meanwhile, the next one's log says so; or nothing is known.
@@ -573,11 +592,6 @@ impl Office {
             self.one(source, Item::script(call)).await;
         }
     }
-}
-
-fn fenced(cell: &Cell, sent: u64, epoch: u64) {
-    cell.seen().fenced(sent, epoch);
-    cell.kick.notify_one();
 }
 
 fn gone(cell: &Cell) {

@@ -93,7 +93,8 @@ impl Reader {
                 return Err(Fault::Unavailable("gone: to be recovered".to_owned()));
             }
         };
-        self.cell.seen().look(epoch, open);
+        let later = self.cell.seen().look(epoch, open);
+        self.shared.epoch(later);
         if !open {
             // What was read and told by nobody may be something else afterwards.
             self.loaded = false;

@@ -36,6 +36,9 @@ const LOOK: Duration = Duration::from_millis(200);
 const SEEN: Duration = Duration::from_secs(2);
 /// A recovery that its asker has not finished by then is anybody's.
 const ABANDONED_MS: i64 = 5_000;
+/// So long after it was given up a node knows it, by [`SEEN`] or because it slept (see
+/// [`Lease`](crate::ledger::service)), and tells nothing any more.
+const GIVEN_UP_MS: i64 = 5_000;
 /// Entries that are read at once.
 const MOST: usize = 5_000;
 /// Entries that are restored at once.
@@ -48,6 +51,8 @@ enum Stuck {
     Store(#[from] store::Error),
     #[error("waiting for node {0} to close the epoch")]
     Node(String),
+    #[error("node {0} was given up a moment ago: it may not know it yet")]
+    GivenUp(String),
     #[error("Redis: {0}")]
     Redis(String),
     #[error("what this node told can't be read: {0}")]
@@ -83,7 +88,8 @@ impl Custodian {
             if let Err(error) = self.look(&mut said).await {
                 tracing::warn!(%error, "recoveries can't be looked for");
             }
-            if seen.elapsed() > SEEN {
+            let (_, doubted) = self.shared.view.lease().doubts();
+            if seen.elapsed() > SEEN || doubted {
                 seen = Instant::now();
                 if let Err(error) = self.tidy().await {
                     tracing::warn!(%error, "the store does not hear of this node");
@@ -94,7 +100,12 @@ impl Custodian {
     }
 
     async fn tidy(&self) -> Result<(), store::Error> {
-        if !self.store.seen(&self.node).await? {
+        let lease = self.shared.view.lease();
+        let (doubts, _) = lease.doubts();
+        if self.store.seen(&self.node).await? {
+            lease.answer(doubts);
+        } else {
+            lease.give_up();
             // Nobody waits for what this node tells any more, so it tells nothing.
             for cell in self.cells() {
                 cell.seen().closed = u64::MAX;
@@ -240,6 +251,10 @@ impl Custodian {
             nodes.iter().find(|node| !node.left && !closed.contains(node.node.as_str()))
         {
             return Err(Stuck::Node(node.node.clone()));
+        }
+        let fresh = |ago: i64| ago < GIVEN_UP_MS;
+        if let Some(node) = nodes.iter().find(|node| node.given_up_ms_ago.is_some_and(fresh)) {
+            return Err(Stuck::GivenUp(node.node.clone()));
         }
         let place = cell.place;
         let mut link = self.link(place);

@@ -88,6 +88,20 @@ impl Shared {
         })
     }
 
+    /// A script that was sent in epoch `sent` said that the place is in `epoch`, and fenced.
+    pub(super) fn fenced(&self, cell: &Cell, sent: u64, epoch: u64) {
+        let later = cell.seen().fenced(sent, epoch);
+        self.epoch(later);
+        cell.kick.notify_one();
+    }
+
+    /// In a `later` epoch this node may be one that was given up.
+    pub(super) fn epoch(&self, later: bool) {
+        if later {
+            self.view.lease().doubt();
+        }
+    }
+
     pub(super) fn batch(&self, stats: &BatchStats) {
         self.watcher.lock().batch(stats);
     }

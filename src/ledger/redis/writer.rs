@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a claim waits for stock that another shard sends.
 const MOVING: Duration = Duration::from_secs(1);
 /// How long an answer waits until this node has written down what it rests on.
-const BASIS: Duration = Duration::from_secs(1);
+const BASIS: Duration = Duration::from_secs(5);
 /// How long it takes until what could not be decided is tried again.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
@@ -150,8 +150,7 @@ impl Writer {
                     decided.push(Group { claims, args, seq, at, outcomes, basis });
                 }
                 Ok(ClaimReply::Fenced { epoch: is, .. }) => {
-                    self.cell.seen().fenced(epoch, is);
-                    self.cell.kick.notify_one();
+                    self.shared.fenced(&self.cell, epoch, is);
                     self.waiting.extend(claims);
                 }
                 Ok(ClaimReply::Absent) => {
@@ -240,7 +239,7 @@ impl Writer {
         let basis = grants.map(|group| group.basis).max().unwrap_or(0);
         let written = is_read(&self.cell, basis).await
             && (acks.is_empty() || self.shared.acks.write(acks).await);
-        if !written || self.cell.seen().closed >= epoch {
+        if !written || self.cell.seen().closed >= epoch || !self.shared.view.tells() {
             for group in decided {
                 self.again(group.claims);
             }
@@ -351,7 +350,7 @@ impl Group {
 async fn is_read(cell: &Cell, seq: u64) -> bool {
     let start = Instant::now();
     while cell.seen().standing.seq < seq {
-        if start.elapsed() > BASIS {
+        if start.elapsed() > BASIS || !cell.seen().decides() {
             return false;
         }
         cell.kick.notify_one();

@@ -12,12 +12,14 @@
 //!
 //! Who may ask, and how many are let through: the gate and the inventory.
 
+mod lease;
 mod local;
 #[cfg(test)]
 mod tests;
 mod view;
 mod writer;
 
+pub(in crate::ledger) use lease::{BEAT_MS, Lease};
 pub use local::LocalLedger;
 pub use view::View;
 

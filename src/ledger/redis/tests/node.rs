@@ -4,12 +4,15 @@ use super::super::acks::Ack;
 use super::super::keys::{Key, Place};
 use super::super::scripts::reopen;
 use super::super::{Known, Opening, Options, RedisLedger};
+use crate::data::DataFolder;
 use crate::domain::{At, CampaignNo, KindNo, PersonId, RoundNo};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::event::{What, codec};
 use crate::ledger::machine::{Answer, Command, Summary, tests as story};
 use crate::ledger::service::{BatchStats, Ledger, Watcher, told};
+use crate::node::Node;
 use crate::rush::servers::{RedisServer, Settings};
+use crate::store::{self, Store};
 use ::redis::{Value, cmd};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -42,7 +45,7 @@ impl Site {
 
     /// A node, at an instant of the open round.
     pub(super) fn node(&self, name: &str, shards: u8) -> RedisLedger {
-        let acks = self.folder.path().join(name);
+        let acks = self.data(name).acks();
         let url = self.redis.url().parse().unwrap();
         let options = Options { url, shards, replicas: 0, acks };
         let Command::Open { name, pools, kinds } = story::open() else { unreachable!() };
@@ -54,6 +57,27 @@ impl Site {
         let ledger = RedisLedger::start(opening, || At(1_000), Box::new(Nobody)).unwrap();
         ledger.wait_until_read();
         ledger
+    }
+
+    /// A node's folder.
+    pub(super) fn data(&self, name: &str) -> DataFolder {
+        let data = DataFolder::at(&self.folder.path().join(name));
+        std::fs::create_dir_all(data.path()).unwrap();
+        data
+    }
+
+    /// The store of nodes that share one.
+    pub(super) fn store(&self) -> Store {
+        self.runtime.block_on(Store::open(&self.place())).unwrap()
+    }
+
+    fn place(&self) -> store::Place {
+        store::Place::File(self.folder.path().join("store.sqlite"))
+    }
+
+    /// Has a node work for all.
+    pub(super) fn works(&self, node: &RedisLedger, name: &str) -> Node {
+        Node::start(node, &self.place(), &self.data(name)).unwrap()
     }
 
     /// What a node answers.
@@ -173,4 +197,89 @@ fn i3_a_pass_that_another_node_made_is_given_out_written_down() {
     site.granted(&first, story::bind(1, 1));
     site.granted(&second, story::bind(1, 1));
     assert!(site.has_one(&second, |what| matches!(what, What::Passed(_))));
+}
+
+#[test]
+fn i3_a_node_that_was_given_up_tells_nothing_after_a_sleep_or_in_another_epoch() {
+    let site = Site::start();
+    let (node, store) = (site.node("first", 1), site.store());
+    let works = site.works(&node, "first");
+    for command in [story::arm(&[2, 0]), story::bind(1, 1), story::bind(2, 2), story::grant(1, 0)] {
+        site.granted(&node, command);
+    }
+    let lease = node.shared.view.lease();
+    lease.doubt();
+    wait_until("the store says that it is registered", || shows(&node, 1));
+    let me = std::fs::read_to_string(site.data("first").node()).unwrap();
+    site.runtime.block_on(store.give_up(me.trim())).unwrap();
+    // As after a sleep, and as in a later epoch.
+    lease.doubt();
+    assert!(!shows(&node, 1) && !node.view().tells() && !node.issues(C));
+    assert_eq!(site.runtime.block_on(node.coupons(C, person(1))), None);
+    let bound = site.told(&node, story::bind(3, 3));
+    assert!(matches!(bound, Outcome::Unknown), "{bound:?}");
+    let granted = site.told(&node, story::grant(2, 0));
+    assert!(!matches!(granted, Outcome::Yes(_)), "{granted:?}");
+    wait_until("it knows", || lease.is_gone());
+    assert!(node.shut().iter().any(|why| why.contains("given up")), "{:?}", node.shut());
+    node.close();
+    works.stop();
+}
+
+#[test]
+fn i3_another_epoch_is_a_reason_to_ask() {
+    let site = Site::start();
+    let node = site.node("first", 1);
+    let (before, _) = node.shared.view.lease().doubts();
+    let meta = SHARD.key(Key::Meta);
+    site.redis.ask::<u8>(cmd("HSET").arg(&meta).arg("lineage").arg("another")).unwrap();
+    wait_until("it is fenced", || !node.issues(C));
+    site.redis.ask::<Value>(&reopen(SHARD, 1, 2).unwrap().eval_cmd()).unwrap();
+    wait_until("it goes on", || node.issues(C));
+    assert!(node.shared.view.lease().doubts().0 > before);
+}
+
+#[test]
+fn i3_a_recovery_waits_until_a_node_that_was_given_up_must_know_it() {
+    let site = Site::start();
+    let (node, store) = (site.node("first", 1), site.store());
+    let works = site.works(&node, "first");
+    site.runtime.block_on(async {
+        store.register("other", "").await.unwrap();
+        store.give_up("other").await.unwrap();
+    });
+    let (meta, start) = (SHARD.key(Key::Meta), Instant::now());
+    site.redis.ask::<u8>(cmd("HSET").arg(&meta).arg("lineage").arg("another")).unwrap();
+    wait_until("it is fenced", || !node.issues(C));
+    wait_until("it is recovered", || node.issues(C));
+    assert!(start.elapsed() > Duration::from_secs(4), "{:?}", start.elapsed());
+    node.close();
+    works.stop();
+}
+
+#[test]
+fn i3_while_a_node_is_not_sure_of_itself_nobody_is_told_anything() {
+    let site = Site::start();
+    let node = site.node("first", 1);
+    for command in [story::arm(&[2, 0]), story::bind(1, 1)] {
+        site.granted(&node, command);
+    }
+    let lease = node.shared.view.lease();
+    lease.share();
+    lease.doubt();
+    assert_eq!(
+        site.runtime.block_on(node.coupons(C, person(2))),
+        None,
+        "not even that there is none"
+    );
+    let bound = site.told(&node, story::bind(2, 2));
+    assert!(matches!(bound, Outcome::Unknown), "{bound:?}");
+    site.runtime.block_on(async {
+        let mut granted = std::pin::pin!(told(&node, story::grant(1, 0)));
+        let early = tokio::time::timeout(Duration::from_secs(1), &mut granted).await;
+        assert!(early.is_err(), "{early:?}");
+        lease.answer(lease.doubts().0);
+        let granted = granted.await;
+        assert!(matches!(granted, Ok(Outcome::Yes(_))), "{granted:?}");
+    });
 }
