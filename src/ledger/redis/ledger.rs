@@ -77,6 +77,25 @@ impl RedisLedger {
         clock: impl Fn() -> At + Send + Sync + 'static,
         watcher: Box<dyn Watcher>,
     ) -> io::Result<RedisLedger> {
+        RedisLedger::begin(opening, clock, watcher, true)
+    }
+
+    /// The same for a process that only recovers logs: it moves no stock by itself, since nobody would ask it for what
+    /// it wrote down of that.
+    pub fn start_idle(
+        opening: Opening,
+        clock: impl Fn() -> At + Send + Sync + 'static,
+        watcher: Box<dyn Watcher>,
+    ) -> io::Result<RedisLedger> {
+        RedisLedger::begin(opening, clock, watcher, false)
+    }
+
+    fn begin(
+        opening: Opening,
+        clock: impl Fn() -> At + Send + Sync + 'static,
+        watcher: Box<dyn Watcher>,
+        moves: bool,
+    ) -> io::Result<RedisLedger> {
         let Opening { topology, options, acks, campaigns, .. } = opening;
         let replicas = options.replicas(topology.clustered());
         let shared = Arc::new(Shared::new(topology, replicas, acks, Box::new(clock), watcher));
@@ -95,7 +114,9 @@ impl RedisLedger {
                 // Whoever started it may have given up.
                 let _ = serves.send(());
                 drop(tokio::spawn(beat(Arc::clone(&shared))));
-                drop(tokio::spawn(move_stock(office)));
+                if moves {
+                    drop(tokio::spawn(move_stock(office)));
+                }
                 let mut stopped = stopped;
                 let _ = stopped.wait_for(|stop| *stop).await;
                 let _ = timeout(DRAINED, async {
@@ -342,10 +363,13 @@ impl Ledger for RedisLedger {
 }
 
 impl RedisLedger {
-    /// Who closes epochs and recovers logs on behalf of `node`.
-    pub(crate) fn custodian(&self, store: Store, node: String) -> Custodian {
-        self.shared.view.lease().share();
-        Custodian { shared: Arc::clone(&self.shared), store, node }
+    /// Who closes epochs and recovers logs on behalf of `node`, which is registered or tells nobody anything.
+    pub(crate) fn custodian(&self, store: Store, node: String, registered: bool) -> Custodian {
+        if registered {
+            self.shared.view.lease().share();
+        }
+        let (shared, left_out) = (Arc::clone(&self.shared), Mutex::default());
+        Custodian { shared, store, node, registered, left_out }
     }
 
     /// How every log stands, as far as this node knows.

@@ -12,7 +12,7 @@ use crate::ledger::machine::{Answer, Command, Summary, tests as story};
 use crate::ledger::service::{BatchStats, Ledger, Watcher, told};
 use crate::node::Node;
 use crate::rush::servers::{RedisServer, Settings};
-use crate::store::{self, Store};
+use crate::store::{self, LogNo, Store};
 use ::redis::{Value, cmd};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -223,6 +223,76 @@ fn i3_a_node_that_was_given_up_tells_nothing_after_a_sleep_or_in_another_epoch()
     wait_until("it knows", || lease.is_gone());
     assert!(node.shut().iter().any(|why| why.contains("given up")), "{:?}", node.shut());
     node.close();
+    works.stop();
+}
+
+/// Puts the log in Redis back by its last entry, which somebody's coupon is, as a restart that lost its tail.
+fn lose(site: &Site, who: u8) {
+    let ask = |cmd: &mut ::redis::Cmd| site.redis.ask::<Value>(cmd).unwrap();
+    let meta = SHARD.key(Key::Meta);
+    let seq: u64 = site.redis.ask(cmd("HGET").arg(&meta).arg("seq")).unwrap();
+    ask(cmd("HSET").arg(&meta).arg("lineage").arg("another").arg("seq").arg(seq - 1));
+    ask(cmd("XDEL").arg(SHARD.key(Key::Log)).arg(format!("{seq}-0")));
+    ask(cmd("XSETID").arg(SHARD.key(Key::Log)).arg(format!("{}-0", seq - 1)));
+    let round = RoundNo(1);
+    let holder = super::super::effects::holder(person(who), KindNo(0));
+    ask(cmd("HDEL").arg(SHARD.key(Key::Holders(round))).arg(holder));
+    for (field, by) in [("left:0", 1), ("granted:0", -1)] {
+        ask(cmd("HINCRBY").arg(SHARD.key(Key::Round(round))).arg(field).arg(by));
+    }
+    for (field, by) in [("reserved:0", 10), ("frozen:0", -10)] {
+        ask(cmd("HINCRBY").arg(SHARD.key(Key::Funds)).arg(field).arg(by));
+    }
+}
+
+#[test]
+fn i3_what_a_node_told_that_was_given_up_is_kept_for_people_and_never_put_back() {
+    let site = Site::start();
+    let store = site.store();
+    let log = LogNo(SHARD.log());
+    let first = site.node("first", 1);
+    site.granted(&first, story::arm(&[4, 0]));
+    for who in 1..=4 {
+        site.granted(&first, story::bind(who, who));
+    }
+    let works = site.works(&first, "first");
+    site.granted(&first, story::grant(1, 0));
+    first.close();
+    works.stop();
+    drop(first);
+    // It tells two more before it dies, and Redis loses them.
+    let first = site.node("first", 1);
+    site.granted(&first, story::grant(2, 0));
+    site.granted(&first, story::grant(4, 0));
+    drop(first);
+    lose(&site, 4);
+    lose(&site, 2);
+
+    // Another goes on.
+    let second = site.node("second", 1);
+    let works = site.works(&second, "second");
+    wait_until("it is recovered", || second.issues(C));
+    site.granted(&second, story::grant(3, 0));
+    let stored = || site.runtime.block_on(store.seq(log)).unwrap();
+    wait_until("it is stored", || stored() == 8);
+    let quarantined = || site.runtime.block_on(store.quarantined()).unwrap();
+    assert_eq!(quarantined(), []);
+
+    // The first returns.
+    let first = site.node("first", 1);
+    let returns = site.works(&first, "first");
+    wait_until("it is listed", || quarantined().len() == 1);
+    let kept = &quarantined()[0];
+    assert_eq!((kept.log, kept.seq, kept.table.as_str()), (log, 8, "acks"));
+    assert!(kept.why.contains("recovered without it"), "{kept:?}");
+    // The next recovery asks it too, and puts none of that back.
+    lose(&site, 3);
+    wait_until("it is fenced", || !second.issues(C));
+    wait_until("it is recovered again", || second.issues(C) && first.issues(C));
+    assert!(shows(&second, 3) && !shows(&second, 2) && !shows(&second, 4));
+    first.close();
+    second.close();
+    returns.stop();
     works.stop();
 }
 
