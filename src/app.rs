@@ -198,12 +198,30 @@ impl App {
         self.outages.lock().entry(campaign).or_default().resume();
     }
 
+    /// Where the nodes' store is, if this is one of several.
+    fn nodes_store(&self) -> Option<Place> {
+        match &*self.beside.lock() {
+            Some(Beside::Node(of)) => Some(of.store()),
+            _ => None,
+        }
+    }
+
+    /// Uses the signatures of an order for all nodes; the place of the first that was used before, if one was.
+    pub async fn use_order(&self, signatures: Vec<String>) -> Result<Option<usize>, String> {
+        let Some(place) = self.nodes_store() else { return Ok(None) };
+        let used = async {
+            let store = Store::open(&place).await?;
+            let signatures: Vec<&str> = signatures.iter().map(String::as_str).collect();
+            let used = store.use_order(&signatures).await;
+            store.close().await;
+            used
+        };
+        used.await.map_err(|error| error.to_string())
+    }
+
     /// Recovers logs without that node from here on.
     pub async fn forget(&self, node: &str) -> Result<()> {
-        let store = match &*self.beside.lock() {
-            Some(Beside::Node(of)) => of.store(),
-            _ => bail!("this server has no other nodes"),
-        };
+        let store = self.nodes_store().context("this server has no other nodes")?;
         let store = Store::open(&store).await?;
         let known = store.nodes().await?.iter().any(|it| it.node == node);
         ensure!(known, "no node {node} was ever registered");

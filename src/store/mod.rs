@@ -21,6 +21,7 @@ mod cursor;
 mod events;
 mod log;
 mod nodes;
+mod orders;
 mod place;
 mod quarantine;
 pub mod replay;
