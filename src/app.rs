@@ -141,7 +141,7 @@ impl App {
             }
             Home::Redis(opening) => {
                 let ledger = RedisLedger::start(*opening, move || time.now(), Box::new(watcher))?;
-                let node = Node::start(&ledger, &store, &data)?;
+                let node = Node::start_timed(&ledger, &store, &data, metrics.db_write())?;
                 ledger.wait_until_read();
                 (Box::new(ledger), Beside::Node(node))
             }

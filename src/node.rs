@@ -14,6 +14,7 @@ use crate::ledger::redis::{Log, RedisLedger};
 use crate::store::{Place, Store};
 use anyhow::{Context, Result};
 use futures_util::future::join_all;
+use metrics::Histogram;
 use rustix::process::nice;
 use std::{
     fs, io,
@@ -47,6 +48,16 @@ pub struct Node {
 impl Node {
     /// Makes this node known in the store at `place` and starts what works for all.
     pub fn start(ledger: &RedisLedger, place: &Place, data: &DataFolder) -> Result<Node> {
+        Node::start_timed(ledger, place, data, Histogram::noop())
+    }
+
+    /// The same; `timing` is told how long each batch takes in the store.
+    pub fn start_timed(
+        ledger: &RedisLedger,
+        place: &Place,
+        data: &DataFolder,
+        timing: Histogram,
+    ) -> Result<Node> {
         let node = id(&data.node())?;
         let (stop, stopped) = watch::channel(false);
         let office = Recoverer { node: node.clone(), registered: true };
@@ -57,7 +68,7 @@ impl Node {
         let drains = spawn("drain", self::runtime()?, async move {
             // People come first; the store's own threads take this over. Refused, it stays as it is.
             let _ = nice(BESIDE);
-            carry(&place, &node, logs, &shown, stopped).await;
+            carry(&place, &node, logs, (&shown, &timing), stopped).await;
         })?;
         Ok(Node { stop, threads: vec![office, drains], progress, place: shared })
     }
@@ -168,7 +179,7 @@ async fn carry(
     place: &Place,
     node: &str,
     logs: Vec<Log>,
-    shown: &Progress,
+    (shown, timing): (&Progress, &Histogram),
     stopped: watch::Receiver<bool>,
 ) {
     let store = loop {
@@ -196,7 +207,7 @@ async fn carry(
                     sleep(Duration::from_millis(50)).await;
                 }
             };
-            if let Err(error) = share(store, &lease, |seq| Ok(log.after(seq)), status, stop).await {
+            if let Err(error) = share(store, &lease, |seq| Ok(log.after(seq)), status, timing, stop).await {
                 tracing::error!(log = %log.no(), %error, "a log is not carried on; claims go on without it");
                 shown.ended();
             }

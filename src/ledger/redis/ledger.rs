@@ -347,7 +347,11 @@ impl Ledger for RedisLedger {
 
     fn shut(&self) -> Vec<String> {
         let shut = self.states().into_iter().filter(|state| !state.open);
-        let shut = shut.map(|state| format!("log {} is shut in epoch {}", state.log, state.epoch));
+        let stuck = self.shared.stuck.lock().clone();
+        let shut = shut.map(|state| {
+            let why = stuck.get(&state.log).map(|why| format!(": {why}")).unwrap_or_default();
+            format!("log {} is shut in epoch {}{why}", state.log, state.epoch)
+        });
         let gone = self.shared.view.lease().is_gone();
         let gone = gone.then(|| "this node was given up: start it again".to_owned());
         gone.into_iter().chain(shut).collect()

@@ -228,20 +228,30 @@ impl Custodian {
                 );
             }
         }
-        for recovery in self.store.open_recoveries().await? {
+        let open = self.store.open_recoveries().await?;
+        self.shared.stuck.lock().retain(|log, _| open.iter().any(|it| it.log.0 == *log));
+        for recovery in open {
             let cell = cells.iter().find(|cell| cell.place.log() == recovery.log.0);
             let done = async {
                 self.close(&recovery, cell.map(AsRef::as_ref)).await?;
+                let told = self.all_closed(&recovery).await?;
                 match cell {
-                    Some(cell) if self.is_ours(&recovery) => self.recover(&recovery, cell).await,
+                    Some(cell) if self.is_ours(&recovery) => {
+                        self.recover(&recovery, cell, told).await
+                    }
                     _ => Ok(()),
                 }
             };
             match done.await {
-                Ok(()) => drop(said.remove(&recovery.log)),
+                Ok(()) => {
+                    said.remove(&recovery.log);
+                    self.shared.stuck.lock().remove(&recovery.log.0);
+                }
                 Err(stuck) => {
                     let why = stuck.to_string();
-                    if said.get(&recovery.log) != Some(&why) {
+                    self.shared.stuck.lock().insert(recovery.log.0, why.clone());
+                    // Who asked for it says it.
+                    if self.is_ours(&recovery) && said.get(&recovery.log) != Some(&why) {
                         tracing::error!(log = %recovery.log, epoch = recovery.epoch, why, "a log stays shut");
                     }
                     said.insert(recovery.log, why);
@@ -325,9 +335,8 @@ impl Custodian {
         Ok(())
     }
 
-    /// Puts back what is missing and opens the next epoch, if every node has closed this one.
-    async fn recover(&self, recovery: &Recovery, cell: &Cell) -> Result<(), Stuck> {
-        let start = Instant::now();
+    /// The last seq that anybody told of the epoch, if every node has closed it.
+    async fn all_closed(&self, recovery: &Recovery) -> Result<u64, Stuck> {
         let Recovery { log, epoch, .. } = *recovery;
         let closings = self.store.closings(log, epoch).await?;
         let closed: BTreeSet<&str> = closings.iter().map(|closing| closing.node.as_str()).collect();
@@ -341,6 +350,13 @@ impl Custodian {
         if let Some(node) = nodes.iter().find(|node| node.given_up_ms_ago.is_some_and(fresh)) {
             return Err(Stuck::GivenUp(node.node.clone()));
         }
+        Ok(closings.iter().map(|closing| closing.acked_seq).max().unwrap_or(0))
+    }
+
+    /// Puts back what is missing and opens the next epoch; every node has closed this one, and told up to `told`.
+    async fn recover(&self, recovery: &Recovery, cell: &Cell, told: u64) -> Result<(), Stuck> {
+        let start = Instant::now();
+        let Recovery { log, epoch, .. } = *recovery;
         let place = cell.place;
         let mut link = self.link(place);
         let (last_at, end) = match self.looked(&mut link).await? {
@@ -357,7 +373,6 @@ impl Custodian {
         let cursor = self.store.take(log, &self.node).await?;
         let evidence = self.evidence(recovery, cursor.seq, end).await?;
         self.agrees(&mut link, place, cursor.seq, end, &evidence).await?;
-        let told = closings.iter().map(|closing| closing.acked_seq).max().unwrap_or(0);
         let last = told.max(cursor.seq).max(evidence.keys().next_back().copied().unwrap_or(0));
         let missing = Missing { after: (end, last_at), last, evidence };
         let restored = self.restore(&mut link, cell, epoch, &missing).await?;

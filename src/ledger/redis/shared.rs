@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) view: View,
     pub(super) acks: Acks,
     pub(super) queued: Peak,
+    /// By log, why its recovery does not go on.
+    pub(super) stuck: Mutex<BTreeMap<u32, String>>,
     /// Wakes whoever moves stock between shards.
     pub(super) dry: Notify,
     clock: Box<dyn Fn() -> At + Send + Sync>,
@@ -55,6 +57,7 @@ impl Shared {
             view: View::empty(),
             acks,
             queued: Peak::default(),
+            stuck: Mutex::default(),
             dry: Notify::new(),
             clock,
             watcher: Mutex::new(watcher),

@@ -1,7 +1,7 @@
 //! Whole nodes on a Redis of their own: what a node shows it has written down.
 
 use super::super::acks::Ack;
-use super::super::keys::{Key, Place};
+use super::super::keys::{Key, Place, shard_of};
 use super::super::scripts::reopen;
 use super::super::{Known, Opening, Options, RedisLedger};
 use crate::data::DataFolder;
@@ -321,6 +321,8 @@ fn i3_a_recovery_waits_until_a_node_that_was_given_up_must_know_it() {
     let (meta, start) = (SHARD.key(Key::Meta), Instant::now());
     site.redis.ask::<u8>(cmd("HSET").arg(&meta).arg("lineage").arg("another")).unwrap();
     wait_until("it is fenced", || !node.issues(C));
+    let waits = || node.shut().iter().any(|why| why.contains("other was given up"));
+    wait_until("it says for whom it waits", waits);
     wait_until("it is recovered", || node.issues(C));
     assert!(start.elapsed() > Duration::from_secs(4), "{:?}", start.elapsed());
     node.close();
@@ -352,4 +354,37 @@ fn i3_while_a_node_is_not_sure_of_itself_nobody_is_told_anything() {
         let granted = granted.await;
         assert!(matches!(granted, Ok(Outcome::Yes(_))), "{granted:?}");
     });
+}
+
+/// The `nth` person, from 0, of a shard of three.
+fn of_shard(shard: u8, nth: usize) -> u8 {
+    let here = |who: &u8| shard_of(person(*who), 3) == shard;
+    (1..=u8::MAX).filter(here).nth(nth).unwrap()
+}
+
+#[test]
+fn i9_a_shard_that_is_shut_holds_up_no_stock_of_the_others() {
+    let site = Site::start();
+    let node = site.node("first", 3);
+    site.granted(&node, story::arm(&[3, 3]));
+    let [rich, one, two, other] = [of_shard(0, 0), of_shard(0, 1), of_shard(0, 2), of_shard(2, 0)];
+    for who in [rich, one, two, other] {
+        site.granted(&node, story::bind(who, who));
+    }
+    // Shard 0 has nothing left, shard 2 only of kind 1, shard 1 of both; but it is shut.
+    for (who, kind) in [(rich, 0), (rich, 1), (other, 0)] {
+        site.granted(&node, story::grant(who, kind));
+    }
+    let meta = Place::shard(C, 1).key(Key::Meta);
+    site.redis.ask::<u8>(cmd("HSET").arg(&meta).arg("lineage").arg("another")).unwrap();
+    wait_until("it is shut", || !node.issues(C));
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(5) {
+        // Nobody has that kind for them; what the next one asks for comes all the same.
+        let _ = site.told(&node, story::grant(one, 0));
+        if let Outcome::Yes(_) = site.told(&node, story::grant(two, 1)) {
+            return;
+        }
+    }
+    panic!("stock did not come");
 }
