@@ -4,7 +4,7 @@ use crate::campaign::{Campaign, OVERSHOOT, OVERSHOOT_EACH};
 use crate::clock::{Clock, wall};
 use crate::config::{self, Config};
 use crate::data::DataFolder;
-use crate::domain::{At, CampaignNo};
+use crate::domain::{At, CampaignNo, KindNo, RoundNo};
 use crate::drain::{DrainThread, Progress};
 use crate::gate::{Gate, Outage, Reason, Verdict};
 use crate::http::body::{BodyLimits, HasBodyLimits};
@@ -129,7 +129,9 @@ impl App {
         }
         let campaigns = Arc::new(Campaigns(campaigns));
         let (board, time) = (Arc::clone(&campaigns), Arc::clone(&clock));
-        let watcher = Board { campaigns: board, metrics: Arc::clone(&metrics), clock: time };
+        let shared = matches!(home, Home::Redis(_));
+        let watcher =
+            Board { shared, campaigns: board, metrics: Arc::clone(&metrics), clock: time };
         let time = Arc::clone(&clock);
         let (ledger, beside): (Box<dyn Ledger>, _) = match home {
             Home::Here(embedded) => {
@@ -408,6 +410,8 @@ fn waiting() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Passes on what becomes durable to the shields, the interlocks and the metrics.
 struct Board {
+    /// Whether other nodes grant as well.
+    shared: bool,
     campaigns: Arc<Campaigns>,
     metrics: Arc<Metrics>,
     clock: Arc<Clock>,
@@ -417,7 +421,18 @@ impl Watcher for Board {
     fn campaign(&mut self, seq: u64, no: CampaignNo, summary: &Summary) {
         if let Some(campaign) = self.campaigns.by_no(no) {
             campaign.note(seq, summary);
-            campaign.counts.note(summary, self.clock.now().0);
+            let now_ms = self.clock.now().0;
+            if self.shared {
+                campaign.counts.note_shared(summary, now_ms);
+            } else {
+                campaign.counts.note(summary, now_ms);
+            }
+        }
+    }
+
+    fn granted(&mut self, no: CampaignNo, round: RoundNo, kind: KindNo) {
+        if let Some(campaign) = self.campaigns.by_no(no) {
+            campaign.counts.granted(round, kind);
         }
     }
 

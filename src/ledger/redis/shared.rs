@@ -5,7 +5,7 @@ use super::place::Cell;
 use super::topology::Topology;
 use crate::domain::{At, CampaignNo, KindNo, RoundNo};
 use crate::funds::Funds;
-use crate::ledger::machine::{Level, RoundSummary, Summary};
+use crate::ledger::machine::{Grant, Level, RoundSummary, Summary};
 use crate::ledger::service::{BatchStats, View, Watcher};
 use crate::metrics::Peak;
 use parking_lot::{Mutex, RwLock};
@@ -105,8 +105,13 @@ impl Shared {
         }
     }
 
-    pub(super) fn batch(&self, stats: &BatchStats) {
-        self.watcher.lock().batch(stats);
+    /// This node granted these in a batch.
+    pub(super) fn batch<'a>(&self, stats: &BatchStats, grants: impl Iterator<Item = &'a Grant>) {
+        let mut watcher = self.watcher.lock();
+        for grant in grants {
+            watcher.granted(grant.campaign, grant.round, grant.kind);
+        }
+        watcher.batch(stats);
     }
 
     /// Shows how a campaign stands now, as far as this node knows.

@@ -260,14 +260,15 @@ impl Writer {
             }
         }
         self.shared.publish(self.cell.place.campaign);
-        self.shared.batch(&BatchStats {
+        let stats = BatchStats {
             commands: decided.iter().map(|group| group.claims.len()).sum(),
             events: entries * 2,
             entries: entries as u64,
             bytes: self.shared.acks.bytes(),
             sync: start.elapsed(),
             durable: last,
-        });
+        };
+        self.shared.batch(&stats, decided.iter().flat_map(Group::grants).map(|(grant, _)| grant));
         for group in decided {
             for (asked, outcome) in group.claims.into_iter().zip(group.outcomes) {
                 self.tell_one(asked, outcome);

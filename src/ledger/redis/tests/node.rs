@@ -14,6 +14,10 @@ use crate::node::Node;
 use crate::rush::servers::{RedisServer, Settings};
 use crate::store::{self, LogNo, Store};
 use ::redis::{Value, cmd};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -21,10 +25,14 @@ use tokio::runtime::Runtime;
 const C: CampaignNo = CampaignNo(0);
 const SHARD: Place = Place::shard(C, 0);
 
-struct Nobody;
+/// Counts grants.
+struct Counter(Arc<AtomicUsize>);
 
-impl Watcher for Nobody {
+impl Watcher for Counter {
     fn campaign(&mut self, _: u64, _: CampaignNo, _: &Summary) {}
+    fn granted(&mut self, _: CampaignNo, _: RoundNo, _: KindNo) {
+        self.0.fetch_add(1, Relaxed);
+    }
     fn batch(&mut self, _: &BatchStats) {}
 }
 
@@ -33,6 +41,8 @@ pub(super) struct Site {
     pub(super) redis: RedisServer,
     runtime: Runtime,
     folder: TempDir,
+    /// Grants that all nodes counted.
+    granted: Arc<AtomicUsize>,
 }
 
 impl Site {
@@ -40,7 +50,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let redis = RedisServer::start(&folder.path().join("redis"), &Settings::default()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Site { redis, runtime, folder }
+        Site { redis, runtime, folder, granted: Arc::default() }
     }
 
     /// A node, at an instant of the open round.
@@ -54,7 +64,8 @@ impl Site {
             assert_eq!(opening.open(&name, &pools, &kinds, At(0)).await.unwrap(), C);
             opening
         });
-        let ledger = RedisLedger::start(opening, || At(1_000), Box::new(Nobody)).unwrap();
+        let counter = Box::new(Counter(Arc::clone(&self.granted)));
+        let ledger = RedisLedger::start(opening, || At(1_000), counter).unwrap();
         ledger.wait_until_read();
         ledger
     }
@@ -151,6 +162,7 @@ fn i3_coupons_that_a_person_is_shown_are_written_down() {
     let coupons = site.runtime.block_on(second.coupons(C, person(1)));
     assert_eq!(coupons.map(|it| it.len()), Some(1));
     assert!(site.has(&second, 1), "whoever granted it may be gone");
+    assert_eq!(site.granted.load(Relaxed), 1, "it is counted by the node that decided it");
 }
 
 #[test]
