@@ -2,7 +2,7 @@
   Decide claims of one round, one or many, in their order: grant a coupon each, or say why not.
 
   Input:
-    KEYS[1]  meta          hash: lineage, epoch, seq, at, evaluated, tripped, shard, of
+    KEYS[1]  meta          hash: lineage, epoch, seq, at, evaluated, tripped, shard, of, basis
     KEYS[2]  funds         hash: reserved:<pool>, frozen:<pool>
     KEYS[3]  round:<R>     hash: from, until, expired, left:<kind>, granted:<kind>, last:<kind>
     KEYS[4]  holders:<R>   hash, person and kind -> ordinal, starts, ends, pass
@@ -18,7 +18,8 @@
     then for each claim, 64 at most: place in that list of kinds from 1, person, pass
 
   Output:
-    { 'decided', epoch, seq, at, outcomes }   an outcome a claim; seq is the last there is now
+    { 'decided', epoch, seq, at, outcomes, basis }   an outcome a claim; seq is the last there is now, basis
+                                                     the last that grants rest on: stock, the interlock
 
     { 'granted', left, ordinal, starts, ends }        in an entry of its own
     { 'already_held', left, ordinal, starts, ends }   the first answer again, whatever stands against it now
@@ -43,11 +44,12 @@
 ]]
 local funds_key, round_key, holders_key, passes_key, log_key = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local epoch, log = ARGV[1], ARGV[3]
-local meta, no = enter(epoch, 'evaluated', 'tripped', 'shard', 'of')
+local meta, no = enter(epoch, 'evaluated', 'tripped', 'shard', 'of', 'basis')
 if no then return no end
 local seq, at = tonumber(meta[3]), not_before(meta[4], ARGV[2])
 local evaluated = tonumber(meta[5]) or 0
 local tripped, shard, of = meta[6] == '1', tonumber(meta[7]), tonumber(meta[8])
+local basis = tonumber(meta[9]) or 0
 
 -- Kinds and the fields that hold their stock and money.
 local kinds, stock_fields, funds_fields = {}, {}, {}
@@ -149,7 +151,7 @@ end
 -- Writes from here on.
 if #bodies == 0 then
   redis.call('HSET', meta_key, 'evaluated', evaluated + #claims)
-  return { 'decided', tonumber(epoch), seq, at, outcomes }
+  return { 'decided', tonumber(epoch), seq, at, outcomes, basis }
 end
 for i = 1, #bodies do
   seq = seq + 1
@@ -181,4 +183,4 @@ redis.call('HSET', passes_key, unpack(now_passes))
 redis.call('HSET', round_key, unpack(now_stock))
 redis.call('HSET', funds_key, unpack(now_funds))
 redis.call('HSET', meta_key, 'seq', seq, 'at', at, 'evaluated', evaluated + #claims)
-return { 'decided', tonumber(epoch), seq, at, outcomes }
+return { 'decided', tonumber(epoch), seq, at, outcomes, basis }

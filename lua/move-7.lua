@@ -17,7 +17,7 @@
     ARGV[5]  how many compares follow
     ARGV[6]  how many changes follow
     then for each compare: number of the key, field, value; empty for a field that is not there
-    then for each change: number of the key, field, set, add, or, delete, value
+    then for each change: number of the key, field, set, add, or, seq, delete, value
 
   Output:
     { 'moved', epoch, seq, at }           seq is the last there is now
@@ -48,7 +48,7 @@ if which then
   redis.call('HSET', meta_key, 'asked', asked)
   return { 'changed', tonumber(epoch), seq, at, which }
 end
-local writes, misfit = plan(7 + compares * 3, changes)
+local writes, misfit = plan(7 + compares * 3, changes, seq + 1)
 if misfit then
   redis.call('HSET', meta_key, 'asked', asked)
   return { 'misfit', tonumber(epoch), seq, at, misfit }

@@ -18,7 +18,7 @@
     ARGV[4]  epoch it was written in
     ARGV[5]  body
     ARGV[6]  how many changes follow
-    then for each change: number of the key, field, set, add, or, delete, value
+    then for each change: number of the key, field, set, add, or, seq, delete, value
 
   Output:
     { 'restored', seq }
@@ -48,7 +48,7 @@ if seq <= last then
   return { 'there', seq }
 end
 if seq ~= last + 1 then return { 'gap', last } end
-local writes, misfit = plan(7, tonumber(ARGV[6]))
+local writes, misfit = plan(7, tonumber(ARGV[6]), seq)
 if misfit then return { 'misfit', seq, misfit } end
 
 append(log_key, log, seq, at, epoch, body)

@@ -43,8 +43,8 @@ local function append(key, log, seq, at, epoch, body)
 end
 
 -- What a list of changes makes of the fields they are of, four arguments each: number of the key, field,
--- what to do, value. Or nothing, and the number of the first change that can't be made.
-local function plan(first, changes)
+-- what to do, value. Or nothing, and the number of the first change that can't be made. seq is their entry's.
+local function plan(first, changes, seq)
   local writes = {}
   for i = 1, changes do
     local arg = first + (i - 1) * 4
@@ -57,6 +57,8 @@ local function plan(first, changes)
       if not was or #was ~= 32 then return nil, i end
       local bits = bit.bor(struct.unpack('<I4', was, 29), tonumber(value))
       value = string.sub(was, 1, 28) .. struct.pack('<I4', bits)
+    elseif what == 'seq' then
+      value = seq
     end
     writes[i] = { key = key, field = field, value = what ~= 'delete' and value }
   end

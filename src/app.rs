@@ -4,7 +4,7 @@ use crate::campaign::{Campaign, OVERSHOOT, OVERSHOOT_EACH};
 use crate::clock::{Clock, wall};
 use crate::config::{self, Config};
 use crate::data::DataFolder;
-use crate::domain::{At, CampaignNo};
+use crate::domain::{At, CampaignNo, KindNo, RoundNo};
 use crate::drain::{DrainThread, Progress};
 use crate::gate::{Gate, Outage, Reason, Verdict};
 use crate::http::body::{BodyLimits, HasBodyLimits};
@@ -129,7 +129,9 @@ impl App {
         }
         let campaigns = Arc::new(Campaigns(campaigns));
         let (board, time) = (Arc::clone(&campaigns), Arc::clone(&clock));
-        let watcher = Board { campaigns: board, metrics: Arc::clone(&metrics), clock: time };
+        let shared = matches!(home, Home::Redis(_));
+        let watcher =
+            Board { shared, campaigns: board, metrics: Arc::clone(&metrics), clock: time };
         let time = Arc::clone(&clock);
         let (ledger, beside): (Box<dyn Ledger>, _) = match home {
             Home::Here(embedded) => {
@@ -141,7 +143,7 @@ impl App {
             }
             Home::Redis(opening) => {
                 let ledger = RedisLedger::start(*opening, move || time.now(), Box::new(watcher))?;
-                let node = Node::start(&ledger, &store, &data)?;
+                let node = Node::start_timed(&ledger, &store, &data, metrics.db_write())?;
                 ledger.wait_until_read();
                 (Box::new(ledger), Beside::Node(node))
             }
@@ -198,16 +200,34 @@ impl App {
         self.outages.lock().entry(campaign).or_default().resume();
     }
 
+    /// Where the nodes' store is, if this is one of several.
+    fn nodes_store(&self) -> Option<Place> {
+        match &*self.beside.lock() {
+            Some(Beside::Node(of)) => Some(of.store()),
+            _ => None,
+        }
+    }
+
+    /// Uses the signatures of an order for all nodes; the place of the first that was used before, if one was.
+    pub async fn use_order(&self, signatures: Vec<String>) -> Result<Option<usize>, String> {
+        let Some(place) = self.nodes_store() else { return Ok(None) };
+        let used = async {
+            let store = Store::open(&place).await?;
+            let signatures: Vec<&str> = signatures.iter().map(String::as_str).collect();
+            let used = store.use_order(&signatures).await;
+            store.close().await;
+            used
+        };
+        used.await.map_err(|error| error.to_string())
+    }
+
     /// Recovers logs without that node from here on.
     pub async fn forget(&self, node: &str) -> Result<()> {
-        let store = match &*self.beside.lock() {
-            Some(Beside::Node(of)) => of.store(),
-            _ => bail!("this server has no other nodes"),
-        };
+        let store = self.nodes_store().context("this server has no other nodes")?;
         let store = Store::open(&store).await?;
         let known = store.nodes().await?.iter().any(|it| it.node == node);
         ensure!(known, "no node {node} was ever registered");
-        store.leave(node).await?;
+        store.give_up(node).await?;
         store.close().await;
         Ok(())
     }
@@ -390,6 +410,8 @@ fn waiting() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Passes on what becomes durable to the shields, the interlocks and the metrics.
 struct Board {
+    /// Whether other nodes grant as well.
+    shared: bool,
     campaigns: Arc<Campaigns>,
     metrics: Arc<Metrics>,
     clock: Arc<Clock>,
@@ -399,7 +421,18 @@ impl Watcher for Board {
     fn campaign(&mut self, seq: u64, no: CampaignNo, summary: &Summary) {
         if let Some(campaign) = self.campaigns.by_no(no) {
             campaign.note(seq, summary);
-            campaign.counts.note(summary, self.clock.now().0);
+            let now_ms = self.clock.now().0;
+            if self.shared {
+                campaign.counts.note_shared(summary, now_ms);
+            } else {
+                campaign.counts.note(summary, now_ms);
+            }
+        }
+    }
+
+    fn granted(&mut self, no: CampaignNo, round: RoundNo, kind: KindNo) {
+        if let Some(campaign) = self.campaigns.by_no(no) {
+            campaign.counts.granted(round, kind);
         }
     }
 

@@ -14,6 +14,7 @@ use crate::ledger::redis::{Log, RedisLedger};
 use crate::store::{Place, Store};
 use anyhow::{Context, Result};
 use futures_util::future::join_all;
+use metrics::Histogram;
 use rustix::process::nice;
 use std::{
     fs, io,
@@ -47,35 +48,39 @@ pub struct Node {
 impl Node {
     /// Makes this node known in the store at `place` and starts what works for all.
     pub fn start(ledger: &RedisLedger, place: &Place, data: &DataFolder) -> Result<Node> {
+        Node::start_timed(ledger, place, data, Histogram::noop())
+    }
+
+    /// The same; `timing` is told how long each batch takes in the store.
+    pub fn start_timed(
+        ledger: &RedisLedger,
+        place: &Place,
+        data: &DataFolder,
+        timing: Histogram,
+    ) -> Result<Node> {
         let node = id(&data.node())?;
-        let runtime = runtime()?;
-        let custodian = runtime.block_on(async {
-            let store = Store::open(place).await?;
-            store.register(&node, "").await?;
-            let custodian = ledger.custodian(store.clone(), node.clone());
-            custodian.remember().await?;
-            Ok::<_, crate::store::Error>((custodian, store))
-        });
-        let (custodian, store) = custodian.with_context(|| format!("the store at {place}"))?;
         let (stop, stopped) = watch::channel(false);
+        let office = Recoverer { node: node.clone(), registered: true };
+        let office = office.start(ledger, place, stopped.clone())?;
         let logs = ledger.logs();
-        let told = logs.clone();
-        let (me, mut until) = (node.clone(), stopped.clone());
-        let office = spawn("node", runtime, async move {
-            let work = tokio::spawn(custodian.run());
-            let _ = until.wait_for(|stop| *stop).await;
-            leave(&store, &me, &told).await;
-            work.abort();
-            store.close().await;
-        })?;
         let progress = Progress::default();
         let (shown, shared, place) = (progress.clone(), place.clone(), place.clone());
         let drains = spawn("drain", self::runtime()?, async move {
             // People come first; the store's own threads take this over. Refused, it stays as it is.
             let _ = nice(BESIDE);
-            carry(&place, &node, logs, &shown, stopped).await;
+            carry(&place, &node, logs, (&shown, &timing), stopped).await;
         })?;
         Ok(Node { stop, threads: vec![office, drains], progress, place: shared })
+    }
+
+    /// Starts what recovers logs, for a process that tells nobody anything: it carries no log, and since nothing would
+    /// be missed that it told, it is not registered. So wherever it ends, nobody waits for it.
+    pub fn start_idle(ledger: &RedisLedger, place: &Place) -> Result<Node> {
+        let node = format!("recover-{:016x}", rand::random::<u64>());
+        let (stop, stopped) = watch::channel(false);
+        let office = Recoverer { node, registered: false };
+        let threads = vec![office.start(ledger, place, stopped)?];
+        Ok(Node { stop, threads, progress: Progress::default(), place: place.clone() })
     }
 
     /// Where the nodes' store is.
@@ -95,6 +100,46 @@ impl Node {
             // A thread that panicked has said so.
             let _ = thread.join();
         }
+    }
+}
+
+/// What makes a process known, and recovers logs.
+struct Recoverer {
+    node: String,
+    registered: bool,
+}
+
+impl Recoverer {
+    /// Starts its thread, which ends when `until` says so and the store has what was told.
+    fn start(
+        self,
+        ledger: &RedisLedger,
+        place: &Place,
+        mut until: watch::Receiver<bool>,
+    ) -> Result<JoinHandle<()>> {
+        let Recoverer { node, registered } = self;
+        let runtime = runtime()?;
+        let custodian = runtime.block_on(async {
+            let store = Store::open(place).await?;
+            if registered {
+                store.register(&node, "").await?;
+            }
+            let custodian = ledger.custodian(store.clone(), node.clone(), registered);
+            custodian.remember().await?;
+            Ok::<_, crate::store::Error>((custodian, store))
+        });
+        let (custodian, store) = custodian.with_context(|| format!("the store at {place}"))?;
+        let told = ledger.logs();
+        let office = spawn("node", runtime, async move {
+            let work = tokio::spawn(custodian.run());
+            let _ = until.wait_for(|stop| *stop).await;
+            if registered {
+                leave(&store, &node, &told).await;
+            }
+            work.abort();
+            store.close().await;
+        })?;
+        Ok(office)
     }
 }
 
@@ -134,7 +179,7 @@ async fn carry(
     place: &Place,
     node: &str,
     logs: Vec<Log>,
-    shown: &Progress,
+    (shown, timing): (&Progress, &Histogram),
     stopped: watch::Receiver<bool>,
 ) {
     let store = loop {
@@ -162,7 +207,7 @@ async fn carry(
                     sleep(Duration::from_millis(50)).await;
                 }
             };
-            if let Err(error) = share(store, &lease, |seq| Ok(log.after(seq)), status, stop).await {
+            if let Err(error) = share(store, &lease, |seq| Ok(log.after(seq)), status, timing, stop).await {
                 tracing::error!(log = %log.no(), %error, "a log is not carried on; claims go on without it");
                 shown.ended();
             }

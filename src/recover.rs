@@ -43,7 +43,7 @@ impl Watcher for Nobody {
 
 /// Recovers what is shut and can be, for at most `patience`; gives how each log stands then.
 ///
-/// It works as one more node that serves nobody, so servers may run meanwhile.
+/// It tells nobody anything, so servers may run meanwhile, and nobody waits for it if it is killed.
 pub fn recover(config: &Config, patience: Duration) -> Result<Vec<Standing>> {
     let ledger = config.ledger.as_ref().context("no ledger is configured: --ledger redis://..")?;
     let scratch = tempfile::Builder::new().prefix("quan-recover-").tempdir()?;
@@ -76,8 +76,8 @@ pub fn recover(config: &Config, patience: Duration) -> Result<Vec<Standing>> {
         }
         Ok::<_, anyhow::Error>((opening, ids))
     })?;
-    let ledger = RedisLedger::start(opening, crate::clock::wall, Box::new(Nobody))?;
-    let node = Node::start(&ledger, &place, &data)?;
+    let ledger = RedisLedger::start_idle(opening, crate::clock::wall, Box::new(Nobody))?;
+    let node = Node::start_idle(&ledger, &place)?;
     let stands = runtime.block_on(async {
         let store = Store::open(&place).await?;
         let start = Instant::now();

@@ -6,6 +6,7 @@ mod common {
 }
 
 use common::server::{Process, QUAN, Serve, Server, write_keys};
+use quan::rush::servers::{RedisServer, Settings};
 use std::{
     fs,
     io::{Read, Write},
@@ -47,6 +48,13 @@ impl Office {
         (sent.status.success(), String::from_utf8(sent.stdout).expect("text"))
     }
 
+    /// Waits until issuing is stopped, and the server has noted since when.
+    fn stopped(&self) -> String {
+        let said = self.ready(false);
+        sleep(Duration::from_secs(1));
+        said
+    }
+
     /// Waits until `/ready` says so, or not.
     fn ready(&self, want: bool) -> String {
         let start = Instant::now();
@@ -70,10 +78,8 @@ fn get(address: SocketAddr, path: &str) -> String {
     said
 }
 
-#[test]
-fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
-    let temporary = tempfile::tempdir().expect("a folder");
-    let folder = temporary.path().to_owned();
+/// Keys for servers in `folder`, and two persons who may order.
+fn staff(folder: &Path) -> PathBuf {
     let keys = folder.join("keys");
     write_keys(&keys);
     for name in ["li", "wang"] {
@@ -83,6 +89,51 @@ fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
         let public = format!("staff-{name}.pub");
         fs::copy(folder.join("staff").join(&public), keys.join(&public)).expect("a copy");
     }
+    keys
+}
+
+#[test]
+fn r_risk_3_an_order_is_carried_out_by_one_node_and_not_again_by_another() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let folder = temporary.path().to_owned();
+    let keys = staff(&folder);
+    let redis = RedisServer::start(&folder.join("redis"), &Settings::default()).expect("a Redis");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let text = fs::read_to_string(shipped.join("quan.toml")).expect("it is shipped");
+    let plan = format!("plan = \"{}/xiangning", shipped.display());
+    let (ledger, store) = (redis.url(), folder.join("store.sqlite"));
+    let more = format!("\n[ledger]\nurl = \"{ledger}\"\n[store]\nurl = \"{}\"\n", store.display());
+    let config = folder.join("quan.toml");
+    fs::write(&config, text.replace("plan = \"xiangning", &plan) + &more).expect("a file");
+    let node = |name: &str| {
+        let (data, log) = (&folder.join(name), folder.join(format!("{name}.log")));
+        let clock = "2023-09-01T10:00:30+08:00";
+        let (config, keys, program) = (&config, &keys, Command::new(QUAN));
+        let Server { process, ops, .. } =
+            Serve { program, config, keys, data, clock, log }.start().serving();
+        Office { folder: folder.clone(), ops, _process: process }
+    };
+    let (first, second) = (node("first"), node("second"));
+    let campaign = "xiangning-2023";
+    let trip = first.signed("li", "trip", campaign);
+    assert!(first.send(&[&trip]).0);
+    first.stopped();
+    let li = first.signed("li", "resume", campaign);
+    let wang = first.signed("wang", "resume", campaign);
+    let both = first.send(&[&li, &wang]);
+    assert!(both.0, "{both:?}");
+    second.ready(true);
+    let again = second.send(&[&li, &wang]);
+    assert!(!again.0 && again.1.contains("used before"), "{again:?}");
+    let trip = second.send(&[&trip]);
+    assert!(trip.0, "stopping does not ask whether it was used elsewhere: {trip:?}");
+}
+
+#[test]
+fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let folder = temporary.path().to_owned();
+    let keys = staff(&folder);
     let again = Command::new(QUAN).args(["order", "key", "li"]).arg(folder.join("staff")).output();
     assert!(!again.expect("quan runs").status.success(), "a key is never overwritten");
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/quan.toml");
@@ -103,7 +154,7 @@ fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
     let trip = office.signed("li", "trip", campaign);
     let sent = office.send(&[&trip]);
     assert!(sent.0, "{sent:?}");
-    assert!(office.ready(false).contains("xiangning-2023: ledger"));
+    assert!(office.stopped().contains("xiangning-2023: ledger"));
     assert!(round().contains("paused"), "people are told");
 
     let (li, wang) =

@@ -14,7 +14,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -52,6 +52,14 @@ impl Site {
     fn seq(&self) -> u64 {
         let meta = self.redis.ask(redis::cmd("HGET").arg("quan:{0:0}:meta").arg("seq"));
         meta.ok().and_then(|seq: Option<u64>| seq).unwrap_or(0)
+    }
+
+    /// How often an epoch was closed.
+    async fn closings(&self) -> i64 {
+        let store = Store::open(&Place::File(self.store())).await.expect("the store opens");
+        let rows = store.query("SELECT COUNT(*) FROM closings", &[]).await.expect("a count");
+        store.close().await;
+        rows.into_iter().flatten().map(|it| it.number()).sum()
     }
 
     async fn stored(&self) -> u64 {
@@ -110,6 +118,16 @@ fn i3_a_redis_that_lost_everything_is_filled_again_and_not_begun_anew() {
     assert!(!shut.status.success() && said.contains(r#""open":false"#), "{said}");
     assert!(!said.contains(r#""waits_for":[]"#), "{said}");
     assert_eq!(site.seq(), 0, "it is not begun anew");
+
+    // A recovery that is killed half way is nobody to wait for.
+    let before = runtime.block_on(site.closings());
+    let mut half = Command::new(QUAN);
+    half.arg("recover").arg("--config").arg(&site.config).args(["--wait", "60"]);
+    let mut half = half.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("quan runs");
+    let closed = || runtime.block_on(site.closings()) > before;
+    until("it takes part", String::new, closed);
+    half.kill().expect("it runs");
+    half.wait().expect("it is our child");
 
     // It returns, and with it what it told.
     let Server { process, .. } = site.node(0).serving();

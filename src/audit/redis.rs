@@ -205,7 +205,7 @@ impl Keys {
         self.shard = self.shard.or(opened);
         let changes = changes(place, self.shard.unwrap_or(Shard::ALONE), at, &events);
         for change in changes.map_err(|error| error.to_string())? {
-            self.make(change)?;
+            self.make(change, seq)?;
         }
         for (field, number) in [("seq", seq.to_string()), ("at", at.0.to_string())] {
             self.hash(Key::Meta).insert(field.into(), number.into());
@@ -217,11 +217,12 @@ impl Keys {
         self.hashes.entry(key).or_default()
     }
 
-    fn make(&mut self, Change { key, field, op }: Change) -> Result<(), String> {
+    fn make(&mut self, Change { key, field, op }: Change, seq: u64) -> Result<(), String> {
         let hash = self.hash(key);
         let name = short(&field);
         let value = match op {
             Op::Set(value) => value,
+            Op::Seq => seq.to_string().into(),
             Op::Delete => {
                 hash.remove(&field);
                 return Ok(());

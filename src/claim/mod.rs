@@ -71,7 +71,11 @@ fn repeated(
         return Err(refusal.into());
     }
     let person = campaign.gate.holder(round, claim).ok_or(refusal)?;
-    let held = app.ledger.view().held(campaign.no, person, round, claim.kind).ok_or(refusal)?;
+    let view = app.ledger.view();
+    let Some(held) = view.held(campaign.no, person, round, claim.kind) else {
+        // While nothing may be told, nobody is told either that they hold nothing.
+        return Err(if view.tells() { refusal.into() } else { Problem::OUTCOME_UNKNOWN });
+    };
     Ok(Claimed { held, replayed: true })
 }
 

@@ -3,7 +3,8 @@
 //! # What always holds
 //!
 //! - Entries are written in order and once: a batch's rows and the cursor move together, and a
-//!   cursor that stands elsewhere, or that somebody else has taken, stops the batch.
+//!   cursor that stands elsewhere, or that somebody else has taken, stops the batch. Where it stands elsewhere the log is
+//!   taken anew from there, and counted as a failure.
 //! - A store that is down costs nobody a claim: the log grows, the drain tries again.
 //! - What contradicts the store stops the drain at the entry, and nothing after it is written. The
 //!   entry is kept in `quarantine` for people to look at; other logs go on.
@@ -85,6 +86,14 @@ impl Error {
             Error::Store { source, .. } => matches!(source, store::Error::Unavailable(_)),
             Error::Entry { .. } => false,
         }
+    }
+
+    /// Whether the cursor stands elsewhere than where this drain left it: it is to be taken anew.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(
+            self,
+            Error::Store { source: store::Error::Contradiction { table: "cursor", .. }, .. }
+        )
     }
 
     /// Whether another drain carries the log by now.

@@ -44,7 +44,7 @@ impl<S: Source> Drain<S> {
                     Err(error) => {
                         let log = self.cursor.log;
                         // Somebody else carries it: nobody needs to look.
-                        if !error.is_lost() {
+                        if !error.is_lost() && !error.is_elsewhere() {
                             tracing::error!(%error, %log, "the drain has stopped");
                         }
                         return Err(error);

@@ -2,6 +2,7 @@
 
 use super::{Drain, Error, Source, SourceError, Status};
 use crate::store::{self, Cursor, LogNo, Store};
+use metrics::Histogram;
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
@@ -25,6 +26,7 @@ pub async fn share<S: Source>(
     lease: &Lease,
     mut source: impl FnMut(u64) -> Result<S, SourceError>,
     status: &Arc<Status>,
+    timing: &Histogram,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let mut stop = pin!(stop);
@@ -36,12 +38,17 @@ pub async fn share<S: Source>(
                     let source = source(cursor.seq).map_err(Error::Source)?;
                     let status = Arc::clone(status);
                     let mut drain = Drain::with(store.clone(), cursor, source, status).await?;
+                    drain = drain.timed(timing.clone());
                     tokio::select! {
                         ran = drain.run(&mut stop) => ran,
                         lost = renewing(store, cursor, lease.stale / 3) => Err(lost),
                     }
                 };
                 let ended = carried.await;
+                if ended.as_ref().err().is_none_or(Error::is_lost) {
+                    // Somebody else carries it: what waits there is not for this node to say.
+                    status.left();
+                }
                 if ended.is_ok() {
                     return store.release(cursor).await.map_err(Error::opening);
                 }
@@ -52,6 +59,10 @@ pub async fn share<S: Source>(
         };
         match ended {
             Err(error) if error.is_lost() => tracing::info!(log = %lease.log, %error, "waiting"),
+            Err(error) if error.is_elsewhere() => {
+                let failures = status.failed();
+                tracing::error!(log = %lease.log, %error, failures, "taken anew");
+            }
             Err(error) if error.may_pass() => tracing::warn!(log = %lease.log, %error, "again"),
             Err(error) => return Err(error),
             Ok(()) => {}

@@ -93,6 +93,12 @@ impl Status {
         self.oldest_at_ms.store(oldest.map_or(NONE, |at| at.0), Relaxed);
     }
 
+    /// It is carried here no more, so nothing waits here.
+    pub(super) fn left(&self) {
+        self.end.store(self.seq(), Relaxed);
+        self.oldest_at_ms.store(NONE, Relaxed);
+    }
+
     pub(super) fn went_well(&self) {
         self.failures.store(0, Relaxed);
     }

@@ -109,10 +109,11 @@ async fn opened(
     store: &mut Option<Store>,
     data: &DataFolder,
     durable: &Arc<AtomicU64>,
+    status: &Arc<Status>,
     stopped: &mut watch::Receiver<bool>,
 ) -> Result<Option<Drain<Following<Folder>>>, Error> {
     loop {
-        match open(store, data, durable).await {
+        match open(store, data, durable, status).await {
             Ok(drain) => return Ok(Some(drain)),
             Err(error) if error.may_pass() => tracing::warn!(%error, "the store is tried again"),
             Err(error) => return Err(error),
@@ -127,6 +128,7 @@ async fn open(
     store: &mut Option<Store>,
     data: &DataFolder,
     durable: &Arc<AtomicU64>,
+    status: &Arc<Status>,
 ) -> Result<Drain<Following<Folder>>, Error> {
     let disk = Folder::open(&data.journal()).map_err(Error::folder)?;
     let opened = match store {
@@ -135,8 +137,9 @@ async fn open(
             store.insert(Store::open(&Place::File(data.store())).await.map_err(Error::opening)?)
         }
     };
-    let source = |seq| Ok(Following::new(disk, seq, Arc::clone(durable)));
-    Drain::open(opened.clone(), LogNo::EMBEDDED, source).await
+    let cursor = opened.take(LogNo::EMBEDDED, "").await.map_err(Error::opening)?;
+    let source = Following::new(disk, cursor.seq, Arc::clone(durable));
+    Drain::with(opened.clone(), cursor, source, Arc::clone(status)).await
 }
 
 async fn work(
@@ -147,13 +150,26 @@ async fn work(
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let mut store = None;
-    let Some(drain) = opened(&mut store, data, &durable, &mut stopped).await? else {
-        return Ok(());
+    let status = Arc::<Status>::default();
+    let mut drain = loop {
+        let Some(drain) = opened(&mut store, data, &durable, &status, &mut stopped).await? else {
+            return Ok(());
+        };
+        let mut drain = drain.timed(timing.clone());
+        progress.opened(vec![Arc::clone(&status)]);
+        let stop = async { drop(stopped.wait_for(|stop| *stop).await) };
+        match drain.run(stop).await {
+            Ok(()) => break drain,
+            Err(error) if error.is_elsewhere() => {
+                let failures = status.failed();
+                tracing::error!(%error, failures, "taken anew");
+                if timeout(AGAIN, stopped.wait_for(|stop| *stop)).await.is_ok() {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error),
+        }
     };
-    let mut drain = drain.timed(timing);
-    progress.opened(vec![drain.status()]);
-    let stop = async { drop(stopped.wait_for(|stop| *stop).await) };
-    drain.run(stop).await?;
     let rest = async {
         while drain.step().await? != Step::Empty {}
         Ok(())

@@ -83,7 +83,7 @@ catalogue! {
     ROUND_ISSUED = Gauge, "quan_round_issued_coupons", "coupons", STOCK, "Coupons of an armed round that are durably granted.";
     ROUND_REMAINING = Gauge, "quan_round_stock_remaining_coupons", "coupons", STOCK, "Coupons that the shield in front of the ledger still counts as left.";
     ROUND_SELLOUT = Gauge, "quan_round_sellout_seconds", "seconds", STOCK, "Seconds from the opening to the last coupon, if this process saw it.";
-    COUPONS_ISSUED = Counter, "quan_coupons_issued_total", "coupons", STOCK, "Grants that this process saw become durable.";
+    COUPONS_ISSUED = Counter, "quan_coupons_issued_total", "coupons", STOCK, "Grants that this process decided and saw become durable.";
     COUPONS_EXPIRED = Counter, "quan_coupons_expired_total", "coupons", STOCK, "Coupons that ran out with their round.";
 
     CLAIMS = Counter, "quan_claim_requests_total", "requests", &["campaign", "round", "outcome"], "Claims that were answered: yes for the first time, yes again, or the code of the no.";

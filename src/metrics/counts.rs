@@ -112,6 +112,23 @@ impl Counts {
     /// The campaign stands like this now, durably, at `now_ms`. What stood at the first call was
     /// there before.
     pub fn note(&self, summary: &Summary, now_ms: i64) {
+        self.stands(summary, now_ms, true);
+    }
+
+    /// The same where several nodes grant: what each granted it counts itself, by [`Counts::granted`].
+    pub fn note_shared(&self, summary: &Summary, now_ms: i64) {
+        self.stands(summary, now_ms, false);
+    }
+
+    /// This node granted a coupon.
+    pub fn granted(&self, round: RoundNo, kind: KindNo) {
+        let stock = self.stock.get(place(round));
+        if let Some(seen) = stock.and_then(|it| it.get(usize::from(kind.0))) {
+            seen.issued.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn stands(&self, summary: &Summary, now_ms: i64, all_own: bool) {
         let begun = self.begun.swap(true, Relaxed);
         for round in &summary.rounds {
             let Some(stock) = self.stock.get(place(round.round)) else { continue };
@@ -121,7 +138,9 @@ impl Counts {
                 if !begun || new == 0 {
                     continue;
                 }
-                seen.issued.fetch_add(u64::from(new), Relaxed);
+                if all_own {
+                    seen.issued.fetch_add(u64::from(new), Relaxed);
+                }
                 if level.left() == 0 {
                     let since = now_ms.saturating_sub(round.window.from.0);
                     seen.sold_out_ms.store(since, Relaxed);
@@ -221,6 +240,15 @@ mod tests {
         counts.note(&standing(5), 1_450);
         counts.note(&standing(5), 1_900);
         assert_eq!(counts.issued(R, kind), (3, Some(450)));
+    }
+
+    #[test]
+    fn of_several_nodes_each_counts_what_it_granted() {
+        let (counts, kind) = (counts(), KindNo(0));
+        counts.note_shared(&standing(2), 1_100);
+        counts.granted(R, kind);
+        counts.note_shared(&standing(5), 1_450);
+        assert_eq!(counts.issued(R, kind), (1, Some(450)));
     }
 
     #[test]

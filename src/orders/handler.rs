@@ -30,7 +30,8 @@ pub async fn post(
         Ok(Json(orders)) => orders,
         Err(error) => return no(StatusCode::BAD_REQUEST, error.body_text()),
     };
-    let what = match app.orders.take(&orders, crate::clock::wall()) {
+    let used = |signatures| app.use_order(signatures);
+    let what = match app.orders.take_for_all(&orders, crate::clock::wall(), used).await {
         Ok(what) => what,
         Err(error @ super::NotTaken::Refused(_)) => {
             return no(StatusCode::FORBIDDEN, error.to_string());

@@ -5,7 +5,8 @@
 //! - An order counts if a person signed it whose public key is in the keys folder, a moment ago.
 //! - Stopping takes one person; going on, and giving up a node that may have told people something, take two
 //!   different ones who signed the same.
-//! - A signature counts once for a server, and what was ordered is written down before it is done.
+//! - A signature counts once for a server, and what was ordered is written down before it is done. Of several
+//!   servers it counts once for all, but for stopping, which must not wait for the store that says so.
 
 /// `POST /orders` on the ops port.
 pub mod handler;
@@ -55,6 +56,11 @@ impl What {
             What::Trip { .. } => 1,
             What::Resume { .. } | What::Forget { .. } => 2,
         }
+    }
+
+    /// Whether its signatures count once for all servers.
+    fn is_once_for_all(&self) -> bool {
+        !matches!(self, What::Trip { .. })
     }
 
     fn words(&self) -> (&str, &str) {
@@ -193,6 +199,9 @@ pub enum NotTaken {
     /// It can't be written down.
     #[error("the order can't be written down: {0}")]
     File(#[from] io::Error),
+    /// Whether another server used it can't be known.
+    #[error("the store can't say whether another server used it, so sign it anew: {0}")]
+    Store(String),
 }
 
 impl Orders {
@@ -220,6 +229,28 @@ impl Orders {
         } else if !stops.contains_key(campaign) {
             stops.insert(campaign.to_owned(), now);
         }
+    }
+
+    /// What is to be done, once it is written down. `others` uses signatures for all servers, and gives the place of
+    /// the first that was used before.
+    pub async fn take_for_all<F>(
+        &self,
+        orders: &[Order],
+        now: At,
+        others: impl FnOnce(Vec<String>) -> F,
+    ) -> Result<What, NotTaken>
+    where
+        F: Future<Output = Result<Option<usize>, String>>,
+    {
+        let what = self.take(orders, now)?;
+        if what.is_once_for_all() {
+            let signatures = orders.iter().map(|order| order.signature.clone()).collect();
+            let used = others(signatures).await.map_err(NotTaken::Store)?;
+            if let Some(order) = used.and_then(|place| orders.get(place)) {
+                return Err(Refused::Used(order.by.clone()).into());
+            }
+        }
+        Ok(what)
     }
 
     /// What is to be done, once it is written down.
@@ -325,6 +356,25 @@ mod tests {
         assert!(after_a_restart.take(&both, NOW).is_err(), "nor after a restart");
         let nowhere = Orders::of(staff(), folder.path().join("no/orders.jsonl")).unwrap();
         assert!(matches!(nowhere.take(&both, NOW), Err(NotTaken::File(_))));
+    }
+
+    #[tokio::test]
+    async fn r_risk_3_what_another_server_used_or_may_have_used_is_not_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let orders = |name: &str| Orders::of(staff(), folder.path().join(name)).unwrap();
+        let both = [resume("li", 1, NOW), resume("wang", 2, NOW)];
+        let used = orders("a").take_for_all(&both, NOW, async |_| Ok(Some(1))).await.unwrap_err();
+        assert!(matches!(&used, NotTaken::Refused(Refused::Used(by)) if by == "wang"), "{used}");
+        let away = async |_| Err("away".to_owned());
+        let unknown = orders("b").take_for_all(&both, NOW, away).await.unwrap_err();
+        assert!(matches!(unknown, NotTaken::Store(_)), "{unknown}");
+        let trip = [Order::sign(What::Trip { campaign: "x".into() }, "li", NOW, &key(1))];
+        assert!(orders("b").take_for_all(&trip, NOW, away).await.is_ok(), "stopping does not wait");
+        let given = async |signatures: Vec<String>| {
+            assert_eq!(signatures, both.clone().map(|order| order.signature));
+            Ok(None)
+        };
+        assert!(orders("c").take_for_all(&both, NOW, given).await.is_ok());
     }
 
     #[test]

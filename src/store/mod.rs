@@ -21,6 +21,7 @@ mod cursor;
 mod events;
 mod log;
 mod nodes;
+mod orders;
 mod place;
 mod quarantine;
 pub mod replay;
@@ -54,9 +55,10 @@ use std::{fmt, time::Duration};
 const BUSY: Duration = Duration::from_secs(5);
 
 /// The schema, in steps that are never changed once a version with them is out.
-const SCHEMA: [(i64, &str, &str); 2] = [
+const SCHEMA: [(i64, &str, &str); 3] = [
     (1, "ledger", include_str!("migrations/0001_ledger.sql")),
     (2, "nodes", include_str!("migrations/0002_nodes.sql")),
+    (3, "given up", include_str!("migrations/0003_given_up.sql")),
 ];
 
 /// An open store.

@@ -18,6 +18,8 @@ pub struct Node {
     pub seen_ms_ago: i64,
     /// Whether it left: it tells nobody anything any more, and is not asked.
     pub left: bool,
+    /// How long ago people gave it up, if they did.
+    pub given_up_ms_ago: Option<i64>,
 }
 
 /// A recovery of a log's epoch.
@@ -57,7 +59,8 @@ impl Store {
         let register = "INSERT INTO nodes (node, address, started_at_ms, seen_at_ms)
             VALUES ($1, $2, now_ms(), now_ms())
             ON CONFLICT (node) DO UPDATE SET address = excluded.address,
-                started_at_ms = excluded.started_at_ms, seen_at_ms = excluded.seen_at_ms, gone = 0";
+                started_at_ms = excluded.started_at_ms, seen_at_ms = excluded.seen_at_ms, gone = 0,
+                given_up_at_ms = NULL";
         self.db.execute(register, &[node.into(), address.into()]).await?;
         Ok(())
     }
@@ -75,17 +78,27 @@ impl Store {
         Ok(())
     }
 
+    /// Says that nobody waits for a node any more: logs go on without what only it knows.
+    pub async fn give_up(&self, node: &str) -> Result<(), Error> {
+        let give_up =
+            "UPDATE nodes SET gone = 1, given_up_at_ms = now_ms() WHERE node = $1 AND gone = 0";
+        self.db.execute(give_up, &[node.into()]).await?;
+        Ok(())
+    }
+
     /// All nodes that ever made themselves known, in the order of their ids.
     pub async fn nodes(&self) -> Result<Vec<Node>, Error> {
-        let nodes = "SELECT node, address, started_at_ms, now_ms() - seen_at_ms, gone FROM nodes";
+        let nodes = "SELECT node, address, started_at_ms, now_ms() - seen_at_ms, gone,
+                     COALESCE(now_ms() - given_up_at_ms, -1) FROM nodes";
         let mut nodes: Vec<Node> = self
-            .all(nodes, &[], |[node, address, started, ago, gone]| {
+            .all(nodes, &[], |[node, address, started, ago, gone, given_up]| {
                 Ok(Node {
                     node: node.text(),
                     address: address.text(),
                     started_at: At(started.number()),
                     seen_ms_ago: ago.number(),
                     left: gone.number() != 0,
+                    given_up_ms_ago: Some(given_up.number()).filter(|ms| *ms >= 0),
                 })
             })
             .await?;
@@ -179,6 +192,18 @@ impl Store {
         let last = "SELECT COALESCE(MAX(epoch), 0) FROM recoveries WHERE log = $1 AND done = 1";
         let rows = self.query(last, &[log.into()]).await?;
         unsigned(rows.first().and_then(|row| row.first()).map_or(0, Value::number))
+    }
+
+    /// The epochs of `log` whose recovery is finished, and whether `node` had closed them.
+    pub async fn recovered_with(&self, log: LogNo, node: &str) -> Result<Vec<(u64, bool)>, Error> {
+        let epochs =
+            "SELECT epoch, (SELECT COUNT(*) FROM closings AS its WHERE its.log = recoveries.log
+                          AND its.epoch = recoveries.epoch AND its.node = $2)
+                      FROM recoveries WHERE log = $1 AND done = 1 ORDER BY epoch";
+        self.all(epochs, &[log.into(), node.into()], |[epoch, closed]| {
+            Ok((unsigned(epoch.number())?, closed.number() != 0))
+        })
+        .await
     }
 
     /// Who has closed an epoch.

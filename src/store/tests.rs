@@ -131,7 +131,7 @@ async fn every_kind_of_difference_is_named_with_its_row() {
 }
 
 /// What is no fold of the logs.
-const APART: [&str; 5] = ["quarantine", "nodes", "recoveries", "closings", "evidence"];
+const APART: [&str; 6] = ["quarantine", "nodes", "recoveries", "closings", "evidence", "orders"];
 
 #[tokio::test]
 async fn every_table_of_the_schema_is_compared() {

@@ -20,6 +20,7 @@
 
 use crate::domain::At;
 use crate::ledger::journal::{self, Disk, Entry, Folder, Journal, Options, Reader};
+use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -113,6 +114,7 @@ pub enum Error {
 
 enum Message {
     Write(Vec<Ack>, oneshot::Sender<bool>),
+    Read(u32, u64, oneshot::Sender<Result<Vec<Ack>, Error>>),
     Close(u32, u64, oneshot::Sender<Result<Vec<Ack>, Error>>),
     Forget(BTreeMap<u32, u64>),
 }
@@ -121,7 +123,7 @@ enum Message {
 pub(super) struct Acks {
     bytes: Arc<AtomicU64>,
     /// By log, the last seq that was told before this start.
-    told: BTreeMap<u32, u64>,
+    told: Mutex<BTreeMap<u32, u64>>,
     failed: Arc<AtomicBool>,
     sender: Option<Sender<Message>>,
     thread: Option<JoinHandle<()>>,
@@ -143,6 +145,7 @@ impl Acks {
         let thread = thread::Builder::new().name("acks".into());
         let thread =
             thread.spawn(move || book.serve(&inbox)).map_err(|source| fault(folder, source))?;
+        let told = Mutex::new(told);
         Ok(Acks { bytes, told, failed, sender: Some(sender), thread: Some(thread) })
     }
 
@@ -154,7 +157,12 @@ impl Acks {
 
     /// The last seq of `log` that was told before this start; 0 if none is known.
     pub(super) fn told(&self, log: u32) -> u64 {
-        self.told.get(&log).copied().unwrap_or(0)
+        self.told.lock().get(&log).copied().unwrap_or(0)
+    }
+
+    /// That counts only up to `seq`: the log went on without what comes after.
+    pub(super) fn told_only(&self, log: u32, seq: u64) {
+        self.told.lock().insert(log, seq);
     }
 
     /// Whether nothing can be written down any more, so that nothing is told, until a restart.
@@ -171,6 +179,13 @@ impl Acks {
     pub(super) async fn close(&self, log: u32, epoch: u64) -> Option<Result<Vec<Ack>, Error>> {
         let (told, read) = oneshot::channel();
         self.send(Message::Close(log, epoch, told)).then_some(())?;
+        read.await.ok()
+    }
+
+    /// What was told of `log` up to `epoch`; more may come.
+    pub(super) async fn read(&self, log: u32, epoch: u64) -> Option<Result<Vec<Ack>, Error>> {
+        let (told, read) = oneshot::channel();
+        self.send(Message::Read(log, epoch, told)).then_some(())?;
         read.await.ok()
     }
 
@@ -258,6 +273,9 @@ impl Book {
                 Some(Message::Close(log, epoch, reply)) => {
                     drop(reply.send(self.close(log, epoch)));
                 }
+                Some(Message::Read(log, epoch, reply)) => {
+                    drop(reply.send(self.read(log, epoch)));
+                }
                 Some(Message::Forget(stored)) => self.forget(&stored),
                 Some(Message::Write(..)) | None => {}
             }
@@ -295,6 +313,10 @@ impl Book {
     fn close(&mut self, log: u32, epoch: u64) -> Result<Vec<Ack>, Error> {
         let closed = self.epochs.entry(log).or_default();
         *closed = epoch.max(*closed);
+        self.read(log, epoch)
+    }
+
+    fn read(&self, log: u32, epoch: u64) -> Result<Vec<Ack>, Error> {
         let mut found = Vec::new();
         for generation in generations(&self.folder)? {
             each(&self.folder, generation, |ack| {

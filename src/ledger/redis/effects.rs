@@ -31,6 +31,8 @@ pub(crate) enum Op {
     Add(i64),
     /// A pass's record that is also spent for these kinds.
     Spend(KindSet),
+    /// The seq of the entry that does it.
+    Seq,
     /// Nothing.
     Delete,
 }
@@ -111,7 +113,8 @@ impl List<'_> {
             What::Bound(bound) if identities => self.bound(bound),
             What::Interlock(it) if !identities => {
                 let tripped = if *it == Interlock::Tripped { "1" } else { "0" };
-                self.set(Key::Meta, "tripped", tripped)
+                self.set(Key::Meta, "tripped", tripped)?;
+                self.basis()
             }
             What::Posted(posting) if !identities => self.posted(posting),
             What::Armed(armed) if !identities => self.armed(armed),
@@ -164,7 +167,12 @@ impl List<'_> {
             self.set(key, of_kind("left", kind), quantity.to_string())?;
             self.set(key, of_kind("armed", kind), quantity.to_string())?;
         }
-        Ok(())
+        self.basis()
+    }
+
+    /// Grants rest on this entry: who tells of one has it written down as well.
+    fn basis(&mut self) -> Result<(), NotSent> {
+        self.push(Key::Meta, b"basis".to_vec(), Op::Seq)
     }
 
     fn bound(&mut self, bound: &Bound) -> Result<(), NotSent> {
@@ -226,7 +234,7 @@ impl List<'_> {
             let field = of_kind("left", usize::from(kind.0));
             self.push(key, field, Op::Add(i64::from(units)))?;
         }
-        Ok(())
+        self.basis()
     }
 
     fn set(
@@ -248,8 +256,8 @@ impl List<'_> {
         before.op = match (&before.op, op) {
             (Op::Add(one), Op::Add(more)) => Op::Add(whole(one.saturating_add(more))?),
             (Op::Spend(one), Op::Spend(more)) => Op::Spend(KindSet(one.0 | more.0)),
-            (_, op @ (Op::Set(_) | Op::Delete)) => op,
-            (Op::Set(_) | Op::Delete | Op::Add(_) | Op::Spend(_), _) => {
+            (_, op @ (Op::Set(_) | Op::Seq | Op::Delete)) => op,
+            (Op::Set(_) | Op::Seq | Op::Delete | Op::Add(_) | Op::Spend(_), _) => {
                 return Err(NotSent::Misplaced);
             }
         };

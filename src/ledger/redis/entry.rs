@@ -63,6 +63,14 @@ pub(crate) fn range(place: Place, next: u64, most: usize) -> Cmd {
     cmd
 }
 
+/// The seq of the first entry of an answer to [`range`]; what has no id of ours is entry 0, which is none.
+pub(crate) fn first(answer: &Value) -> Option<u64> {
+    let Value::Array(items) = answer else { return None };
+    let Some(Value::Array(item)) = items.first() else { return None };
+    let Some(Value::BulkString(id)) = item.first() else { return None };
+    Some(id.strip_suffix(b"-0").and_then(number).unwrap_or(0))
+}
+
 /// The entries of an answer to [`range`]; the first must be `next`.
 pub(crate) fn read(place: Place, mut next: u64, answer: Value) -> Result<Vec<Logged>, Damage> {
     let log = place.log();

@@ -51,15 +51,8 @@ impl Inspection {
     /// The first entry that the stream still has.
     pub(crate) async fn first(&mut self, place: Place) -> Result<Option<u64>, Error> {
         let value = self.ask(place.slot(), entry::range(place, 0, 1)).await?;
-        let id = match &value {
-            Value::Array(items) => items.first().and_then(|item| match item {
-                Value::Array(item) => item.first().and_then(text),
-                _ => None,
-            }),
-            _ => None,
-        };
         // What has no id of ours is read, and said to be damage, as entry 0.
-        Ok(id.map(|id| id.strip_suffix("-0").and_then(|seq| seq.parse().ok()).unwrap_or(0)))
+        Ok(entry::first(&value))
     }
 
     /// Some entries of the stream from `next` on, none if it ends there.

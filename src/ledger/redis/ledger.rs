@@ -12,10 +12,10 @@ use super::shared::{Places, Shared};
 use super::stream::Stream;
 use super::topology::{RedisUrl, Topology};
 use super::writer::Writer;
-use crate::domain::{At, CampaignNo, PersonId, Refusal, RoundNo, Shard};
+use crate::domain::{At, CampaignNo, CouponId, PersonId, Refusal, RoundNo, Shard};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::machine::{Command, Held};
-use crate::ledger::service::{Ledger, NotTaken, QUEUE, View, Waiting, Watcher};
+use crate::ledger::service::{BEAT_MS, Ledger, NotTaken, QUEUE, View, Waiting, Watcher};
 use crate::store::{LogNo, Store};
 use futures_util::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
@@ -36,6 +36,8 @@ use tokio::{
 
 /// How long a start waits until every place was read, or was seen to be in need of a recovery.
 const LOADED: Duration = Duration::from_secs(20);
+/// How long somebody who asks for their coupons waits until this node has read of them.
+const READ: Duration = Duration::from_secs(2);
 /// How long an end waits for those who wait.
 const DRAINED: Duration = Duration::from_secs(5);
 
@@ -61,7 +63,7 @@ impl Options {
 /// The ledger in Redis.
 #[must_use = "a ledger that is dropped is closed"]
 pub struct RedisLedger {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     office: Office,
     runtime: Handle,
     stop: watch::Sender<bool>,
@@ -74,6 +76,25 @@ impl RedisLedger {
         opening: Opening,
         clock: impl Fn() -> At + Send + Sync + 'static,
         watcher: Box<dyn Watcher>,
+    ) -> io::Result<RedisLedger> {
+        RedisLedger::begin(opening, clock, watcher, true)
+    }
+
+    /// The same for a process that only recovers logs: it moves no stock by itself, since nobody would ask it for what
+    /// it wrote down of that.
+    pub fn start_idle(
+        opening: Opening,
+        clock: impl Fn() -> At + Send + Sync + 'static,
+        watcher: Box<dyn Watcher>,
+    ) -> io::Result<RedisLedger> {
+        RedisLedger::begin(opening, clock, watcher, false)
+    }
+
+    fn begin(
+        opening: Opening,
+        clock: impl Fn() -> At + Send + Sync + 'static,
+        watcher: Box<dyn Watcher>,
+        moves: bool,
     ) -> io::Result<RedisLedger> {
         let Opening { topology, options, acks, campaigns, .. } = opening;
         let replicas = options.replicas(topology.clustered());
@@ -92,7 +113,10 @@ impl RedisLedger {
                 }
                 // Whoever started it may have given up.
                 let _ = serves.send(());
-                drop(tokio::spawn(move_stock(office)));
+                drop(tokio::spawn(beat(Arc::clone(&shared))));
+                if moves {
+                    drop(tokio::spawn(move_stock(office)));
+                }
                 let mut stopped = stopped;
                 let _ = stopped.wait_for(|stop| *stop).await;
                 let _ = timeout(DRAINED, async {
@@ -187,6 +211,14 @@ fn serve(shared: &Arc<Shared>, no: CampaignNo, of: u8) {
     shared.add(no, Places { shards, identities: cell(Place::identities(no), 0) });
 }
 
+/// Says that this process is awake.
+async fn beat(shared: Arc<Shared>) {
+    loop {
+        shared.view.lease().beat();
+        sleep(Duration::from_millis(BEAT_MS)).await;
+    }
+}
+
 /// Brings stock to shards that ran dry, and finishes what was interrupted.
 async fn move_stock(office: Office) {
     loop {
@@ -268,14 +300,26 @@ impl Ledger for RedisLedger {
                     }
                 }
             }
-            Some(coupons)
+            // Only what this node has written down is shown: whoever granted it may be gone before they could.
+            let is_shown = |held: &Held| {
+                let CouponId { round, kind, .. } = held.coupon;
+                self.shared.view.held(campaign, person, round, kind).is_some()
+            };
+            let start = Instant::now();
+            while !coupons.iter().all(is_shown) {
+                (start.elapsed() < READ).then_some(())?;
+                cell.kick.notify_one();
+                sleep(Duration::from_millis(2)).await;
+            }
+            self.shared.view.tells().then_some(coupons)
         }
         .boxed()
     }
 
     fn issues(&self, campaign: CampaignNo) -> bool {
         let places = self.shared.places(campaign);
-        places.is_some_and(|places| places.all().all(|cell| cell.seen().healthy()))
+        self.shared.view.tells()
+            && places.is_some_and(|places| places.all().all(|cell| cell.seen().healthy()))
     }
 
     fn clock_ahead_ms(&self) -> i64 {
@@ -303,7 +347,14 @@ impl Ledger for RedisLedger {
 
     fn shut(&self) -> Vec<String> {
         let shut = self.states().into_iter().filter(|state| !state.open);
-        shut.map(|state| format!("log {} is shut in epoch {}", state.log, state.epoch)).collect()
+        let stuck = self.shared.stuck.lock().clone();
+        let shut = shut.map(|state| {
+            let why = stuck.get(&state.log).map(|why| format!(": {why}")).unwrap_or_default();
+            format!("log {} is shut in epoch {}{why}", state.log, state.epoch)
+        });
+        let gone = self.shared.view.lease().is_gone();
+        let gone = gone.then(|| "this node was given up: start it again".to_owned());
+        gone.into_iter().chain(shut).collect()
     }
 
     fn close(&self) {
@@ -316,9 +367,13 @@ impl Ledger for RedisLedger {
 }
 
 impl RedisLedger {
-    /// Who closes epochs and recovers logs on behalf of `node`.
-    pub(crate) fn custodian(&self, store: Store, node: String) -> Custodian {
-        Custodian { shared: Arc::clone(&self.shared), store, node }
+    /// Who closes epochs and recovers logs on behalf of `node`, which is registered or tells nobody anything.
+    pub(crate) fn custodian(&self, store: Store, node: String, registered: bool) -> Custodian {
+        if registered {
+            self.shared.view.lease().share();
+        }
+        let (shared, left_out) = (Arc::clone(&self.shared), Mutex::default());
+        Custodian { shared, store, node, registered, left_out }
     }
 
     /// How every log stands, as far as this node knows.

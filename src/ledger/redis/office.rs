@@ -20,10 +20,14 @@ use crate::ledger::machine::{Answer, Command, Level, Machine, No, RoundSummary};
 use futures_util::future::join_all;
 use redis::{Value, cmd};
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long something is tried.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// How long an answer waits until this node knows that it may tell it.
+const SURE: Duration = Duration::from_secs(2);
+/// How long stock may take from one shard to another when it is balanced.
+const MOVED: Duration = Duration::from_secs(1);
 /// How long it takes until it is tried again.
 const AGAIN: Duration = Duration::from_millis(30);
 
@@ -73,13 +77,26 @@ impl Office {
             ))),
         };
         match done {
-            Ok(answer) => Outcome::Yes(answer),
+            Ok(answer) if self.tells().await => Outcome::Yes(answer),
+            Ok(_) => Outcome::Unknown,
             Err(Fault::No(no)) => Outcome::No(no),
             Err(error) => {
                 tracing::warn!(%error, "a command of the office");
                 Outcome::Unknown
             }
         }
+    }
+
+    /// Waits until anything may be told; not for ever.
+    async fn tells(&self) -> bool {
+        let start = Instant::now();
+        while !self.shared.view.tells() {
+            if start.elapsed() > SURE {
+                return false;
+            }
+            sleep(AGAIN).await;
+        }
+        true
     }
 
     fn places(&self, no: CampaignNo) -> Result<Places, Fault> {
@@ -113,7 +130,9 @@ impl Office {
                         }
                     }
                 }
-                Some(Ok(BindReply::Fenced { epoch: is, .. })) => fenced(cell, epoch, is),
+                Some(Ok(BindReply::Fenced { epoch: is, .. })) => {
+                    self.shared.fenced(cell, epoch, is);
+                }
                 Some(Ok(BindReply::Absent)) => gone(cell),
                 Some(Err(error)) => return Err(Fault::Wrong(error.to_string())),
                 None => {}
@@ -324,7 +343,9 @@ impl Office {
                 Some(Ok(MoveReply::Misfit { .. })) => {
                     return Err(No::Funds(crate::funds::FundsRefusal::NotEnough).into());
                 }
-                Some(Ok(MoveReply::Fenced { epoch: is, .. })) => fenced(cell, epoch, is),
+                Some(Ok(MoveReply::Fenced { epoch: is, .. })) => {
+                    self.shared.fenced(cell, epoch, is);
+                }
                 Some(Ok(MoveReply::Absent)) => gone(cell),
                 Some(Err(error)) => return Err(Fault::Wrong(error.to_string())),
                 // Made in an epoch that was closed meanwhile, the next one's log says so; or nothing is known.
@@ -445,6 +466,20 @@ impl Office {
         Ok(())
     }
 
+    /// The same between shards that decide just now, for as long as [`MOVED`] each: one that can't be reached holds
+    /// none of the others up.
+    async fn finish_some(&self, places: &Places) -> Result<(), Fault> {
+        let mut done = Ok(());
+        for from in 0..of(places) {
+            for to in (0..of(places)).filter(|to| *to != from) {
+                if decides(places, from) && decides(places, to) {
+                    done = done.and(soon(self.finish(places, from, to)).await);
+                }
+            }
+        }
+        done
+    }
+
     /// Receives what was sent from one shard to another and is not received.
     pub(super) async fn finish(&self, places: &Places, from: u8, to: u8) -> Result<(), Fault> {
         let (Some(source), Some(target)) =
@@ -496,8 +531,8 @@ impl Office {
     /// Sends each shard that has no unit left of a kind half of what the richest has, and finishes what was
     /// interrupted. The last unit goes only where somebody waits for it: it would never come to rest.
     pub(super) async fn balance(&self, places: &Places) -> Result<(), Fault> {
-        self.finish_all(places).await?;
-        self.tell_of_rounds(places).await?;
+        let mut done = self.finish_some(places).await;
+        done = done.and(self.tell_of_rounds(places).await);
         let now = self.shared.now();
         let rounds: Vec<(RoundNo, Window)> = places.shards.first().map_or_else(Vec::new, |first| {
             let seen = first.seen();
@@ -509,10 +544,10 @@ impl Office {
         });
         for (round, window) in rounds {
             for kind in (0..kinds).filter_map(|kind| u8::try_from(kind).ok().map(KindNo)) {
-                self.balance_kind(places, round, window, kind).await?;
+                done = done.and(self.balance_kind(places, round, window, kind).await);
             }
         }
-        Ok(())
+        done
     }
 
     /// Tells shards of rounds of which an interrupted arming did not tell them.
@@ -524,15 +559,17 @@ impl Office {
             let lives = |it: &&RoundSummary| !it.expired && now < it.window.until;
             seen.standing.rounds.values().filter(lives).map(|it| (it.round, it.window)).collect()
         };
+        let mut done = Ok(());
         for (round, window) in rounds {
             for (peer, cell) in (0..).zip(&places.shards) {
-                if !cell.seen().standing.rounds.contains_key(&round) {
+                let known = cell.seen().standing.rounds.contains_key(&round);
+                if !known && decides(places, 0) && decides(places, peer) {
                     let load = Load::Stock { round, window, kind: KindNo(0), units: 0 };
-                    self.transfer(places, 0, peer, load).await?;
+                    done = done.and(soon(self.transfer(places, 0, peer, load)).await.map(drop));
                 }
             }
         }
-        Ok(())
+        done
     }
 
     async fn balance_kind(
@@ -551,18 +588,20 @@ impl Office {
             let cell = places.shards.get(usize::from(to));
             cell.is_some_and(|cell| cell.seen().wanted.remove(&(round, kind)))
         };
-        for to in 0..of(places) {
+        let mut done = Ok(());
+        for to in (0..of(places)).filter(|to| decides(places, *to)) {
             let dry = places.shards.get(usize::from(to)).is_some_and(|cell| left(cell) == 0);
-            let richest = (0..).zip(&places.shards).max_by_key(|(_, cell)| left(cell));
+            let deciding = (0..).zip(&places.shards).filter(|(no, _)| decides(places, *no));
+            let richest = deciding.max_by_key(|(_, cell)| left(cell));
             if let (true, Some((from, richest))) = (dry, richest)
                 && left(richest) > 0
                 && (left(richest) > 1 || wanted(to))
             {
                 let load = Load::Stock { round, window, kind, units: left(richest).div_ceil(2) };
-                self.transfer(places, from, to, load).await?;
+                done = done.and(soon(self.transfer(places, from, to, load)).await.map(drop));
             }
         }
-        Ok(())
+        done
     }
 
     async fn forget(&self, source: &Arc<Cell>, field: &str) {
@@ -575,14 +614,19 @@ impl Office {
     }
 }
 
-fn fenced(cell: &Cell, sent: u64, epoch: u64) {
-    cell.seen().fenced(sent, epoch);
-    cell.kick.notify_one();
-}
-
 fn gone(cell: &Cell) {
     cell.seen().gone();
     cell.kick.notify_one();
+}
+
+/// Whether a shard can be asked, as of a moment ago.
+fn decides(places: &Places, shard: u8) -> bool {
+    places.shards.get(usize::from(shard)).is_some_and(|cell| cell.seen().healthy())
+}
+
+/// Gives `what` up after [`MOVED`]; whatever of a transfer was made is finished later.
+async fn soon<T>(what: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    timeout(MOVED, what).await.unwrap_or(Err(Fault::Unknown))
 }
 
 /// How many shards there are.

@@ -75,23 +75,30 @@ impl Seen {
         self.decides() && self.looked.is_some_and(|at| at.elapsed() < FRESH)
     }
 
-    /// It was looked at: it is in `epoch`, and decides or not.
-    pub(super) fn look(&mut self, epoch: u64, open: bool) {
+    /// It was looked at: it is in `epoch`, and decides or not. Whether that is another epoch than before.
+    pub(super) fn look(&mut self, epoch: u64, open: bool) -> bool {
+        let later = self.epoch > 0 && epoch > self.epoch;
         (self.epoch, self.open, self.looked) = (epoch, open, Some(Instant::now()));
         self.fenced = !open;
+        later
     }
 
-    /// A script that was sent in epoch `sent` said that the place is in `epoch`, and fenced.
-    pub(super) fn fenced(&mut self, sent: u64, epoch: u64) {
+    /// A script that was sent in epoch `sent` said that the place is in `epoch`, and fenced. Whether that is a later
+    /// epoch than was known.
+    pub(super) fn fenced(&mut self, sent: u64, epoch: u64) -> bool {
         if epoch == sent {
             // Not another epoch, so another master. It is to be reconciled, unless that was seen since.
             if sent == self.epoch {
                 (self.open, self.fenced) = (false, true);
             }
-        } else if epoch > self.epoch {
-            // Somebody opened a later one.
+            return false;
+        }
+        let later = epoch > self.epoch;
+        if later {
+            // Somebody opened it.
             (self.epoch, self.open) = (epoch, true);
         }
+        later
     }
 
     /// It is not there any more: whoever opened it can't have been told so by a master that has all it had.

@@ -5,7 +5,7 @@
 
 use super::acks::Ack;
 use super::entry::Logged;
-use super::keys::{Key, Place};
+use super::keys::{Key, Part, Place, shard_of};
 use super::link::{Item, Link, Told};
 use super::place::Cell;
 use super::scripts::{LookReply, look};
@@ -18,7 +18,11 @@ use crate::ledger::event::{What, codec};
 use crate::ledger::journal::Entry;
 use crate::ledger::machine::{Held, Level, RoundSummary};
 use redis::{Value, cmd};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::timeout;
 
 /// How often a place is looked at.
@@ -45,6 +49,8 @@ pub(super) struct Reader {
     cell: Arc<Cell>,
     link: Link,
     loaded: bool,
+    /// Up to here this node has written down all that the store may lack.
+    witnessed: u64,
 }
 
 impl Reader {
@@ -52,7 +58,7 @@ impl Reader {
         let place = cell.place;
         let touch = Item::script(look(place));
         let link = Link::to(Arc::clone(&shared.topology), place.slot(), shared.replicas, touch);
-        Reader { shared, cell, link, loaded: false }
+        Reader { shared, cell, link, loaded: false, witnessed: 0 }
     }
 
     /// Looks and reads on until the ledger ends.
@@ -87,7 +93,8 @@ impl Reader {
                 return Err(Fault::Unavailable("gone: to be recovered".to_owned()));
             }
         };
-        self.cell.seen().look(epoch, open);
+        let later = self.cell.seen().look(epoch, open);
+        self.shared.epoch(later);
         if !open {
             // What was read and told by nobody may be something else afterwards.
             self.loaded = false;
@@ -139,7 +146,7 @@ impl Reader {
     }
 
     /// Writes down what was read: holders are told of it, perhaps after the node that granted it is gone.
-    async fn witness(&self, entries: &[Logged], durable: u64) -> Result<(), Fault> {
+    async fn witness(&mut self, entries: &[Logged], durable: u64) -> Result<(), Fault> {
         let acks: Vec<Ack> = {
             let seen = self.cell.seen();
             let (log, epoch) = (self.cell.place.log(), seen.epoch);
@@ -149,6 +156,8 @@ impl Reader {
             others.map(|it| Ack { log, epoch, seq: it.seq, entry: ack(it) }).collect()
         };
         if acks.is_empty() || self.shared.acks.write(acks).await {
+            let last = entries.last().map_or(0, |it| it.entry.seq.min(durable));
+            self.witnessed = self.witnessed.max(last);
             return Ok(());
         }
         Err(Fault::Unavailable(
@@ -156,16 +165,31 @@ impl Reader {
         ))
     }
 
-    /// Reads how the place stands from its keys: at a start, and when the log was trimmed beyond what was read.
+    /// Reads how the place stands from its keys: at a start, after a recovery, and when the log was trimmed beyond
+    /// what was read.
     async fn load(&mut self) -> Result<(), Fault> {
+        let place = self.cell.place;
+        let shown = self.shared.view.shown(place.campaign, |person| self.is_here(person));
         let standing = loop {
             if let Some(standing) = self.standing().await? {
                 break standing;
             }
         };
-        let place = self.cell.place;
+        let mut holders = Vec::new();
         for round in standing.rounds.keys() {
-            self.holders(place, *round).await?;
+            self.holders(place, *round, &mut holders).await?;
+        }
+        // Holders may be newer than the standing, but not than this.
+        let end = self.end().await?;
+        self.witness_all(end).await?;
+        // A recovery without this node may have lost what it showed.
+        let there: HashSet<_> =
+            holders.iter().map(|(person, held)| (*person, held.coupon)).collect();
+        for (person, held) in shown.into_iter().filter(|it| !there.contains(&(it.0, it.1.coupon))) {
+            self.shared.view.forget(place.campaign, person, held.coupon);
+        }
+        for (person, held) in holders {
+            self.shared.view.hold(place.campaign, person, held);
         }
         {
             let mut seen = self.cell.seen();
@@ -174,6 +198,40 @@ impl Reader {
         }
         self.loaded = true;
         self.shared.publish(place.campaign);
+        Ok(())
+    }
+
+    /// Whether what a person holds is in this log.
+    fn is_here(&self, person: PersonId) -> bool {
+        let Cell { place, shard, .. } = &*self.cell;
+        place.part == Part::Shard(shard_of(person, shard.of))
+    }
+
+    /// The last seq, durable, of the epoch that this node believes in.
+    async fn end(&mut self) -> Result<u64, Fault> {
+        let believed = self.cell.seen().epoch;
+        match looked(self.link.read(&[]).await.1)? {
+            LookReply::Seen { open: true, epoch, seq, .. } if epoch == believed => Ok(seq),
+            _ => Err(Fault::Unavailable("fenced while it was read".to_owned())),
+        }
+    }
+
+    /// Writes down what the log has up to `end`, which is durable: holders that are read from the keys rest on it. What
+    /// was trimmed is in the store.
+    async fn witness_all(&mut self, end: u64) -> Result<(), Fault> {
+        let place = self.cell.place;
+        let first = entry::first(&self.ask(entry::range(place, 0, 1)).await?);
+        let mut next = first.unwrap_or(1).max(self.witnessed.saturating_add(1));
+        while next <= end {
+            let value = self.ask(entry::range(place, next, MOST)).await?;
+            let entries = entry::read(place, next, value);
+            let entries = entries.map_err(|error| Fault::Damaged(error.to_string()))?;
+            if entries.is_empty() {
+                return Err(Fault::Damaged(format!("its log ends before entry {end}")));
+            }
+            self.witness(&entries, end).await?;
+            next = self.witnessed.saturating_add(1);
+        }
         Ok(())
     }
 
@@ -205,8 +263,13 @@ impl Reader {
             .ok_or_else(|| Fault::Damaged("its keys are not what scripts write".to_owned()))
     }
 
-    /// Reads who holds what in a round into the view.
-    async fn holders(&mut self, place: Place, round: RoundNo) -> Result<(), Fault> {
+    /// Reads who holds what in a round.
+    async fn holders(
+        &mut self,
+        place: Place,
+        round: RoundNo,
+        found: &mut Vec<(PersonId, Held)>,
+    ) -> Result<(), Fault> {
         let mut cursor = "0".to_owned();
         loop {
             let scan = cmd("HSCAN")
@@ -224,8 +287,7 @@ impl Reader {
                 let [Value::BulkString(field), Value::BulkString(record)] = pair else {
                     return Err(not());
                 };
-                let (person, held) = holder(round, field, record).ok_or_else(not)?;
-                self.shared.view.hold(place.campaign, person, held);
+                found.push(holder(round, field, record).ok_or_else(not)?);
             }
             cursor = String::from_utf8_lossy(next).into_owned();
             if cursor == "0" {

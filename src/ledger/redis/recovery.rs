@@ -21,7 +21,8 @@ use super::shared::Shared;
 use crate::domain::At;
 use crate::ledger::event::codec;
 use crate::ledger::journal::Entry;
-use crate::store::{self, LogNo, Record, Recovery, Store};
+use crate::store::{self, LogNo, Quarantined, Record, Recovery, Store};
+use parking_lot::Mutex;
 use redis::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,6 +37,9 @@ const LOOK: Duration = Duration::from_millis(200);
 const SEEN: Duration = Duration::from_secs(2);
 /// A recovery that its asker has not finished by then is anybody's.
 const ABANDONED_MS: i64 = 5_000;
+/// So long after it was given up a node knows it, by [`SEEN`] or because it slept (see
+/// [`Lease`](crate::ledger::service)), and tells nothing any more.
+const GIVEN_UP_MS: i64 = 5_000;
 /// Entries that are read at once.
 const MOST: usize = 5_000;
 /// Entries that are restored at once.
@@ -48,6 +52,8 @@ enum Stuck {
     Store(#[from] store::Error),
     #[error("waiting for node {0} to close the epoch")]
     Node(String),
+    #[error("node {0} was given up a moment ago: it may not know it yet")]
+    GivenUp(String),
     #[error("Redis: {0}")]
     Redis(String),
     #[error("what this node told can't be read: {0}")]
@@ -56,23 +62,104 @@ enum Stuck {
     Conflict { seq: u64, who: String },
 }
 
+/// By seq, the epoch it was told in and the entry.
+type LeftOut = BTreeMap<u64, (u64, Record)>;
+
 /// Closes epochs on behalf of this node, and recovers logs.
 pub(crate) struct Custodian {
     pub(super) shared: Arc<Shared>,
     pub(super) store: Store,
     pub(super) node: String,
+    /// Whether it may tell people something, so that others wait for it.
+    pub(super) registered: bool,
+    /// What this node told in epochs that were recovered without it, of each log, until the store says what is there
+    /// instead.
+    pub(super) left_out: Mutex<BTreeMap<LogNo, LeftOut>>,
 }
 
 impl Custodian {
-    /// Closes what was closed before a restart: this node tells nothing of epochs that are, or were, recovered.
+    /// Closes what was closed before a restart: this node tells nothing of epochs that are, or were, recovered. What
+    /// it told in one that was recovered without it is looked at.
     pub(crate) async fn remember(&self) -> Result<(), store::Error> {
         for cell in self.cells() {
             let log = LogNo(cell.place.log());
             let closed = self.store.closed(log).await?;
-            let mut seen = cell.seen();
-            seen.closed = seen.closed.max(closed);
+            {
+                let mut seen = cell.seen();
+                seen.closed = seen.closed.max(closed);
+            }
+            let recovered = self.store.recovered_with(log, &self.node).await?;
+            if recovered.iter().any(|(_, with)| !with) {
+                self.leave_out(log, &recovered).await;
+            }
         }
         Ok(())
+    }
+
+    async fn leave_out(&self, log: LogNo, recovered: &[(u64, bool)]) {
+        let acks = match self.shared.acks.read(log.0, u64::MAX).await {
+            Some(Ok(acks)) => acks,
+            Some(Err(error)) => {
+                tracing::error!(%log, %error, "what this node told can't be read");
+                return;
+            }
+            None => return,
+        };
+        let (out, kept): (Vec<Ack>, Vec<Ack>) =
+            acks.into_iter().partition(|ack| is_left_out(recovered, ack.epoch));
+        if out.is_empty() {
+            return;
+        }
+        self.shared.acks.told_only(log.0, kept.iter().map(|ack| ack.seq).max().unwrap_or(0));
+        let told = out.into_iter().filter_map(|Ack { seq, epoch, entry, .. }| {
+            let (at, body) = entry?;
+            Some((seq, (epoch, Record { seq, at, body })))
+        });
+        self.left_out.lock().insert(log, told.collect());
+    }
+
+    /// Compares what this node told in epochs that were recovered without it with what the store has by now. What is
+    /// not there is kept for people to look at: it is never put back, since the log has gone on.
+    async fn look_at_left_out(&self) -> Result<(), store::Error> {
+        let logs: Vec<LogNo> = self.left_out.lock().keys().copied().collect();
+        for log in logs {
+            let mut missing = 0_usize;
+            while let Some(first) = self.left_out_of(log, 0, u64::MAX).first().map(|it| it.1.seq) {
+                let there = self.store.events_after(log, first.saturating_sub(1), MOST).await?;
+                let Some(last) = there.last().map(|it| it.seq) else { break };
+                for (epoch, told) in self.left_out_of(log, first, last) {
+                    if there
+                        .binary_search_by_key(&told.seq, |it| it.seq)
+                        .ok()
+                        .and_then(|at| there.get(at))
+                        != Some(&told)
+                    {
+                        missing = missing.saturating_add(1);
+                        self.keep_lost(log, epoch, told).await?;
+                    }
+                }
+                self.left_out.lock().entry(log).or_default().retain(|seq, _| *seq > last);
+            }
+            if missing > 0 {
+                let node = &self.node;
+                tracing::error!(%log, node, missing, "what this node told is not in the log: a recovery went on without it");
+            }
+        }
+        Ok(())
+    }
+
+    fn left_out_of(&self, log: LogNo, first: u64, last: u64) -> Vec<(u64, Record)> {
+        let left_out = self.left_out.lock();
+        let of = left_out.get(&log).map(|of| of.range(first..=last).map(|(_, it)| it.clone()));
+        of.map(Iterator::collect).unwrap_or_default()
+    }
+
+    async fn keep_lost(&self, log: LogNo, epoch: u64, told: Record) -> Result<(), store::Error> {
+        let why =
+            format!("node {} told it in epoch {epoch}, which was recovered without it", self.node);
+        let Record { seq, body, .. } = told;
+        let table = "acks".to_owned();
+        self.store.quarantine(&Quarantined { log, seq, table, why, body }).await
     }
 
     /// Works until it is dropped.
@@ -83,7 +170,8 @@ impl Custodian {
             if let Err(error) = self.look(&mut said).await {
                 tracing::warn!(%error, "recoveries can't be looked for");
             }
-            if seen.elapsed() > SEEN {
+            let (_, doubted) = self.shared.view.lease().doubts();
+            if seen.elapsed() > SEEN || doubted {
                 seen = Instant::now();
                 if let Err(error) = self.tidy().await {
                     tracing::warn!(%error, "the store does not hear of this node");
@@ -94,7 +182,12 @@ impl Custodian {
     }
 
     async fn tidy(&self) -> Result<(), store::Error> {
-        if !self.store.seen(&self.node).await? {
+        let lease = self.shared.view.lease();
+        let (doubts, _) = lease.doubts();
+        if !self.registered || self.store.seen(&self.node).await? {
+            lease.answer(doubts);
+        } else {
+            lease.give_up();
             // Nobody waits for what this node tells any more, so it tells nothing.
             for cell in self.cells() {
                 cell.seen().closed = u64::MAX;
@@ -105,7 +198,7 @@ impl Custodian {
         }
         let stored = self.store.logs().await?.into_iter().map(|(log, seq)| (log.0, seq));
         self.shared.acks.forget(stored.collect());
-        Ok(())
+        self.look_at_left_out().await
     }
 
     fn cells(&self) -> Vec<Arc<Cell>> {
@@ -135,20 +228,30 @@ impl Custodian {
                 );
             }
         }
-        for recovery in self.store.open_recoveries().await? {
+        let open = self.store.open_recoveries().await?;
+        self.shared.stuck.lock().retain(|log, _| open.iter().any(|it| it.log.0 == *log));
+        for recovery in open {
             let cell = cells.iter().find(|cell| cell.place.log() == recovery.log.0);
             let done = async {
                 self.close(&recovery, cell.map(AsRef::as_ref)).await?;
+                let told = self.all_closed(&recovery).await?;
                 match cell {
-                    Some(cell) if self.is_ours(&recovery) => self.recover(&recovery, cell).await,
+                    Some(cell) if self.is_ours(&recovery) => {
+                        self.recover(&recovery, cell, told).await
+                    }
                     _ => Ok(()),
                 }
             };
             match done.await {
-                Ok(()) => drop(said.remove(&recovery.log)),
+                Ok(()) => {
+                    said.remove(&recovery.log);
+                    self.shared.stuck.lock().remove(&recovery.log.0);
+                }
                 Err(stuck) => {
                     let why = stuck.to_string();
-                    if said.get(&recovery.log) != Some(&why) {
+                    self.shared.stuck.lock().insert(recovery.log.0, why.clone());
+                    // Who asked for it says it.
+                    if self.is_ours(&recovery) && said.get(&recovery.log) != Some(&why) {
                         tracing::error!(log = %recovery.log, epoch = recovery.epoch, why, "a log stays shut");
                     }
                     said.insert(recovery.log, why);
@@ -212,7 +315,10 @@ impl Custodian {
             .close(recovery.log.0, recovery.epoch)
             .await
             .ok_or_else(|| Stuck::Acks("stopping".to_owned()))?;
-        let acks: Vec<Ack> = acks.map_err(|error| Stuck::Acks(error.to_string()))?;
+        let mut acks: Vec<Ack> = acks.map_err(|error| Stuck::Acks(error.to_string()))?;
+        // The log went on without these: put back, they would be something else's in its place.
+        let recovered = self.store.recovered_with(recovery.log, &self.node).await?;
+        acks.retain(|ack| !is_left_out(&recovered, ack.epoch));
         let told = acks.iter().map(|ack| ack.seq).max().unwrap_or(0);
         let mut records: BTreeMap<u64, Record> = BTreeMap::new();
         for ack in acks.into_iter().filter(|ack| ack.seq > stored) {
@@ -229,9 +335,8 @@ impl Custodian {
         Ok(())
     }
 
-    /// Puts back what is missing and opens the next epoch, if every node has closed this one.
-    async fn recover(&self, recovery: &Recovery, cell: &Cell) -> Result<(), Stuck> {
-        let start = Instant::now();
+    /// The last seq that anybody told of the epoch, if every node has closed it.
+    async fn all_closed(&self, recovery: &Recovery) -> Result<u64, Stuck> {
         let Recovery { log, epoch, .. } = *recovery;
         let closings = self.store.closings(log, epoch).await?;
         let closed: BTreeSet<&str> = closings.iter().map(|closing| closing.node.as_str()).collect();
@@ -241,6 +346,17 @@ impl Custodian {
         {
             return Err(Stuck::Node(node.node.clone()));
         }
+        let fresh = |ago: i64| ago < GIVEN_UP_MS;
+        if let Some(node) = nodes.iter().find(|node| node.given_up_ms_ago.is_some_and(fresh)) {
+            return Err(Stuck::GivenUp(node.node.clone()));
+        }
+        Ok(closings.iter().map(|closing| closing.acked_seq).max().unwrap_or(0))
+    }
+
+    /// Puts back what is missing and opens the next epoch; every node has closed this one, and told up to `told`.
+    async fn recover(&self, recovery: &Recovery, cell: &Cell, told: u64) -> Result<(), Stuck> {
+        let start = Instant::now();
+        let Recovery { log, epoch, .. } = *recovery;
         let place = cell.place;
         let mut link = self.link(place);
         let (last_at, end) = match self.looked(&mut link).await? {
@@ -257,7 +373,6 @@ impl Custodian {
         let cursor = self.store.take(log, &self.node).await?;
         let evidence = self.evidence(recovery, cursor.seq, end).await?;
         self.agrees(&mut link, place, cursor.seq, end, &evidence).await?;
-        let told = closings.iter().map(|closing| closing.acked_seq).max().unwrap_or(0);
         let last = told.max(cursor.seq).max(evidence.keys().next_back().copied().unwrap_or(0));
         let missing = Missing { after: (end, last_at), last, evidence };
         let restored = self.restore(&mut link, cell, epoch, &missing).await?;
@@ -409,6 +524,12 @@ impl Custodian {
         }
         Ok(missing.last.saturating_sub(end))
     }
+}
+
+/// Whether what was told in `epoch` was not handed over when that was closed: the recoveries that are finished, and
+/// whether this node had closed them.
+fn is_left_out(recovered: &[(u64, bool)], epoch: u64) -> bool {
+    recovered.iter().find(|(closed, _)| *closed >= epoch).is_some_and(|(_, with)| !with)
 }
 
 /// What Redis lacks of a log.

@@ -5,7 +5,7 @@ use super::place::Cell;
 use super::topology::Topology;
 use crate::domain::{At, CampaignNo, KindNo, RoundNo};
 use crate::funds::Funds;
-use crate::ledger::machine::{Level, RoundSummary, Summary};
+use crate::ledger::machine::{Grant, Level, RoundSummary, Summary};
 use crate::ledger::service::{BatchStats, View, Watcher};
 use crate::metrics::Peak;
 use parking_lot::{Mutex, RwLock};
@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) view: View,
     pub(super) acks: Acks,
     pub(super) queued: Peak,
+    /// By log, why its recovery does not go on.
+    pub(super) stuck: Mutex<BTreeMap<u32, String>>,
     /// Wakes whoever moves stock between shards.
     pub(super) dry: Notify,
     clock: Box<dyn Fn() -> At + Send + Sync>,
@@ -55,6 +57,7 @@ impl Shared {
             view: View::empty(),
             acks,
             queued: Peak::default(),
+            stuck: Mutex::default(),
             dry: Notify::new(),
             clock,
             watcher: Mutex::new(watcher),
@@ -88,8 +91,27 @@ impl Shared {
         })
     }
 
-    pub(super) fn batch(&self, stats: &BatchStats) {
-        self.watcher.lock().batch(stats);
+    /// A script that was sent in epoch `sent` said that the place is in `epoch`, and fenced.
+    pub(super) fn fenced(&self, cell: &Cell, sent: u64, epoch: u64) {
+        let later = cell.seen().fenced(sent, epoch);
+        self.epoch(later);
+        cell.kick.notify_one();
+    }
+
+    /// In a `later` epoch this node may be one that was given up.
+    pub(super) fn epoch(&self, later: bool) {
+        if later {
+            self.view.lease().doubt();
+        }
+    }
+
+    /// This node granted these in a batch.
+    pub(super) fn batch<'a>(&self, stats: &BatchStats, grants: impl Iterator<Item = &'a Grant>) {
+        let mut watcher = self.watcher.lock();
+        for grant in grants {
+            watcher.granted(grant.campaign, grant.round, grant.kind);
+        }
+        watcher.batch(stats);
     }
 
     /// Shows how a campaign stands now, as far as this node knows.

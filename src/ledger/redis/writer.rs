@@ -33,6 +33,8 @@ const CLAIMS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a claim waits for stock that another shard sends.
 const MOVING: Duration = Duration::from_secs(1);
+/// How long an answer waits until this node has written down what it rests on.
+const BASIS: Duration = Duration::from_secs(5);
 /// How long it takes until what could not be decided is tried again.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
@@ -144,12 +146,11 @@ impl Writer {
                 }
             };
             match ClaimReply::read(value, &args) {
-                Ok(ClaimReply::Decided { seq, at, outcomes, .. }) => {
-                    decided.push(Group { claims, args, seq, at, outcomes });
+                Ok(ClaimReply::Decided { seq, at, outcomes, basis, .. }) => {
+                    decided.push(Group { claims, args, seq, at, outcomes, basis });
                 }
                 Ok(ClaimReply::Fenced { epoch: is, .. }) => {
-                    self.cell.seen().fenced(epoch, is);
-                    self.cell.kick.notify_one();
+                    self.shared.fenced(&self.cell, epoch, is);
                     self.waiting.extend(claims);
                 }
                 Ok(ClaimReply::Absent) => {
@@ -233,8 +234,12 @@ impl Writer {
         if last > replied.max(acks.last().map_or(0, |ack| ack.seq)) {
             acks.push(Ack { log, epoch, seq: last, entry: None });
         }
-        let written = acks.is_empty() || self.shared.acks.write(acks).await;
-        if !written || self.cell.seen().closed >= epoch {
+        // Stock that came by an entry which only Redis has would be lost with it, and the grant could not come back.
+        let grants = decided.iter().filter(|group| group.grants().next().is_some());
+        let basis = grants.map(|group| group.basis).max().unwrap_or(0);
+        let written = is_read(&self.cell, basis).await
+            && (acks.is_empty() || self.shared.acks.write(acks).await);
+        if !written || self.cell.seen().closed >= epoch || !self.shared.view.tells() {
             for group in decided {
                 self.again(group.claims);
             }
@@ -255,14 +260,15 @@ impl Writer {
             }
         }
         self.shared.publish(self.cell.place.campaign);
-        self.shared.batch(&BatchStats {
+        let stats = BatchStats {
             commands: decided.iter().map(|group| group.claims.len()).sum(),
             events: entries * 2,
             entries: entries as u64,
             bytes: self.shared.acks.bytes(),
             sync: start.elapsed(),
             durable: last,
-        });
+        };
+        self.shared.batch(&stats, decided.iter().flat_map(Group::grants).map(|(grant, _)| grant));
         for group in decided {
             for (asked, outcome) in group.claims.into_iter().zip(group.outcomes) {
                 self.tell_one(asked, outcome);
@@ -316,6 +322,7 @@ struct Group {
     seq: u64,
     at: At,
     outcomes: Vec<Decided>,
+    basis: u64,
 }
 
 impl Group {
@@ -338,6 +345,19 @@ impl Group {
             Some((outcome.seq?, self.at, codec::encode(&events)?))
         })
     }
+}
+
+/// Waits until this node has read the log up to `seq`, and so has written it down; not for ever.
+async fn is_read(cell: &Cell, seq: u64) -> bool {
+    let start = Instant::now();
+    while cell.seen().standing.seq < seq {
+        if start.elapsed() > BASIS || !cell.seen().decides() {
+            return false;
+        }
+        cell.kick.notify_one();
+        sleep(Duration::from_millis(2)).await;
+    }
+    true
 }
 
 fn no(refusal: Refusal) -> Outcome {

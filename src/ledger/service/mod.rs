@@ -12,18 +12,20 @@
 //!
 //! Who may ask, and how many are let through: the gate and the inventory.
 
+mod lease;
 mod local;
 #[cfg(test)]
 mod tests;
 mod view;
 mod writer;
 
+pub(in crate::ledger) use lease::{BEAT_MS, Lease};
 pub use local::LocalLedger;
 pub use view::View;
 
 use super::embedded::Outcome;
 use super::machine::{Command, Held, Summary};
-use crate::domain::{CampaignNo, PersonId};
+use crate::domain::{CampaignNo, KindNo, PersonId, RoundNo};
 use futures_util::future::BoxFuture;
 use std::time::Duration;
 use tokio::{sync::oneshot, time::timeout};
@@ -45,6 +47,8 @@ pub trait Waiting: Send {
 pub trait Watcher: Send {
     /// A campaign as it now durably stands, at `seq`.
     fn campaign(&mut self, seq: u64, no: CampaignNo, summary: &Summary);
+    /// With several nodes: this one granted a coupon, durably.
+    fn granted(&mut self, _campaign: CampaignNo, _round: RoundNo, _kind: KindNo) {}
     /// A batch was synced.
     fn batch(&mut self, stats: &BatchStats);
 }

@@ -1,3 +1,4 @@
+use super::Lease;
 use crate::domain::keyed::KeyedState;
 use crate::domain::{At, CampaignNo, CouponId, KindNo, PersonId, RoundNo};
 use crate::ledger::event::{Event, What};
@@ -17,6 +18,7 @@ use std::sync::{
 pub struct View {
     durable: Arc<AtomicU64>,
     stopped: AtomicBool,
+    lease: Lease,
     holders: DashMap<(CampaignNo, PersonId), Vec<Held>, KeyedState>,
     campaigns: RwLock<BTreeMap<CampaignNo, Arc<Summary>>>,
 }
@@ -36,6 +38,7 @@ impl View {
         View {
             durable: Arc::default(),
             stopped: AtomicBool::new(false),
+            lease: Lease::alone(),
             holders: DashMap::default(),
             campaigns: RwLock::default(),
         }
@@ -46,7 +49,17 @@ impl View {
         self.holders.get(&(campaign, person)).map_or_else(Vec::new, |held| held.clone())
     }
 
-    /// The coupon of a person for this round and kind.
+    /// Whether what is known here may be told: not after a sleep in which others may have gone on without this
+    /// process, until that is known.
+    pub fn tells(&self) -> bool {
+        self.lease.tells()
+    }
+
+    pub(in crate::ledger) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// The coupon of a person for this round and kind, if it may be told.
     pub fn held(
         &self,
         campaign: CampaignNo,
@@ -59,7 +72,7 @@ impl View {
             let CouponId { round: of, kind: what, .. } = held.coupon;
             (of, what) == (round, kind)
         };
-        coupons.iter().find(this).copied()
+        coupons.iter().find(this).copied().filter(|_| self.tells())
     }
 
     /// A campaign as it stands; `None` if it was never opened.
@@ -105,6 +118,30 @@ impl View {
         // With several nodes a grant is seen when it is answered and again in the log.
         if !coupons.iter().any(|it| it.coupon == held.coupon) {
             coupons.push(held);
+        }
+    }
+
+    /// The coupons that are shown of a campaign's persons whom `these` picks.
+    pub(in crate::ledger) fn shown(
+        &self,
+        campaign: CampaignNo,
+        these: impl Fn(PersonId) -> bool,
+    ) -> Vec<(PersonId, Held)> {
+        let picked = self.holders.iter().filter(|it| it.key().0 == campaign && these(it.key().1));
+        picked
+            .flat_map(|it| it.value().iter().map(|held| (it.key().1, *held)).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Shows a coupon no more: its log does not have it.
+    pub(in crate::ledger) fn forget(
+        &self,
+        campaign: CampaignNo,
+        person: PersonId,
+        coupon: CouponId,
+    ) {
+        if let Some(mut coupons) = self.holders.get_mut(&(campaign, person)) {
+            coupons.retain(|it| it.coupon != coupon);
         }
     }
 }

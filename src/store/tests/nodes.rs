@@ -5,6 +5,7 @@ use crate::domain::{At, CampaignNo};
 use crate::drain::{Error as DrainError, Handed, Lease, Source, SourceError, Status, share};
 use crate::ledger::event::codec;
 use crate::ledger::journal::Entry;
+use metrics::Histogram;
 use std::time::Duration;
 use tokio::{sync::oneshot, time::sleep};
 
@@ -135,6 +136,21 @@ async fn nodes_register_close_an_epoch_and_hand_over_what_they_know() {
     }
 }
 
+#[tokio::test]
+async fn r_risk_3_an_orders_signature_counts_once_for_all_nodes() {
+    let scratch = Scratch::new("nodes-orders");
+    for place in places(&scratch, "store").await {
+        let store = Store::open(&place).await.unwrap();
+        assert_eq!(store.use_order(&["a", "b"]).await.unwrap(), None);
+        assert_eq!(store.use_order(&["c", "b"]).await.unwrap(), Some(1));
+        assert_eq!(store.use_order(&["c"]).await.unwrap(), None, "nothing of it was used");
+        change(&store, "UPDATE orders SET used_at_ms = used_at_ms - 86500000").await;
+        assert_eq!(store.use_order(&["d"]).await.unwrap(), None);
+        let rows = store.query("SELECT signature FROM orders", &[]).await.unwrap();
+        assert_eq!(rows, [[Value::from("d")]], "nobody takes an order that old");
+    }
+}
+
 /// A log that all nodes read, which can be away.
 #[derive(Clone, Default)]
 struct Shared {
@@ -183,7 +199,8 @@ fn node(name: &str, place: &Place, shared: &Shared) -> Node {
     let task = tokio::spawn(async move {
         let store = Store::open(&place).await.unwrap();
         let source = |seq| Ok(Reading(shared.clone(), seq));
-        share(&store, &lease, source, &of_task, async { drop(stopped.await) }).await
+        share(&store, &lease, source, &of_task, &Histogram::noop(), async { drop(stopped.await) })
+            .await
     });
     Node { status, stop, task }
 }
@@ -205,30 +222,39 @@ async fn a_log_is_carried_by_one_node_and_goes_on_when_that_one_ends() {
         shared.end.store(3, Relaxed);
         let a = node("a", &place, &shared);
         until(|| a.status.seq() == 3 && shared.trimmed.load(Relaxed) == 3).await;
+        // A cursor that somebody moved is taken anew from where it stands, and counted.
+        let failed = a.status.failed_ever();
+        let other = Store::open(&place).await.unwrap();
+        change(&other, "UPDATE cursor SET seq = 4").await;
+        other.close().await;
+        shared.end.store(5, Relaxed);
+        until(|| a.status.failed_ever() > failed && a.status.seq() == 5).await;
         let b = node("b", &place, &shared);
         // A log that can't be read is tried again.
         shared.away.store(1, Relaxed);
         until(|| a.status.failures() > 0).await;
         shared.away.store(0, Relaxed);
-        shared.end.store(5, Relaxed);
-        until(|| a.status.seq() == 5).await;
-        // Longer than the lease, with nothing to carry: it is renewed.
-        sleep(Duration::from_millis(1_500)).await;
         shared.end.store(6, Relaxed);
         until(|| a.status.seq() == 6).await;
+        // Longer than the lease, with nothing to carry: it is renewed.
+        sleep(Duration::from_millis(1_500)).await;
+        shared.end.store(7, Relaxed);
+        until(|| a.status.seq() == 7).await;
         assert_eq!(b.status.seq(), 0, "the other one waits");
         // Gone without a word: it is stale after a while.
         a.task.abort();
-        shared.end.store(8, Relaxed);
-        until(|| b.status.seq() == 8).await;
+        shared.end.store(9, Relaxed);
+        until(|| b.status.seq() == 9).await;
         // Shut out by a recovery, it waits until that is over.
         let store = Store::open(&place).await.unwrap();
         let cursor = store.take(LOG, "recovery").await.unwrap();
-        shared.end.store(9, Relaxed);
+        shared.end.store(10, Relaxed);
         sleep(Duration::from_millis(400)).await;
-        assert_eq!(store.seq(LOG).await.unwrap(), 8);
+        assert_eq!(store.seq(LOG).await.unwrap(), 9);
+        // Who does not carry it says nothing of what waits.
+        until(|| b.status.lag() == 0).await;
         store.release(cursor).await.unwrap();
-        until(|| b.status.seq() == 9).await;
+        until(|| b.status.seq() == 10).await;
         // Told to stop it leaves the log to the next one at once.
         b.stop.send(()).unwrap();
         b.task.await.unwrap().unwrap();

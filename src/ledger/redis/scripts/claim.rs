@@ -109,6 +109,8 @@ pub(crate) enum ClaimReply {
         at: At,
         /// One a claim, in their order.
         outcomes: Vec<Outcome>,
+        /// The last seq that grants rest on: stock that came, the interlock.
+        basis: u64,
     },
     /// No such shard there.
     Absent,
@@ -149,6 +151,7 @@ impl ClaimReply {
                 for claim in claims {
                     outcomes.push(outcome(list.list()?, claim)?);
                 }
+                let basis = parts.number()?;
                 // Grants have an entry each; the last of them is the log's last.
                 let mut next = seq;
                 for outcome in outcomes.iter_mut().rev() {
@@ -157,7 +160,7 @@ impl ClaimReply {
                         next = next.checked_sub(1).ok_or(parts.bad())?;
                     }
                 }
-                Ok(ClaimReply::Decided { epoch, seq, at, outcomes })
+                Ok(ClaimReply::Decided { epoch, seq, at, outcomes, basis })
             }
             _ => Err(parts.bad()),
         }

@@ -148,6 +148,7 @@ impl Call {
             Op::Set(value) => ("set", value.clone()),
             Op::Add(more) => ("add", super::whole(*more)?.to_string().into()),
             Op::Spend(kinds) => ("or", kinds.0.to_string().into()),
+            Op::Seq => ("seq", vec![]),
             Op::Delete => ("delete", vec![]),
         };
         self.arg(op);
