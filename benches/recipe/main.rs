@@ -30,7 +30,7 @@ mod scene;
 mod usual;
 
 use anyhow::ensure;
-use askers::Askers;
+use askers::{Askers, Told};
 use loadtest::{Claims, progress};
 use process::{Cpu, Server, Watched};
 use scene::{ASKERS, Redis, Scene, Stage};
@@ -44,17 +44,23 @@ struct Size {
     /// Who comes to a pair, and to a rush.
     people: u32,
     rush: u32,
+    /// The recipe's connections to Redis, if not as many as usual.
+    pool: Option<usize>,
+    /// How many replicas, if not both none and one.
+    replicas: Option<u32>,
 }
 
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
-    let mut size = Size { pairs: 5, people: 10_000, rush: 50_000 };
+    let mut size = Size { pairs: 5, people: 10_000, rush: 50_000, pool: None, replicas: None };
     while let Some(arg) = args.next() {
         match (arg.as_str(), args.next()) {
             ("--usual", Some(usual)) => return serde_json::from_str::<Usual>(&usual)?.serve(),
             ("--pairs", Some(pairs)) => size.pairs = pairs.parse()?,
             ("--people", Some(people)) => size.people = people.parse()?,
             ("--rush", Some(people)) => size.rush = people.parse()?,
+            ("--pool", Some(connections)) => size.pool = Some(connections.parse()?),
+            ("--replicas", Some(replicas)) => size.replicas = Some(replicas.parse()?),
             (other, _) => anyhow::bail!("{other}: not an option of this bench"),
         }
     }
@@ -80,7 +86,8 @@ fn main() -> anyhow::Result<()> {
         "in all",
         "evaluated"
     );
-    for replicas in [0, 1].into_iter().filter(|_| size.pairs > 0) {
+    let wanted = |replicas| size.pairs > 0 && size.replicas.is_none_or(|only| only == replicas);
+    for replicas in [0, 1].into_iter().filter(|replicas| wanted(*replicas)) {
         runtime.block_on(compare(replicas, &size))?;
     }
     println!("\nclaims that Redis evaluated in a rush; load average {}", load()?);
@@ -169,6 +176,7 @@ async fn pair(replicas: u32, usual_first: bool, size: &Size) -> anyhow::Result<(
     let told = Usual {
         redis: redis.url(),
         replicas,
+        pool: size.pool,
         plan: scene.plan_file.clone(),
         keys: scene.keys.clone(),
         clock: scene.clock,
@@ -212,7 +220,8 @@ impl Side<'_> {
     async fn cost(&self, claims: &Claims, stock: usize) -> anyhow::Result<Spent> {
         let askers = Askers::connect(self.server.address, CONNECTIONS).await?;
         let before = self.cpu()?;
-        let granted = askers.ask(claims).await?;
+        let Told { granted, busy } = askers.ask(claims).await?;
+        eprintln!("busy {busy} granted {granted} of {}", claims.len());
         ensure!(granted == stock, "{granted} of {stock} were granted");
         let after = self.cpu()?;
         let us = |ns: u64| ns as f64 / 1_000.0 / claims.len() as f64;
