@@ -33,8 +33,8 @@ pub fn public(app: &Arc<App>) -> Public {
 }
 
 impl Service for Public {
-    /// A claim goes straight to its handler, since at 10:00 nearly all are claims; the router, which
-    /// would do the same with it, takes a fifth of what such an answer costs.
+    /// A claim goes straight to its handler, since at 10:00 nearly all are claims. The router would do the
+    /// same with it; its layers cost a claim that is sold out about a microsecond, a tenth of all.
     async fn answer(self, peer: Peer, request: Request<Incoming>) -> Response {
         let Public(routes) = self;
         if request.method() != Method::POST || !is_claims(request.uri().path()) {
@@ -48,7 +48,7 @@ impl Service for Public {
     }
 }
 
-/// Whether the router would find claims there.
+/// Whether the router would find claims there. If not all that it finds, that is as well: it has the same handler.
 fn is_claims(path: &str) -> bool {
     let Some(path) = path.strip_prefix("/v1/campaigns/") else { return false };
     let Some((campaign, path)) = path.split_once("/rounds/") else { return false };
@@ -87,7 +87,7 @@ mod tests {
     use axum::body::Body;
 
     #[test]
-    fn a_claim_is_what_the_router_takes_for_one() {
+    fn what_goes_straight_to_its_handler_the_router_takes_for_a_claim_too() {
         let router = matchit(Route::Claims.name().1);
         for (path, is) in [
             ("/v1/campaigns/x/rounds/1/claims", true),
@@ -104,7 +104,8 @@ mod tests {
             ("/v1/campaigns/x/rounds/rounds/1/claims", false),
             ("v1/campaigns/x/rounds/1/claims", false),
         ] {
-            assert_eq!((is_claims(path), router(path)), (is, is), "{path}");
+            assert_eq!(is_claims(path), is, "{path}");
+            assert!(!is || router(path), "{path}");
         }
     }
 
