@@ -263,6 +263,12 @@ impl App {
     }
 }
 
+impl HasBodyLimits for Local {
+    fn body_limits(&self) -> BodyLimits {
+        self.body
+    }
+}
+
 impl HasBodyLimits for Arc<Local> {
     fn body_limits(&self) -> BodyLimits {
         self.body

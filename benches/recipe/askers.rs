@@ -25,7 +25,15 @@ struct Round {
     again: VecDeque<(Instant, usize)>,
     /// Those without a final answer.
     open: usize,
-    granted: usize,
+    told: Told,
+}
+
+/// What everybody was told in the end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) granted: usize,
+    /// Answers that said to come back.
+    pub(crate) busy: usize,
 }
 
 impl Askers {
@@ -39,13 +47,13 @@ impl Askers {
         Ok(Askers(streams))
     }
 
-    /// Asks for all `claims` in their order; how many were granted.
-    pub(crate) async fn ask(self, claims: &Claims) -> anyhow::Result<usize> {
-        let (next, open, granted) = (0, claims.len(), 0);
-        let round = RefCell::new(Round { next, again: VecDeque::new(), open, granted });
+    /// Asks for all `claims` in their order; what came of it.
+    pub(crate) async fn ask(self, claims: &Claims) -> anyhow::Result<Told> {
+        let (next, open, told) = (0, claims.len(), Told::default());
+        let round = RefCell::new(Round { next, again: VecDeque::new(), open, told });
         let asking = self.0.into_iter().map(|stream| asker(stream, claims, &round));
         futures_util::future::try_join_all(asking).await?;
-        Ok(round.into_inner().granted)
+        Ok(round.into_inner().told)
     }
 }
 
@@ -81,9 +89,10 @@ async fn asker(
         let mut round = round.borrow_mut();
         match status {
             // 200 after an outcome that was not known.
-            200 | 201 => round.granted += 1,
+            200 | 201 => round.told.granted += 1,
             409 => {}
             503 => {
+                round.told.busy += 1;
                 round.again.push_back((Instant::now() + AGAIN, who));
                 continue;
             }

@@ -4,10 +4,15 @@
 //! `cargo bench --bench recipe` prints medians of interleaved pairs: a node of the engine and the
 //! recipe get the same claims in the same order, 20 for each coupon; CPU time is that of the server and
 //! of its Redis servers. `in all` also has what the engine's store takes afterwards; the recipe has none.
+//! `busy` is how many of the engine's answers said to come back, for each claim; each costs a request more.
 //! Then whole rushes, everybody within one second and 5 % cheats: how many claims Redis evaluated.
 //! `-- --pairs 2 --people 2000 --rush 2000` makes it shorter; no pairs or nobody in the rush leave that
-//! part out. The shield lets 64 more of each kind through on each node than are left, so a small rush has
+//! part out, `--replicas 0` takes one half of the pairs, `--pool 4` gives the recipe so many connections
+//! to Redis. The shield lets 8 more of each kind through on each node than are left, so a small rush has
 //! a larger share of claims that were evaluated in vain.
+//!
+//! The recipe is the standard one (see `usual.rs`). On the engine's own accept loop, a worker a core,
+//! it took about the same without replicas.
 
 #![expect(
     clippy::float_arithmetic,
@@ -30,7 +35,7 @@ mod scene;
 mod usual;
 
 use anyhow::ensure;
-use askers::Askers;
+use askers::{Askers, Told};
 use loadtest::{Claims, progress};
 use process::{Cpu, Server, Watched};
 use scene::{ASKERS, Redis, Scene, Stage};
@@ -44,17 +49,23 @@ struct Size {
     /// Who comes to a pair, and to a rush.
     people: u32,
     rush: u32,
+    /// The recipe's connections to Redis, if not as many as usual.
+    pool: Option<usize>,
+    /// How many replicas, if not both none and one.
+    replicas: Option<u32>,
 }
 
 fn main() -> anyhow::Result<()> {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
-    let mut size = Size { pairs: 5, people: 10_000, rush: 50_000 };
+    let mut size = Size { pairs: 5, people: 10_000, rush: 50_000, pool: None, replicas: None };
     while let Some(arg) = args.next() {
         match (arg.as_str(), args.next()) {
             ("--usual", Some(usual)) => return serde_json::from_str::<Usual>(&usual)?.serve(),
             ("--pairs", Some(pairs)) => size.pairs = pairs.parse()?,
             ("--people", Some(people)) => size.people = people.parse()?,
             ("--rush", Some(people)) => size.rush = people.parse()?,
+            ("--pool", Some(connections)) => size.pool = Some(connections.parse()?),
+            ("--replicas", Some(replicas)) => size.replicas = Some(replicas.parse()?),
             (other, _) => anyhow::bail!("{other}: not an option of this bench"),
         }
     }
@@ -66,7 +77,7 @@ fn main() -> anyhow::Result<()> {
         load()?
     );
     println!(
-        "{:<9} {:>8} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>17} {:>8} {:>10}",
+        "{:<9} {:>8} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>17} {:>8} {:>10} {:>6}",
         "replicas",
         "claims",
         "http",
@@ -78,9 +89,11 @@ fn main() -> anyhow::Result<()> {
         "=usual",
         "usual/quan",
         "in all",
-        "evaluated"
+        "evaluated",
+        "busy"
     );
-    for replicas in [0, 1].into_iter().filter(|_| size.pairs > 0) {
+    let wanted = |replicas| size.pairs > 0 && size.replicas.is_none_or(|only| only == replicas);
+    for replicas in [0, 1].into_iter().filter(|replicas| wanted(*replicas)) {
         runtime.block_on(compare(replicas, &size))?;
     }
     println!("\nclaims that Redis evaluated in a rush; load average {}", load()?);
@@ -111,6 +124,8 @@ struct Spent {
     /// The ledger's thread, and whatever else is not of connections.
     ledger: f64,
     redis: f64,
+    /// Answers that said to come back, for each claim.
+    busy: f64,
 }
 
 impl Spent {
@@ -132,7 +147,7 @@ async fn compare(replicas: u32, size: &Size) -> anyhow::Result<()> {
     let middle = |of: &dyn Fn(&Pair) -> f64| sorted(&pairs, of)[pairs.len() / 2];
     let ratios = sorted(&pairs, &|pair| pair.usual.sum() / pair.quan.sum());
     println!(
-        "{replicas:<9} {claims:>8} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>17} {:>8.2} {:>10.3}",
+        "{replicas:<9} {claims:>8} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2} {:>17} {:>8.2} {:>10.3} {:>6.3}",
         middle(&|pair| pair.quan.http),
         middle(&|pair| pair.quan.ledger),
         middle(&|pair| pair.quan.redis),
@@ -148,6 +163,7 @@ async fn compare(replicas: u32, size: &Size) -> anyhow::Result<()> {
         ),
         middle(&|pair| pair.usual.sum() / pair.all),
         middle(&|pair| pair.evaluated),
+        middle(&|pair| pair.quan.busy),
     );
     Ok(())
 }
@@ -169,6 +185,7 @@ async fn pair(replicas: u32, usual_first: bool, size: &Size) -> anyhow::Result<(
     let told = Usual {
         redis: redis.url(),
         replicas,
+        pool: size.pool,
         plan: scene.plan_file.clone(),
         keys: scene.keys.clone(),
         clock: scene.clock,
@@ -212,13 +229,18 @@ impl Side<'_> {
     async fn cost(&self, claims: &Claims, stock: usize) -> anyhow::Result<Spent> {
         let askers = Askers::connect(self.server.address, CONNECTIONS).await?;
         let before = self.cpu()?;
-        let granted = askers.ask(claims).await?;
+        let Told { granted, busy } = askers.ask(claims).await?;
         ensure!(granted == stock, "{granted} of {stock} were granted");
         let after = self.cpu()?;
         let us = |ns: u64| ns as f64 / 1_000.0 / claims.len() as f64;
         let server = after.0.since(before.0);
         let (http, ledger) = (us(server.http), us(server.ledger + server.beside));
-        Ok(Spent { http, ledger, redis: us(after.1 - before.1) })
+        Ok(Spent {
+            http,
+            ledger,
+            redis: us(after.1 - before.1),
+            busy: busy as f64 / claims.len() as f64,
+        })
     }
 }
 

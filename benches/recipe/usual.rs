@@ -1,7 +1,9 @@
 //! The usual recipe: a server that checks pass and position and asks Redis about every request.
 //!
-//! Accept loop, checks and answers are the engine's own, so what differs is how it decides. It has no
-//! rates, metrics, money or store, which is in its favour.
+//! It is what one writes first and well: `axum::serve` on tokio's runtime of many threads, small
+//! answers sent at once, and a small pool of multiplexed connections to Redis that all requests
+//! share. Checks and answers are the engine's own. It has no limits for slow peers, rates, metrics, money or store,
+//! which is in its favour.
 
 use anyhow::Context;
 use axum::{
@@ -11,11 +13,12 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::post,
+    serve::ListenerExt,
 };
+use futures_util::future::try_join_all;
 use quan::clock::{Clock, Start};
 use quan::domain::fence::verdict;
 use quan::domain::{At, CampaignNo, CouponId, KindNo, Refusal, RoundNo};
-use quan::http::accept::{Connections, Limits, Server};
 use quan::http::{Problem, body::json};
 use quan::pass::{Asked, Keyring};
 use quan::plan::Plan;
@@ -25,27 +28,41 @@ use redis::{
     cmd, io::tcp::TcpSettings,
 };
 use serde::{Deserialize, Serialize};
-use std::{io::Read, sync::Arc};
-use tokio::sync::{OnceCell, watch};
+use std::{
+    io::Read,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+use tokio::net::TcpListener;
 
 const SCRIPT: &str = include_str!("usual.lua");
 /// How long one `WAIT` waits, in milliseconds.
 const WAIT_MS: u64 = 2_000;
+/// Connections that requests share: two took less CPU time than one.
+const POOL: usize = 2;
+/// The same where there are replicas: a WAIT holds up what comes after it on its connection, and one
+/// connection took half as much again.
+const WAITING: usize = 16;
 
 /// What it is started with.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Usual {
     pub(crate) redis: String,
     pub(crate) replicas: u32,
+    /// Connections to Redis, if not as many as usual.
+    pub(crate) pool: Option<usize>,
     pub(crate) plan: std::path::PathBuf,
     pub(crate) keys: std::path::PathBuf,
     /// What the clock shows, and when.
     pub(crate) clock: (i64, i64),
 }
 
-/// What all workers share.
+/// What all requests share.
 struct Shared {
-    client: Client,
+    redis: Vec<MultiplexedConnection>,
+    next: AtomicUsize,
     sha: String,
     replicas: u32,
     plan: Plan,
@@ -53,13 +70,6 @@ struct Shared {
     ends: String,
     keys: Keyring,
     clock: Clock,
-}
-
-/// What a worker has: a connection of its own.
-#[derive(Clone)]
-struct Worker {
-    shared: Arc<Shared>,
-    connection: Arc<OnceCell<MultiplexedConnection>>,
 }
 
 #[derive(Deserialize)]
@@ -101,9 +111,16 @@ impl Usual {
         let client = Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))?;
         let sha = cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query(&mut client.get_connection()?)?;
         let (plan, _) = Plan::load(&self.plan)?.ok().context("the plan")?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        // What is in flight at once here would not fit in the default.
+        let config = AsyncConnectionConfig::new().set_pipeline_buffer_size(1_024);
+        let pool = self.pool.unwrap_or(if self.replicas == 0 { POOL } else { WAITING });
+        let connect = || client.get_multiplexed_async_connection_with_config(&config);
+        let redis = runtime.block_on(try_join_all((0..pool).map(|_| connect())))?;
         let (shows, when) = self.clock;
         let shared = Arc::new(Shared {
-            client,
+            redis,
+            next: AtomicUsize::new(0),
             sha,
             replicas: self.replicas,
             ends: plan.rounds[0].window.until.in_zone(&plan.zone),
@@ -111,37 +128,26 @@ impl Usual {
             clock: Clock::start(Some(Start { shows: At(shows), when: Some(At(when)) })),
             plan,
         });
-        let limits = Limits {
-            workers: 0,
-            connections: 8_192,
-            header_ms: 60_000,
-            idle_ms: 60_000,
-            grace_ms: 1_000,
-            front: Arc::default(),
-        };
-        let server = Server::bind("127.0.0.1:0".parse()?, limits)?;
-        println!("{{\"public\":\"{}\"}}", server.address());
-        let workers = server.workers();
-        let (stop, stopped) = watch::channel(false);
-        let router = || {
-            let worker = Worker { shared: Arc::clone(&shared), connection: Arc::default() };
-            let path = "/v1/campaigns/{campaign}/rounds/{round}/claims";
-            Router::new().route(path, post(claim)).with_state(worker)
-        };
-        let running = server.run(router, &stopped, &Arc::new(Connections::of(workers)))?;
+        let path = "/v1/campaigns/{campaign}/rounds/{round}/claims";
+        let router = Router::new().route(path, post(claim)).with_state(shared);
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
+        println!("{{\"public\":\"{}\"}}", listener.local_addr()?);
+        let listener = listener.tap_io(|stream| {
+            // Without it small answers wait; a failure only costs that.
+            let _ = stream.set_nodelay(true);
+        });
+        runtime.spawn(axum::serve(listener, router).into_future());
         std::io::stdin().read_to_end(&mut Vec::new())?;
-        stop.send_replace(true);
-        running.join();
+        runtime.shutdown_background();
         Ok(())
     }
 }
 
 async fn claim(
-    State(worker): State<Worker>,
+    State(shared): State<Arc<Shared>>,
     Path((campaign, round)): Path<(String, u8)>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let shared = &*worker.shared;
     let request: Claim<'_> = serde_json::from_slice(&body).map_err(|_| Problem::BAD_REQUEST)?;
     if campaign != shared.plan.id {
         return Err(Refusal::CampaignUnknown.into());
@@ -163,7 +169,7 @@ async fn claim(
     let mut evalsha = cmd("EVALSHA");
     evalsha.arg(&shared.sha).arg(4).arg("{r}:holders").arg(stock(place)).arg("{r}:spent");
     evalsha.arg("{r}:log").arg(holder).arg(token).arg(now.0);
-    let (told, ordinal) = worker.ask(evalsha).await.map_err(|_| Problem::OUTCOME_UNKNOWN)?;
+    let (told, ordinal) = shared.ask(evalsha).await.map_err(|_| Problem::OUTCOME_UNKNOWN)?;
     match told.as_str() {
         "sold_out" => Err(Refusal::SoldOut.into()),
         "spent" => Err(Refusal::PassSpent.into()),
@@ -171,27 +177,22 @@ async fn claim(
     }
 }
 
-impl Worker {
+impl Shared {
     /// Asks Redis, and waits for its replicas if it has any.
     async fn ask(&self, evalsha: Cmd) -> anyhow::Result<(String, u32)> {
-        let connect = || async {
-            let config = AsyncConnectionConfig::new().set_pipeline_buffer_size(1_024);
-            self.shared.client.get_multiplexed_async_connection_with_config(&config).await
-        };
-        let mut connection = self.connection.get_or_try_init(connect).await?.clone();
-        if self.shared.replicas == 0 {
+        let place = self.next.fetch_add(1, Relaxed) % self.redis.len();
+        let mut connection = self.redis[place].clone();
+        if self.replicas == 0 {
             return Ok(evalsha.query_async(&mut connection).await?);
         }
         let mut both = Pipeline::with_capacity(2);
         both.add_command(evalsha);
-        both.cmd("WAIT").arg(self.shared.replicas).arg(WAIT_MS);
+        both.cmd("WAIT").arg(self.replicas).arg(WAIT_MS);
         let (told, received): ((String, u32), u32) = both.query_async(&mut connection).await?;
-        anyhow::ensure!(received >= self.shared.replicas, "not received");
+        anyhow::ensure!(received >= self.replicas, "not received");
         Ok(told)
     }
-}
 
-impl Shared {
     fn granted(&self, round: RoundNo, kind: KindNo, ordinal: u32, at: At, held: bool) -> Response {
         let Some(terms) = self.plan.kinds.get(usize::from(kind.0)) else {
             return Problem::INTERNAL.into_response();

@@ -5,7 +5,7 @@ pub mod handler;
 mod place;
 mod state;
 
-pub use place::{InCampaign, InRound};
+pub use place::{InCampaign, InRound, in_round};
 pub use state::{Remaining, State, state};
 
 use crate::domain::refusal::BUSY_MS;

@@ -16,7 +16,7 @@ impl FromRequestParts<Arc<Local>> for InCampaign {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<Local>) -> Result<Self, Problem> {
-        Ok(InCampaign(named(app, &segment(parts, CAMPAIGN))?))
+        Ok(InCampaign(named(app, &segment(parts.uri.path(), CAMPAIGN))?.clone()))
     }
 }
 
@@ -24,11 +24,17 @@ impl FromRequestParts<Arc<Local>> for InRound {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<Local>) -> Result<Self, Problem> {
-        let campaign = named(app, &segment(parts, CAMPAIGN))?;
-        let round = segment(parts, ROUND).parse().ok().map(RoundNo);
-        let round = campaign.round(round.ok_or(Refusal::RoundUnknown)?)?.no;
-        Ok(InRound(campaign, round))
+        let (campaign, round) = in_round(app, parts.uri.path())?;
+        Ok(InRound(campaign.clone(), round))
     }
+}
+
+/// The campaign and the round, one of its plan, that a path names.
+pub fn in_round<'a>(app: &'a Local, path: &str) -> Result<(&'a Here, RoundNo), Refusal> {
+    let campaign = named(app, &segment(path, CAMPAIGN))?;
+    let round = segment(path, ROUND).parse().ok().map(RoundNo);
+    let round = campaign.round(round.ok_or(Refusal::RoundUnknown)?)?.no;
+    Ok((campaign, round))
 }
 
 /// Where they stand in `/v1/campaigns/{campaign}/rounds/{round}`, counted between the slashes.
@@ -36,11 +42,11 @@ const CAMPAIGN: usize = 3;
 const ROUND: usize = 5;
 
 /// A part of the address, read in place: the router's own list of them is made anew a request.
-fn segment(parts: &Parts, at: usize) -> Cow<'_, str> {
-    let segment = parts.uri.path().split('/').nth(at).unwrap_or_default();
+fn segment(path: &str, at: usize) -> Cow<'_, str> {
+    let segment = path.split('/').nth(at).unwrap_or_default();
     percent_encoding::percent_decode_str(segment).decode_utf8_lossy()
 }
 
-fn named(app: &Local, id: &str) -> Result<Here, Refusal> {
-    app.campaign(id).cloned().ok_or(Refusal::CampaignUnknown)
+fn named<'a>(app: &'a Local, id: &str) -> Result<&'a Here, Refusal> {
+    app.campaign(id).ok_or(Refusal::CampaignUnknown)
 }

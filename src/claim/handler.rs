@@ -1,17 +1,20 @@
 use super::{Claimed, claim};
 use crate::app::{App, Local};
-use crate::campaign::{Campaign, InRound};
+use crate::campaign::{Campaign, in_round};
 use crate::domain::RoundNo;
 use crate::gate::Claim;
-use crate::http::{JsonText, Peer, Problem, body};
+use crate::http::body::{self, HasBodyLimits};
+use crate::http::{JsonText, Peer, Problem};
 use crate::metrics::Told;
 use crate::wallet::{Coupon, coupon};
 use axum::{
-    Extension,
+    BoxError, Extension,
+    body::HttpBody,
     extract::State,
-    http::StatusCode,
+    http::{Request, StatusCode},
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 use utoipa::ToSchema;
@@ -64,13 +67,22 @@ pub struct Granted {
 )]
 pub async fn post(
     State(app): State<Arc<Local>>,
-    InRound(campaign, round): InRound,
     Extension(peer): Extension<Peer>,
-    body: Result<JsonText, Problem>,
+    request: axum::extract::Request,
 ) -> Result<Response, Problem> {
-    let claimed = asked(&app, &campaign, round, peer.address, body).await;
+    answer(&app, peer, request).await
+}
+
+/// The answer to a claim.
+pub async fn answer<B>(app: &Local, peer: Peer, request: Request<B>) -> Result<Response, Problem>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    let (campaign, round) = in_round(app, request.uri().path())?;
+    let body = JsonText::read(request, app.body_limits()).await;
+    let claimed = asked(app, campaign, round, peer.address, body).await;
     app.metrics.claimed(&campaign.counts, round, told(&claimed), peer.since);
-    Ok(granted(&app, &campaign, &claimed?))
+    Ok(granted(app, campaign, &claimed?))
 }
 
 async fn asked(

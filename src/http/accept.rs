@@ -46,7 +46,7 @@ use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
-use tower::Service;
+use tower::Service as _;
 
 /// Bytes that hyper may buffer of a request's head, and bytes of an HTTP/2 header list.
 const HEAD_BYTES: u16 = 16 << 10;
@@ -89,6 +89,28 @@ pub struct Peer {
     pub address: IpAddr,
     /// When.
     pub since: Instant,
+}
+
+/// What answers requests; every connection has one.
+pub trait Service: Clone + Send + Sync + 'static {
+    /// The answer to a request of `peer`.
+    fn answer(
+        self,
+        peer: Peer,
+        request: hyper::Request<Incoming>,
+    ) -> impl Future<Output = Response> + Send;
+}
+
+impl Service for Router {
+    async fn answer(mut self, peer: Peer, request: hyper::Request<Incoming>) -> Response {
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        // A router is always ready.
+        match self.call(request).await {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        }
+    }
 }
 
 /// How many connections there are and were.
@@ -172,19 +194,19 @@ impl Server {
         self.address
     }
 
-    /// Serves what `router` makes for each worker until `stop` says true.
-    pub fn run(
+    /// Serves what `service` makes for each worker until `stop` says true.
+    pub fn run<S: Service>(
         self,
-        router: impl Fn() -> Router,
+        service: impl Fn() -> S,
         stop: &watch::Receiver<bool>,
         count: &Arc<Connections>,
     ) -> io::Result<Running> {
         let mut workers = Vec::new();
         for (no, listener) in self.listeners.into_iter().enumerate() {
-            let (router, stop) = (router(), stop.clone());
+            let (service, stop) = (service(), stop.clone());
             let seat = Seat { count: Arc::clone(count), worker: no };
             let limits = self.limits.clone();
-            let work = move || worker(listener, &router, &limits, &stop, &seat);
+            let work = move || worker(listener, &service, &limits, &stop, &seat);
             workers.push(thread::Builder::new().name(format!("http-{no}")).spawn(move || {
                 if let Err(error) = work() {
                     tracing::error!(%error, "a worker could not start");
@@ -215,7 +237,7 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 
 fn worker(
     listener: std::net::TcpListener,
-    router: &Router,
+    service: &impl Service,
     limits: &Limits,
     stop: &watch::Receiver<bool>,
     seat: &Seat,
@@ -226,7 +248,7 @@ fn worker(
         tokio::spawn(tick(seat.clone()));
         // Every connection holds a clone; when the last is dropped, all are done.
         let (alive, mut all_done) = tokio::sync::mpsc::channel::<()>(1);
-        accept(&listener, router, limits, stop, seat, &alive).await;
+        accept(&listener, service, limits, stop, seat, &alive).await;
         drop((listener, alive));
         let grace = Duration::from_millis(limits.grace_ms);
         // Whoever is still not done then is cut off.
@@ -237,7 +259,7 @@ fn worker(
 
 async fn accept(
     listener: &TcpListener,
-    router: &Router,
+    service: &impl Service,
     limits: &Limits,
     stop: &watch::Receiver<bool>,
     seat: &Seat,
@@ -256,10 +278,10 @@ async fn accept(
             continue;
         };
         let Some(place) = Place::take(seat, limits.connections) else { continue };
-        let (router, stop, alive) = (router.clone(), stop.clone(), alive.clone());
+        let (service, stop, alive) = (service.clone(), stop.clone(), alive.clone());
         let limits = limits.clone();
         tokio::spawn(async move {
-            connection(stream, peer, router, &limits, stop, &place).await;
+            connection(stream, peer, service, &limits, stop, &place).await;
             drop((place, alive));
         });
     }
@@ -334,7 +356,7 @@ macro_rules! served {
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    service: impl Service,
     limits: &Limits,
     mut stop: watch::Receiver<bool>,
     taken: &Place,
@@ -357,13 +379,11 @@ async fn connection(
     let address = peer.ip().to_canonical();
     let front = limits.front.contains(&address);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request: Request = request.map(Body::new);
         let told = if front { forwarded(request.headers()) } else { None };
-        let address = told.unwrap_or(address);
-        request.extensions_mut().insert(Peer { address, since: Instant::now() });
-        let (router, in_flight) = (router.clone(), pace.request());
+        let peer = Peer { address: told.unwrap_or(address), since: Instant::now() };
+        let (service, in_flight) = (service.clone(), pace.request());
         async move {
-            let answer = answer(router, request).await;
+            let answer = answer(service, peer, request).await;
             drop(in_flight);
             Ok::<_, Infallible>(answer)
         }
@@ -374,6 +394,8 @@ async fn connection(
             // The stream has its own timers.
             http.timer(TokioTimer::new()).header_read_timeout(None);
             http.max_buf_size(usize::from(HEAD_BYTES)).max_headers(HEADERS);
+            // Answers are small: to copy one costs less than to write two pieces.
+            http.writev(false);
             let mut conn = pin!(http.serve_connection(io, service));
             served!(conn, stop);
         }
@@ -396,11 +418,11 @@ fn forwarded(headers: &HeaderMap) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-async fn answer(mut router: Router, request: Request) -> Response {
-    // A router is always ready; what it shares is whole again once a panic has passed.
-    let work = AssertUnwindSafe(async move { router.call(request).await });
+async fn answer<S: Service>(service: S, peer: Peer, request: hyper::Request<Incoming>) -> Response {
+    // What a service shares is whole again once a panic has passed.
+    let work = AssertUnwindSafe(async move { service.answer(peer, request).await });
     match work.catch_unwind().await {
-        Ok(Ok(answer)) => answer,
+        Ok(answer) => answer,
         Err(panic) => {
             tracing::error!(panic = said(panic.as_ref()), "a handler panicked");
             Problem::INTERNAL.into_response()

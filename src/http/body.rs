@@ -2,9 +2,10 @@
 
 use super::Problem;
 use axum::{
+    BoxError,
     body::{Body, HttpBody},
     extract::{FromRequest, Request},
-    http::{HeaderValue, StatusCode, header},
+    http::{self, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::{Bytes, BytesMut};
@@ -62,6 +63,17 @@ where
 pub struct JsonText(Bytes);
 
 impl JsonText {
+    /// Reads it; it must say that it is JSON.
+    pub async fn read<B>(request: http::Request<B>, limits: BodyLimits) -> Result<JsonText, Problem>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    {
+        if !is_json(&request) {
+            return Err(Problem::UNSUPPORTED_MEDIA_TYPE);
+        }
+        read(request.into_body(), limits).await.map(JsonText)
+    }
+
     /// What it says.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
         serde_json::from_slice(&self.0).map_err(|_| Problem::BAD_REQUEST)
@@ -72,14 +84,11 @@ impl<S: HasBodyLimits + Send + Sync> FromRequest<S> for JsonText {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<JsonText, Problem> {
-        if !is_json(&request) {
-            return Err(Problem::UNSUPPORTED_MEDIA_TYPE);
-        }
-        read(request.into_body(), state.body_limits()).await.map(JsonText)
+        JsonText::read(request, state.body_limits()).await
     }
 }
 
-fn is_json(request: &Request) -> bool {
+fn is_json<B>(request: &http::Request<B>) -> bool {
     let Some(kind) = request.headers().get(header::CONTENT_TYPE) else { return false };
     let kind = kind.as_bytes();
     let essence = kind.split(|byte| *byte == b';').next().unwrap_or(kind);
@@ -87,7 +96,10 @@ fn is_json(request: &Request) -> bool {
 }
 
 /// Reads a body whole. A body that is here already costs no timer.
-pub async fn read(body: Body, limits: BodyLimits) -> Result<Bytes, Problem> {
+pub async fn read<B>(body: B, limits: BodyLimits) -> Result<Bytes, Problem>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
     let mut whole = pin!(collect(Limited::new(body, limits.bytes)));
     let here = poll_fn(|context| Poll::Ready(whole.as_mut().poll(context))).await;
     if let Poll::Ready(whole) = here {
@@ -96,7 +108,10 @@ pub async fn read(body: Body, limits: BodyLimits) -> Result<Bytes, Problem> {
     timeout(limits.patience, whole).await.unwrap_or(Err(Problem::REQUEST_TIMEOUT))
 }
 
-async fn collect(mut body: Limited<Body>) -> Result<Bytes, Problem> {
+async fn collect<B>(mut body: Limited<B>) -> Result<Bytes, Problem>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
     let Some(first) = data(&mut body).await? else { return Ok(Bytes::new()) };
     if body.is_end_stream() {
         return Ok(first);
@@ -112,7 +127,10 @@ async fn collect(mut body: Limited<Body>) -> Result<Bytes, Problem> {
 }
 
 /// The next piece; `None` at the end.
-async fn data(body: &mut Limited<Body>) -> Result<Option<Bytes>, Problem> {
+async fn data<B>(body: &mut Limited<B>) -> Result<Option<Bytes>, Problem>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
     loop {
         match body.frame().await {
             None => return Ok(None),

@@ -8,7 +8,7 @@ use crate::ledger::machine::Grant;
 use crate::ledger::service::{NotTaken, QUEUE, Waiting};
 use parking_lot::{Mutex, MutexGuard};
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 use tokio::{
@@ -57,6 +57,8 @@ pub(super) struct Seen {
     pub(super) replied: u64,
     /// What this node granted and has not read in the log: seq, round, kind.
     granted: VecDeque<(u64, RoundNo, KindNo)>,
+    /// What the newest answer said is left of a kind here, and the seq it was about.
+    left: BTreeMap<(RoundNo, KindNo), (u64, u32)>,
     /// What somebody asked for here who has to wait until another shard sends it.
     pub(super) wanted: BTreeSet<(RoundNo, KindNo)>,
     looked: Option<Instant>,
@@ -75,9 +77,18 @@ impl Seen {
         self.decides() && self.looked.is_some_and(|at| at.elapsed() < FRESH)
     }
 
+<<<<<<< HEAD
     /// It was looked at: it is in `epoch`, and decides or not. Whether that is another epoch than before.
     pub(super) fn look(&mut self, epoch: u64, open: bool) -> bool {
         let later = self.epoch > 0 && epoch > self.epoch;
+=======
+    /// It was looked at: it is in `epoch`, and decides or not.
+    pub(super) fn look(&mut self, epoch: u64, open: bool) {
+        if epoch != self.epoch {
+            // What was said then may be something else now.
+            self.left.clear();
+        }
+>>>>>>> cost
         (self.epoch, self.open, self.looked) = (epoch, open, Some(Instant::now()));
         self.fenced = !open;
         later
@@ -97,6 +108,7 @@ impl Seen {
         if later {
             // Somebody opened it.
             (self.epoch, self.open) = (epoch, true);
+            self.left.clear();
         }
         later
     }
@@ -119,6 +131,20 @@ impl Seen {
         self.replied = self.replied.max(seq);
     }
 
+    /// An answer about all up to `seq` said that so many units of a kind are left here.
+    pub(super) fn hear(&mut self, seq: u64, round: RoundNo, kind: KindNo, left: u32) {
+        let newest = self.left.entry((round, kind)).or_default();
+        if seq >= newest.0 {
+            *newest = (seq, left);
+        }
+    }
+
+    /// What is left of a kind here, if an answer was about more than was read.
+    pub(super) fn heard(&self, round: RoundNo, kind: KindNo) -> Option<u32> {
+        let (seq, left) = *self.left.get(&(round, kind))?;
+        (seq > self.standing.seq).then_some(left)
+    }
+
     /// Whether this node granted at `seq`, wrote that down, and has not read it.
     pub(super) fn is_own(&self, seq: u64) -> bool {
         self.granted.iter().any(|(at, ..)| *at == seq)
@@ -130,9 +156,11 @@ impl Seen {
         self.granted.retain(|(at, ..)| *at > seq);
     }
 
-    /// Whether everything that answers were about has been read in the log.
+    /// Whether everything that answers were about is known: read in the log, or granted by this node.
     pub(super) fn caught_up(&self) -> bool {
-        self.standing.seq >= self.replied
+        let unread = self.replied.saturating_sub(self.standing.seq);
+        let own = self.granted.iter().filter(|(at, ..)| *at > self.standing.seq);
+        u64::try_from(own.count()).is_ok_and(|own| own >= unread)
     }
 
     /// Grants of a kind in a round that are known and not in the standing.
@@ -170,5 +198,49 @@ impl Cell {
             return (vec![not_done(); count], not_done());
         }
         answer.await.unwrap_or_else(|_| (vec![Told::Unknown; count], Told::Unknown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const R: RoundNo = RoundNo(1);
+    const K: KindNo = KindNo(0);
+
+    /// Read up to seq 10.
+    fn read() -> Seen {
+        let standing = Standing { seq: 10, ..Standing::default() };
+        Seen { standing, replied: 10, ..Seen::default() }
+    }
+
+    #[test]
+    fn i9_what_a_node_granted_itself_needs_no_reading_and_what_others_did_does() {
+        let mut seen = read();
+        assert!(seen.caught_up());
+        seen.grant(11, R, K);
+        seen.grant(12, R, K);
+        assert!(seen.caught_up());
+        // Somebody else's 13 comes between.
+        seen.grant(14, R, K);
+        assert!(!seen.caught_up());
+        seen.standing.seq = 13;
+        seen.read_on();
+        assert!(seen.caught_up(), "14 is its own");
+        seen.replied = 15;
+        assert!(!seen.caught_up(), "an answer was about another one");
+    }
+
+    #[test]
+    fn i9_what_is_left_is_the_newest_answers_until_more_is_read() {
+        let mut seen = read();
+        assert_eq!(seen.heard(R, K), None);
+        seen.hear(10, R, K, 5);
+        assert_eq!(seen.heard(R, K), None, "that was read");
+        seen.hear(12, R, K, 3);
+        seen.hear(11, R, K, 4);
+        assert_eq!(seen.heard(R, K), Some(3));
+        seen.standing.seq = 12;
+        assert_eq!(seen.heard(R, K), None);
     }
 }

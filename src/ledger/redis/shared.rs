@@ -161,13 +161,14 @@ impl Shared {
 
 /// How a campaign stands over all its shards, and a number that grows with what is known.
 ///
-/// Stock counts as armed less what is granted, so units that are between two shards are not missed. Nobody is
-/// shown a zero before everything that answers were about was read in the logs: those who hold a coupon by then
-/// are known to hold it.
+/// Stock counts as armed less what is granted, so units that are between two shards are not missed. A shard that is
+/// alone lacks no more than it says is left, so what other nodes granted counts before it is read. Nobody is shown
+/// a zero before everything that answers were about is known: those who hold a coupon by then are known to hold it.
 fn summary(places: &Places) -> (u64, Summary) {
     let mut sum = Summary { tripped: false, funds: Funds::default(), rounds: Vec::new() };
     let (mut epochs, mut seqs, mut caught_up) = (0_u64, 0_u64, true);
     let mut granted: BTreeMap<(RoundNo, KindNo), u32> = BTreeMap::new();
+    let alone = places.shards.len() == 1;
     for cell in &places.shards {
         let seen = cell.seen();
         let standing = &seen.standing;
@@ -179,7 +180,10 @@ fn summary(places: &Places) -> (u64, Summary) {
         for (no, round) in &standing.rounds {
             for (kind, level) in (0..).map(KindNo).zip(&round.stock) {
                 let all = granted.entry((*no, kind)).or_default();
-                *all = all.saturating_add(level.granted).saturating_add(seen.beyond(*no, kind));
+                let known = level.granted.saturating_add(seen.beyond(*no, kind));
+                let heard = if alone { seen.heard(*no, kind) } else { None };
+                let told = heard.map_or(0, |left| level.quantity.saturating_sub(left));
+                *all = all.saturating_add(known.max(told));
             }
             // The first shard's log has the arming.
             if let Some(armed) = standing.armed.get(no) {

@@ -224,6 +224,7 @@ impl Writer {
             return;
         }
         let (log, replied) = (self.cell.place.log(), self.cell.seen().replied);
+        let mut gone = false;
         let mut acks: Vec<Ack> = decided
             .iter()
             .flat_map(Group::entries)
@@ -245,18 +246,27 @@ impl Writer {
             }
             return;
         }
-        {
-            let mut seen = self.cell.seen();
-            for (grant, seq) in decided.iter().flat_map(Group::grants) {
-                seen.grant(seq, grant.round, grant.kind);
-            }
-            seen.replied = seen.replied.max(last);
-        }
+        // Before they count: a level of zero is told to whoever is not known to hold anything.
         for (args, outcome) in
             decided.iter().flat_map(|group| group.args.iter().zip(&group.outcomes))
         {
             if let Ok(Answer::Granted(held)) = outcome.told {
                 self.shared.view.hold(args.grant.campaign, args.grant.person, held);
+            }
+        }
+        {
+            let mut seen = self.cell.seen();
+            for (grant, seq) in decided.iter().flat_map(Group::grants) {
+                seen.grant(seq, grant.round, grant.kind);
+            }
+            for (grant, seq, left) in decided.iter().flat_map(Group::left) {
+                seen.hear(seq, grant.round, grant.kind, left);
+                gone |= left == 0;
+            }
+            seen.replied = seen.replied.max(last);
+            if gone && !seen.caught_up() {
+                // The last ones are others', and only the log says whose.
+                self.cell.kick.notify_one();
             }
         }
         self.shared.publish(self.cell.place.campaign);
@@ -330,6 +340,12 @@ impl Group {
     fn grants(&self) -> impl Iterator<Item = (&Grant, u64)> {
         let both = self.args.iter().zip(&self.outcomes);
         both.filter_map(|(args, outcome)| Some((&args.grant, outcome.seq?)))
+    }
+
+    /// What was left of each claim's kind after it, and the seq that the answer is about.
+    fn left(&self) -> impl Iterator<Item = (&Grant, u64, u32)> {
+        let both = self.args.iter().zip(&self.outcomes);
+        both.map(|(args, outcome)| (&args.grant, self.seq, outcome.left))
     }
 
     /// The entries that the script wrote: seq, instant, body.
