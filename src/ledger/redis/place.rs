@@ -77,18 +77,13 @@ impl Seen {
         self.decides() && self.looked.is_some_and(|at| at.elapsed() < FRESH)
     }
 
-<<<<<<< HEAD
     /// It was looked at: it is in `epoch`, and decides or not. Whether that is another epoch than before.
     pub(super) fn look(&mut self, epoch: u64, open: bool) -> bool {
         let later = self.epoch > 0 && epoch > self.epoch;
-=======
-    /// It was looked at: it is in `epoch`, and decides or not.
-    pub(super) fn look(&mut self, epoch: u64, open: bool) {
         if epoch != self.epoch {
             // What was said then may be something else now.
             self.left.clear();
         }
->>>>>>> cost
         (self.epoch, self.open, self.looked) = (epoch, open, Some(Instant::now()));
         self.fenced = !open;
         later
