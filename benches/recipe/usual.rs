@@ -40,7 +40,7 @@ use tokio::net::TcpListener;
 const SCRIPT: &str = include_str!("usual.lua");
 /// How long one `WAIT` waits, in milliseconds.
 const WAIT_MS: u64 = 2_000;
-/// Connections that requests share: two took less CPU time than one.
+/// Connections that requests share; one took no more or less that could be told from noise.
 const POOL: usize = 2;
 /// The same where there are replicas: a WAIT holds up what comes after it on its connection, and one
 /// connection took half as much again.
