@@ -13,9 +13,12 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{path::Path, time::Duration};
+use tokio::spawn;
 
-/// Connections: one a log writes, the others read.
-const CONNECTIONS: u32 = 4;
+/// Connections to a file, which one at a time writes.
+const CONNECTIONS_SQLITE: u32 = 4;
+/// Connections of a process to a server: logs write at once, and owners say that they are alive.
+const CONNECTIONS_POSTGRES: u32 = 10;
 /// So many rows go into a statement of SQLite; with twelve columns far below its limit of values.
 const ROWS: usize = 500;
 /// The oldest PostgreSQL that is known to do.
@@ -104,11 +107,20 @@ impl Db {
         }
     }
 
+    /// Begins a transaction, which is rolled back if it is given up.
+    ///
+    /// Beginning itself is not given up half way with its caller: of a connection that has sent BEGIN and not heard
+    /// the answer the driver does not know that it is in a transaction, and everything that others do with it later
+    /// would be in there too, never committed.
     pub(super) async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        Ok(match self {
-            Db::Sqlite(pool) => Tx::Sqlite(pool.begin().await?),
-            Db::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
+        let db = self.clone();
+        let begun = spawn(async move {
+            Ok(match db {
+                Db::Sqlite(pool) => Tx::Sqlite(pool.begin().await?),
+                Db::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            })
+        });
+        begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
     }
 
     /// How many rows it changed.
@@ -347,7 +359,7 @@ async fn sqlite(path: &Path, busy: Duration) -> Result<SqlitePool, Error> {
         .pragma("cache_size", "-65536")
         // 64 MiB of log before it is worked in: a few batches, not every one.
         .pragma("wal_autocheckpoint", "16384");
-    let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options);
+    let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_SQLITE).connect_with(options);
     Ok(pool.await?)
 }
 
@@ -356,7 +368,7 @@ async fn postgres(options: &PgConnectOptions, busy: Duration) -> Result<PgPool, 
     let mut first = PgConnection::connect_with(options).await?;
     settle(&mut first, busy).await?;
     first.close().await?;
-    let pool = PgPoolOptions::new().max_connections(CONNECTIONS);
+    let pool = PgPoolOptions::new().max_connections(CONNECTIONS_POSTGRES);
     let pool = pool.after_connect(move |connection, _| {
         Box::pin(async move { settle(connection, busy).await.map_err(Error::into_sqlx) })
     });

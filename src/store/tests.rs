@@ -8,10 +8,14 @@ use crate::ledger::journal::{Folder, Reader};
 use crate::rush::postgres::Postgres;
 use sql::Tx;
 use sqlx::{ConnectOptions, Executor};
-use std::sync::{
-    Arc, LazyLock,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Instant,
 };
+use tokio::task::yield_now;
 
 /// One server for all tests, which ends with them.
 static SERVER: LazyLock<Postgres> = LazyLock::new(|| {
@@ -49,6 +53,36 @@ pub(crate) async fn locked(store: &Store) -> Tx {
     let mut tx = store.db.begin().await.unwrap();
     tx.execute("UPDATE cursor SET seq = seq", &[]).await.unwrap();
     tx
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_given_up_while_it_begins_locks_nobody_out() {
+    let scratch = Scratch::new("store-given-up");
+    for place in places(&scratch, "store").await {
+        let store = Store::open(&place).await.unwrap();
+        store.take(LogNo::EMBEDDED, "a").await.unwrap();
+        // Given up at every instant: BEGIN may be sent, answered, or neither.
+        for us in (0..3_000).step_by(10) {
+            let write = async {
+                let mut tx = store.db.begin().await.unwrap();
+                tx.execute("UPDATE cursor SET seq = seq", &[]).await.unwrap();
+            };
+            let start = Instant::now();
+            let later = async {
+                while start.elapsed() < Duration::from_micros(us) {
+                    yield_now().await;
+                }
+            };
+            tokio::select! {
+                () = write => {}
+                () = later => {}
+            }
+            // By whichever connection: what it does is done.
+            store.take(LogNo::EMBEDDED, "a").await.unwrap();
+        }
+        let other = Store::open(&place).await.unwrap();
+        other.take(LogNo::EMBEDDED, "b").await.unwrap();
+    }
 }
 
 /// R-AUDIT-1.
