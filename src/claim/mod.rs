@@ -16,7 +16,7 @@ use crate::domain::refusal::BUSY_MS;
 use crate::domain::{Refusal, RoundNo, calendar::Round};
 use crate::gate::{Admitted, Claim};
 use crate::http::Problem;
-use crate::inventory::Hold;
+use crate::inventory::{Hold, Shortage};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::machine::{Answer, Command, Grant, Held, No};
 use crate::ledger::service::{Ledger, NotTaken, Waiting, outcome};
@@ -50,11 +50,20 @@ pub async fn claim(
     }
     // An open round that is not armed yet is about to be.
     let stock = campaign.stock(round, kind).ok_or(Refusal::Busy { retry_after_ms: BUSY_MS })?;
-    let hold = stock.take().map_err(shortage)?;
+    let hold = stock.take().map_err(|why| none_left(why, app.ledger.view().tells()))?;
     let start = quanta::Instant::now();
     let became = ask(&*app.ledger, grant, hold).await?;
     app.metrics.ledger_wait.record(start.elapsed());
     told(became)
+}
+
+/// What somebody is told for whom there is nothing to take. While nothing may be told, they may hold a coupon that is
+/// not shown to them.
+fn none_left(why: Shortage, tells: bool) -> Problem {
+    match why {
+        Shortage::SoldOut if !tells => Problem::OUTCOME_UNKNOWN,
+        why => shortage(why).into(),
+    }
 }
 
 /// The holder's coupon, whatever `refusal` there is against a new one: after an outcome that was not
@@ -118,5 +127,18 @@ impl Waiting for Claimer {
         drop(hold);
         // The claimer may have hung up; the grant stands.
         let _ = sender.send(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i9_who_may_hold_a_coupon_that_is_not_shown_is_not_told_sold_out() {
+        assert_eq!(none_left(Shortage::SoldOut, true), Refusal::SoldOut.into());
+        assert_eq!(none_left(Shortage::SoldOut, false), Problem::OUTCOME_UNKNOWN);
+        let busy = Refusal::Busy { retry_after_ms: BUSY_MS };
+        assert_eq!(none_left(Shortage::Busy, false), busy.into());
     }
 }

@@ -167,7 +167,7 @@ impl Opening {
                 continue;
             };
             match LookReply::read(looked).map_err(|error| Why::Other(error.to_string()))? {
-                LookReply::Seen { epoch, .. } => {
+                LookReply::Seen { epoch, live, .. } => {
                     if !matches!(&there, Value::BulkString(there) if *there == terms) {
                         return Err(Why::Terms);
                     }
@@ -175,7 +175,7 @@ impl Opening {
                         return Ok(());
                     }
                     // Begun, and nobody has opened it yet.
-                    match link.run(&[Item::script(reopen(place, 0, 1)?)]).await.pop() {
+                    match link.run(&[Item::script(reopen(place, 0, 1, &live)?)]).await.pop() {
                         Some(Told::Done(value)) => match ReopenReply::read(value) {
                             Ok(ReopenReply::Reopened { .. } | ReopenReply::Taken { .. }) => {}
                             other => last = format!("{other:?}"),

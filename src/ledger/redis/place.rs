@@ -160,7 +160,8 @@ impl Seen {
 
     /// Grants of a kind in a round that are known and not in the standing.
     pub(super) fn beyond(&self, round: RoundNo, kind: KindNo) -> u32 {
-        let these = self.granted.iter().filter(|(_, of, what)| (*of, *what) == (round, kind));
+        let unread = self.granted.iter().filter(|(at, ..)| *at > self.standing.seq);
+        let these = unread.filter(|(_, of, what)| (*of, *what) == (round, kind));
         u32::try_from(these.count()).unwrap_or(u32::MAX)
     }
 }
@@ -224,6 +225,18 @@ mod tests {
         assert!(seen.caught_up(), "14 is its own");
         seen.replied = 15;
         assert!(!seen.caught_up(), "an answer was about another one");
+    }
+
+    #[test]
+    fn i9_a_grant_counts_once_while_the_log_is_read() {
+        let mut seen = read();
+        for seq in [11, 12, 13] {
+            seen.grant(seq, R, K);
+        }
+        assert_eq!(seen.beyond(R, K), 3);
+        // A first piece of the log is in, and the rest is on its way.
+        seen.standing.seq = 12;
+        assert_eq!(seen.beyond(R, K), 1, "of what the standing has, nobody takes it twice");
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::domain::At;
 use crate::ledger::event::codec;
 use crate::ledger::journal::Entry;
 use crate::store::{self, LogNo, Quarantined, Record, Recovery, Store};
+use futures_util::future::join;
 use parking_lot::Mutex;
 use redis::Value;
 use std::{
@@ -162,14 +163,25 @@ impl Custodian {
         self.store.quarantine(&Quarantined { log, seq, table, why, body }).await
     }
 
-    /// Works until it is dropped.
+    /// Works until it is dropped: on recoveries, which may take long, and beside them on being known.
     pub(crate) async fn run(self) {
-        let mut seen = Instant::now();
+        join(self.recoveries(), self.presence()).await;
+    }
+
+    async fn recoveries(&self) {
         let mut said = BTreeMap::new();
         loop {
             if let Err(error) = self.look(&mut said).await {
                 tracing::warn!(%error, "recoveries can't be looked for");
             }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Says that this node is there, and hears within [`GIVEN_UP_MS`] if it was given up.
+    async fn presence(&self) {
+        let mut seen = Instant::now();
+        loop {
             let (_, doubted) = self.shared.view.lease().doubts();
             if seen.elapsed() > SEEN || doubted {
                 seen = Instant::now();
@@ -359,27 +371,27 @@ impl Custodian {
         let Recovery { log, epoch, .. } = *recovery;
         let place = cell.place;
         let mut link = self.link(place);
-        let (last_at, end) = match self.looked(&mut link).await? {
+        let (last_at, end, live) = match self.looked(&mut link).await? {
             // Somebody opened a later one. If it is under another master by now, that is a recovery of its own.
             LookReply::Seen { epoch: there, .. } if there > epoch => {
                 self.store.finish_recovery(log, epoch).await?;
                 return Ok(());
             }
-            LookReply::Seen { at, seq, .. } => (at, seq),
-            LookReply::Absent { .. } => (At(0), 0),
+            LookReply::Seen { at, seq, live, .. } => (at, seq, live),
+            LookReply::Absent { live, .. } => (At(0), 0, live),
         };
         // Nobody else writes its rows now: every node has closed the epoch, so nobody takes this cursor back to
         // write of the old master's.
         let cursor = self.store.take(log, &self.node).await?;
         let evidence = self.evidence(recovery, cursor.seq, end).await?;
-        self.agrees(&mut link, place, cursor.seq, end, &evidence).await?;
+        self.agrees(&mut link, place, end, &evidence).await?;
         let last = told.max(cursor.seq).max(evidence.keys().next_back().copied().unwrap_or(0));
         let missing = Missing { after: (end, last_at), last, evidence };
         let restored = self.restore(&mut link, cell, epoch, &missing).await?;
         // Before anybody decides in the next epoch: a crash in between is a recovery of the next one, while this one,
         // gone on with later, would know nothing of what was told in the next.
         self.store.finish_recovery(log, epoch).await?;
-        self.reopen(&mut link, place, epoch).await?;
+        self.reopen(&mut link, place, epoch, &live).await?;
         self.store.release(cursor).await?;
         cell.kick.notify_one();
         tracing::warn!(
@@ -432,21 +444,23 @@ impl Custodian {
         Ok(all)
     }
 
-    /// What Redis still has must be what was told.
+    /// What Redis still has must be what was told, and what the store has: a master that was left behind may come back
+    /// with a tail of its own.
     async fn agrees(
         &self,
         link: &mut Link,
         place: Place,
-        stored: u64,
         end: u64,
         evidence: &BTreeMap<u64, Record>,
     ) -> Result<(), Stuck> {
-        let mut next = stored.saturating_add(1);
+        // What was trimmed is in the store.
+        let first = entry::first(&self.range(link, place, 0, 1).await?);
+        let mut next = first.unwrap_or(1);
         while next <= end {
-            let (mut told, _) = link.read(&[Item::plain(entry::range(place, next, MOST))]).await;
-            let Some(Told::Done(value)) = told.pop() else {
-                return Err(Stuck::Redis("no answer".to_owned()));
-            };
+            let value = self.range(link, place, next, MOST).await?;
+            let log = LogNo(place.log());
+            let stored = self.store.events_after(log, next.saturating_sub(1), MOST).await?;
+            let stored: BTreeMap<u64, Record> = stored.into_iter().map(|it| (it.seq, it)).collect();
             if matches!(&value, Value::Array(none) if none.is_empty()) {
                 return Err(Stuck::Redis(format!("entry {next} of the stream is missing")));
             }
@@ -455,25 +469,46 @@ impl Custodian {
             for Logged { entry, .. } in entries {
                 next = entry.seq.saturating_add(1);
                 let record = Record { seq: entry.seq, at: entry.at, body: entry.body };
-                if evidence.get(&record.seq).is_some_and(|told| *told != record) {
-                    return Err(Stuck::Conflict {
-                        seq: record.seq,
-                        who: "nodes and stream".to_owned(),
-                    });
+                for (known, who) in [(evidence, "nodes and stream"), (&stored, "store and stream")]
+                {
+                    if known.get(&record.seq).is_some_and(|told| *told != record) {
+                        return Err(Stuck::Conflict { seq: record.seq, who: who.to_owned() });
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// Opens the next epoch, unless somebody did.
-    async fn reopen(&self, link: &mut Link, place: Place, closed: u64) -> Result<(), Stuck> {
+    async fn range(
+        &self,
+        link: &mut Link,
+        place: Place,
+        next: u64,
+        most: usize,
+    ) -> Result<Value, Stuck> {
+        let (mut told, _) = link.read(&[Item::plain(entry::range(place, next, most))]).await;
+        match told.pop() {
+            Some(Told::Done(value)) => Ok(value),
+            _ => Err(Stuck::Redis("no answer".to_owned())),
+        }
+    }
+
+    /// Opens the next epoch under the master `live`, which was reconciled, unless somebody did. One that came since
+    /// may lack what was put back: that is the next recovery.
+    async fn reopen(
+        &self,
+        link: &mut Link,
+        place: Place,
+        closed: u64,
+        live: &str,
+    ) -> Result<(), Stuck> {
         let from = match self.looked(link).await? {
-            LookReply::Seen { open: true, epoch, .. } if epoch > closed => return Ok(()),
+            LookReply::Seen { epoch, .. } if epoch > closed => return Ok(()),
             LookReply::Seen { epoch, .. } => epoch,
             LookReply::Absent { .. } => return Err(Stuck::Redis("it is gone again".to_owned())),
         };
-        let again = reopen(place, from, closed.max(from).saturating_add(1));
+        let again = reopen(place, from, closed.saturating_add(1), live);
         let again = again.map_err(|error| Stuck::Redis(error.to_string()))?;
         match link.run(&[Item::script(again)]).await.pop() {
             Some(Told::Done(value)) => match ReopenReply::read(value) {

@@ -145,14 +145,15 @@ impl RestoreReply {
     }
 }
 
-/// Opens a shard that was reconciled in epoch `from` under this master, in epoch `to`.
-pub(crate) fn reopen(place: Place, from: u64, to: u64) -> Result<Call, NotSent> {
+/// Opens a shard that was reconciled in epoch `from` under the master `live`, in epoch `to`.
+pub(crate) fn reopen(place: Place, from: u64, to: u64, live: &str) -> Result<Call, NotSent> {
     if to <= from {
         return Err(NotSent::Number);
     }
     let mut call = Call::new(&REOPEN, place, &[Key::Meta]);
     call.text(count(from)?);
     call.text(count(to)?);
+    call.text(live);
     Ok(call)
 }
 
@@ -170,7 +171,7 @@ pub(crate) enum ReopenReply {
         /// The master's replication id.
         live: String,
     },
-    /// It is in another epoch than was reconciled.
+    /// It is in another epoch, or under another master, than was reconciled.
     Taken {
         /// Its epoch.
         epoch: u64,

@@ -97,7 +97,7 @@ fn a_script_introduces_itself_and_is_refused_up_front_if_it_can_t_run() {
 #[test]
 fn a_call_brings_as_many_keys_and_arguments_as_the_header_says() {
     let place = Place::shard(CampaignNo(0), 0);
-    for call in [look(place), reopen(place, 1, 2).unwrap()] {
+    for call in [look(place), reopen(place, 1, 2, "").unwrap()] {
         let header = parts(own(call.script)).0;
         assert_eq!(call.keys, [place.key(Key::Meta)]);
         assert_eq!(call.args.len(), taken(header, "ARGV").len());

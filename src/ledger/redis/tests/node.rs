@@ -1,13 +1,16 @@
 //! Whole nodes on a Redis of their own: what a node shows it has written down.
 
 use super::super::acks::Ack;
+use super::super::effects::changes;
 use super::super::keys::{Key, Place, shard_of};
-use super::super::scripts::reopen;
+use super::super::scripts::{RestoreReply, restore};
 use super::super::{Known, Opening, Options, RedisLedger};
+use super::shard::{call, log, reopened};
 use crate::data::DataFolder;
-use crate::domain::{At, CampaignNo, KindNo, PersonId, RoundNo};
+use crate::domain::{At, CampaignNo, KindNo, PassNonce, PersonId, RoundNo, Shard};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::event::{What, codec};
+use crate::ledger::journal::Entry;
 use crate::ledger::machine::{Answer, Command, Summary, tests as story};
 use crate::ledger::service::{BatchStats, Ledger, Watcher, told};
 use crate::node::Node;
@@ -184,7 +187,7 @@ fn i3_what_a_recovery_did_not_bring_back_is_shown_no_more() {
     let holder = super::super::effects::holder(person(1), KindNo(0));
     let holders = SHARD.key(Key::Holders(RoundNo(1)));
     assert_eq!(site.redis.ask::<u8>(cmd("HDEL").arg(holders).arg(holder)).unwrap(), 1);
-    site.redis.ask::<Value>(&reopen(SHARD, 1, 2).unwrap().eval_cmd()).unwrap();
+    reopened(&mut site.redis.connect().unwrap(), SHARD, 1, 2);
     wait_until("it goes on", || node.issues(C) && !shows(&node, 1));
     assert!(shows(&node, 2));
 }
@@ -309,6 +312,41 @@ fn i3_what_a_node_told_that_was_given_up_is_kept_for_people_and_never_put_back()
 }
 
 #[test]
+fn i3_a_master_that_comes_back_with_a_tail_of_its_own_stays_shut() {
+    let site = Site::start();
+    let (node, store) = (site.node("first", 1), site.store());
+    let works = site.works(&node, "first");
+    for command in [story::arm(&[2, 0]), story::bind(1, 1), story::bind(2, 2), story::grant(1, 0)] {
+        site.granted(&node, command);
+    }
+    let connection = &mut site.redis.connect().unwrap();
+    let last = log(connection, SHARD, 1).pop().unwrap().entry;
+    let no = LogNo(SHARD.log());
+    let stored = || site.runtime.block_on(store.seq(no)).unwrap();
+    wait_until("it is stored", || stored() == last.seq);
+    // Nothing is recovered before this one leaves.
+    site.runtime.block_on(store.register("other", "")).unwrap();
+    lose(&site, 1);
+    let mut events = codec::decode(&last.body).unwrap();
+    for event in &mut events {
+        if let What::Granted(it) = &mut event.what {
+            (it.person, it.pass) = (person(2), PassNonce([2; 16]));
+        }
+    }
+    let other = Entry { body: codec::encode(&events).unwrap(), ..last };
+    let changes = changes(SHARD, Shard::ALONE, other.at, &events).unwrap();
+    let reply = call(connection, &restore(SHARD, 1, &other, &changes).unwrap()).unwrap();
+    assert_eq!(RestoreReply::read(reply), Ok(RestoreReply::Restored));
+    wait_until("it is fenced", || !node.issues(C));
+    site.runtime.block_on(store.leave("other")).unwrap();
+    let why = || node.shut().iter().any(|why| why.contains("two different entries of seq"));
+    wait_until("it says why", || why() || node.issues(C));
+    assert!(why(), "what person 1 was told is not there");
+    node.close();
+    works.stop();
+}
+
+#[test]
 fn i3_another_epoch_is_a_reason_to_ask() {
     let site = Site::start();
     let node = site.node("first", 1);
@@ -316,9 +354,33 @@ fn i3_another_epoch_is_a_reason_to_ask() {
     let meta = SHARD.key(Key::Meta);
     site.redis.ask::<u8>(cmd("HSET").arg(&meta).arg("lineage").arg("another")).unwrap();
     wait_until("it is fenced", || !node.issues(C));
-    site.redis.ask::<Value>(&reopen(SHARD, 1, 2).unwrap().eval_cmd()).unwrap();
+    reopened(&mut site.redis.connect().unwrap(), SHARD, 1, 2);
     wait_until("it goes on", || node.issues(C));
     assert!(node.shared.view.lease().doubts().0 > before);
+}
+
+#[test]
+fn i3_a_recovery_that_takes_long_keeps_no_node_from_asking_whether_it_is_registered() {
+    let site = Site::start();
+    let (node, store) = (site.node("first", 9), site.store());
+    let works = site.works(&node, "first");
+    let lease = node.shared.view.lease();
+    let me = std::fs::read_to_string(site.data("first").node()).unwrap();
+    // Ten logs of a server that does not answer.
+    site.redis.pause().unwrap();
+    for place in (0..9).map(|shard| Place::shard(C, shard)).chain([Place::identities(C)]) {
+        let asked = store.ask_recovery(LogNo(place.log()), 1, me.trim());
+        assert!(site.runtime.block_on(asked).unwrap());
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    lease.doubt();
+    let start = Instant::now();
+    wait_until("the store says that it is registered", || !lease.doubts().1);
+    let took = start.elapsed();
+    site.redis.resume().unwrap();
+    assert!(took < Duration::from_secs(5), "others go on without it by then: {took:?}");
+    node.close();
+    works.stop();
 }
 
 #[test]

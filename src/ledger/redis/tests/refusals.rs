@@ -8,7 +8,7 @@ use super::super::scripts::{
     bind, claim, look, mv, reopen, restore,
 };
 use super::server::{DURABLE, Server};
-use super::shard::{begin, call, get, happen, log, set};
+use super::shard::{begin, call, get, happen, live, log, reopened, set};
 use crate::domain::{
     At, CampaignNo, Fen, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId, PoolNo,
     ProofId, Refusal, RoundNo, Shard, Window,
@@ -158,18 +158,30 @@ fn i3_a_restarted_master_sells_nothing_until_it_was_reconciled() {
     let looked = LookReply::read(call(connection, &look(SHARD)).unwrap()).unwrap();
     assert_eq!(open(&looked), Some((false, 1)));
     assert!(matches!(claims(connection, 1, &[3]), ClaimReply::Fenced { epoch: 1, .. }));
-    let reopened = |connection: &mut Connection, from, to| {
-        let reply = call(connection, &reopen(SHARD, from, to).unwrap()).unwrap();
-        ReopenReply::read(reply).unwrap()
-    };
-    assert!(matches!(reopened(connection, 0, 3), ReopenReply::Taken { epoch: 1, .. }));
-    assert!(matches!(reopened(connection, 1, 2), ReopenReply::Reopened { epoch: 2, .. }));
-    assert!(matches!(reopened(connection, 1, 2), ReopenReply::Taken { epoch: 2, .. }));
+    assert!(matches!(reopened(connection, SHARD, 0, 3), ReopenReply::Taken { epoch: 1, .. }));
+    assert!(matches!(reopened(connection, SHARD, 1, 2), ReopenReply::Reopened { epoch: 2, .. }));
+    assert!(matches!(reopened(connection, SHARD, 1, 2), ReopenReply::Taken { epoch: 2, .. }));
     assert!(matches!(claims(connection, 1, &[3]), ClaimReply::Fenced { epoch: 2, .. }));
     for (told, was) in told(claims(connection, 2, &[1, 2])).into_iter().zip(granted) {
         let Ok(Answer::Granted(held)) = was else { panic!("{was:?}") };
         assert_eq!(told, Ok(Answer::AlreadyHeld(held)));
     }
+}
+
+#[test]
+fn i3_a_master_that_came_after_the_one_that_was_reconciled_sells_nothing() {
+    let mut server = Server::start(DURABLE);
+    let connection = &mut server.connect();
+    campaign(connection);
+    let reconciled = live(connection, SHARD);
+    server.restart();
+    let connection = &mut server.connect();
+    let again = reopen(SHARD, 1, 2, &reconciled).unwrap();
+    let reply = ReopenReply::read(call(connection, &again).unwrap());
+    assert!(matches!(reply, Ok(ReopenReply::Taken { epoch: 1, .. })), "{reply:?}");
+    assert!(matches!(claims(connection, 1, &[1]), ClaimReply::Fenced { epoch: 1, .. }));
+    let reply = reopened(connection, SHARD, 1, 2);
+    assert!(matches!(reply, ReopenReply::Reopened { epoch: 2, .. }), "{reply:?}");
 }
 
 #[test]
@@ -187,8 +199,7 @@ fn no_key_is_not_no_stock() {
     }
     let looked = LookReply::read(call(connection, &look(SHARD)).unwrap()).unwrap();
     assert!(matches!(looked, LookReply::Absent { now, .. } if now > At(1_700_000_000_000)));
-    let reopened = call(connection, &reopen(SHARD, 0, 1).unwrap()).unwrap();
-    assert_eq!(ReopenReply::read(reopened), Ok(ReopenReply::Absent));
+    assert_eq!(reopened(connection, SHARD, 0, 1), ReopenReply::Absent);
     assert!(dump(connection).is_empty());
 }
 
@@ -232,7 +243,7 @@ fn i3_a_key_of_another_type_leaves_nothing_half_done() {
     let mut calls = deciding();
     calls.push(("restore", restore(IDENTITIES, 1, &entry(2), &restored).unwrap()));
     calls.push(("look", look(SHARD)));
-    calls.push(("reopen", reopen(SHARD, 1, 2).unwrap()));
+    calls.push(("reopen", reopen(SHARD, 1, 2, "").unwrap()));
     for (name, it) in calls {
         // A move reads and writes what its changes are of.
         let of = |key: &String| match name {
@@ -394,7 +405,7 @@ fn i3_a_restored_shard_is_fenced_until_it_is_reopened() {
     let first = restore(SHARD, 0, &entry, &[]).unwrap();
     call(connection, &first).unwrap();
     assert_eq!(claims(connection, 0, &[1]), ClaimReply::Fenced { epoch: 0, seq: 1 });
-    call(connection, &reopen(SHARD, 0, 1).unwrap()).unwrap();
+    reopened(connection, SHARD, 0, 1);
     assert_eq!(claims(connection, 0, &[1]), ClaimReply::Fenced { epoch: 1, seq: 1 });
     let again = RestoreReply::read(call(connection, &first).unwrap()).unwrap();
     assert_eq!(again, RestoreReply::Open { epoch: 1, seq: 1 });
@@ -468,8 +479,8 @@ fn what_is_beyond_counting_is_not_sent() {
     assert_eq!(no(bind(C, 1, 1, late, &bound(1))), NotSent::Number);
     let add = Change { key: Key::Funds, field: b"x".to_vec(), op: Op::Add(late.0) };
     assert_eq!(no(mv(SHARD, 1, NOW, &[], &[add], b"")), NotSent::Number);
-    assert_eq!(no(reopen(SHARD, 1, too_much)), NotSent::Number);
-    assert_eq!(no(reopen(SHARD, 2, 2)), NotSent::Number);
+    assert_eq!(no(reopen(SHARD, 1, too_much, "")), NotSent::Number);
+    assert_eq!(no(reopen(SHARD, 2, 2, "")), NotSent::Number);
     let posted = Posting {
         pool: PoolNo(0),
         from: Account::Treasury,

@@ -3,7 +3,9 @@
 use super::super::effects::{Change, Compare, Op, changes};
 use super::super::entry::{self, Logged};
 use super::super::keys::{Key, Place};
-use super::super::scripts::{Call, MoveReply, ReopenReply, RestoreReply, mv, reopen, restore};
+use super::super::scripts::{
+    Call, LookReply, MoveReply, ReopenReply, RestoreReply, look, mv, reopen, restore,
+};
 use crate::domain::{At, Shard};
 use crate::ledger::event::{Event, codec};
 use crate::ledger::journal::Entry;
@@ -20,6 +22,25 @@ pub(super) fn call(connection: &mut Connection, call: &Call) -> ::redis::RedisRe
 
 pub(super) fn body(events: &[Event]) -> Vec<u8> {
     codec::encode(events).unwrap()
+}
+
+/// The replication id of the master that is there now.
+pub(super) fn live(connection: &mut Connection, place: Place) -> String {
+    let looked = LookReply::read(call(connection, &look(place)).unwrap()).unwrap();
+    let (LookReply::Seen { live, .. } | LookReply::Absent { live, .. }) = looked;
+    live
+}
+
+/// Opens a shard under the master that is there now.
+pub(super) fn reopened(
+    connection: &mut Connection,
+    place: Place,
+    from: u64,
+    to: u64,
+) -> ReopenReply {
+    let live = live(connection, place);
+    let reply = call(connection, &reopen(place, from, to, &live).unwrap()).unwrap();
+    ReopenReply::read(reply).unwrap()
 }
 
 /// The first entry of a log, and epoch 1.
@@ -39,8 +60,7 @@ pub(super) fn begin_as(
     let entry = Entry { seq: 1, durable: 0, at, seal: false, body: body(events) };
     let reply = call(connection, &restore(place, 0, &entry, &changes).unwrap()).unwrap();
     assert_eq!(RestoreReply::read(reply).unwrap(), RestoreReply::Restored);
-    let reply = call(connection, &reopen(place, 0, 1).unwrap()).unwrap();
-    let reply = ReopenReply::read(reply).unwrap();
+    let reply = reopened(connection, place, 0, 1);
     assert!(matches!(reply, ReopenReply::Reopened { epoch: 1, seq: 1, .. }), "{reply:?}");
 }
 
