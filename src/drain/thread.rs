@@ -3,7 +3,7 @@
 use super::{Drain, Error, Following, Status, Step};
 use crate::data::DataFolder;
 use crate::ledger::journal::Folder;
-use crate::store::{LogNo, Place, Store};
+use crate::store::{LogNo, Store, StoreUrl};
 use metrics::Histogram;
 use rustix::process::nice;
 use std::{
@@ -134,7 +134,7 @@ async fn open(
     let opened = match store {
         Some(store) => store,
         None => {
-            store.insert(Store::open(&Place::File(data.store())).await.map_err(Error::opening)?)
+            store.insert(Store::open(&StoreUrl::File(data.store())).await.map_err(Error::opening)?)
         }
     };
     let cursor = opened.take(LogNo::EMBEDDED, "").await.map_err(Error::opening)?;

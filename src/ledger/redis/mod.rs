@@ -63,11 +63,11 @@ pub(crate) enum NotSent {
 }
 
 /// The largest number that doubles count to without a gap.
-const MOST: i64 = (1 << 53) - 1;
+const MOST_WHOLE: i64 = (1 << 53) - 1;
 
 /// A number that a script may see.
 fn whole(number: i64) -> Result<i64, NotSent> {
-    if (-MOST..=MOST).contains(&number) { Ok(number) } else { Err(NotSent::Number) }
+    if (-MOST_WHOLE..=MOST_WHOLE).contains(&number) { Ok(number) } else { Err(NotSent::Number) }
 }
 
 fn ms(at: At) -> Result<i64, NotSent> {

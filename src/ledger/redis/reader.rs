@@ -6,7 +6,7 @@
 use super::acks::Ack;
 use super::entry::Logged;
 use super::keys::{Key, Part, Place, shard_of};
-use super::link::{Item, Link, Told};
+use super::link::{Fate, Item, Link};
 use super::place::Cell;
 use super::scripts::{LookReply, look};
 use super::shared::Shared;
@@ -28,7 +28,7 @@ use tokio::time::timeout;
 /// How often a place is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// Entries that are read at once.
-const MOST: usize = 1_000;
+const ENTRIES: usize = 1_000;
 /// Holders that are read at once.
 const HOLDERS: usize = 1_000;
 
@@ -80,8 +80,8 @@ impl Reader {
 
     /// One look, and what there is to be read since the last.
     pub(super) async fn step(&mut self) -> Result<(), Fault> {
-        let (_, told) = self.link.read(&[]).await;
-        let (open, epoch, seq) = match looked(told)? {
+        let (_, touch) = self.link.read(&[]).await;
+        let (open, epoch, seq) = match looked(touch)? {
             LookReply::Seen { open, epoch, seq, now, .. } => {
                 self.cell.seen().ahead_ms = now.ms_since(crate::clock::wall());
                 (open, epoch, seq)
@@ -115,7 +115,7 @@ impl Reader {
             if next > seq {
                 break;
             }
-            let value = self.ask(entry::range(place, next, MOST)).await?;
+            let value = self.ask(entry::range(place, next, ENTRIES)).await?;
             let entries = match entry::read(place, next, value) {
                 Ok(entries) => entries,
                 // Older ones are in the store and were trimmed here: what stands in the keys is the same.
@@ -223,7 +223,7 @@ impl Reader {
         let first = entry::first(&self.ask(entry::range(place, 0, 1)).await?);
         let mut next = first.unwrap_or(1).max(self.witnessed.saturating_add(1));
         while next <= end {
-            let value = self.ask(entry::range(place, next, MOST)).await?;
+            let value = self.ask(entry::range(place, next, ENTRIES)).await?;
             let entries = entry::read(place, next, value);
             let entries = entries.map_err(|error| Fault::Damaged(error.to_string()))?;
             if entries.is_empty() {
@@ -247,10 +247,10 @@ impl Reader {
         let mut items = vec![key(Key::Meta), key(Key::Funds)];
         items.extend(rounds.iter().map(|round| key(Key::Round(*round))));
         items.push(key(Key::Meta));
-        let (told, _) = self.link.read(&items).await;
+        let (fates, _) = self.link.read(&items).await;
         let mut hashes = Vec::new();
-        for told in told {
-            hashes.push(hash(done(told)?)?);
+        for fate in fates {
+            hashes.push(hash(done(fate)?)?);
         }
         let (Some(meta), Some(after)) = (hashes.first(), hashes.last()) else { return Ok(None) };
         let known = meta.keys().filter(|name| name.starts_with("round:")).count();
@@ -297,31 +297,31 @@ impl Reader {
     }
 
     async fn fields(&mut self, item: Item) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
-        let (mut told, _) = self.link.read(&[item]).await;
-        hash(done(told.pop().unwrap_or(Told::Unknown))?)
+        let (mut fates, _) = self.link.read(&[item]).await;
+        hash(done(fates.pop().unwrap_or(Fate::Unknown))?)
     }
 
     async fn ask(&mut self, command: redis::Cmd) -> Result<Value, Fault> {
-        let (mut told, _) = self.link.read(&[Item::plain(command)]).await;
-        done(told.pop().unwrap_or(Told::Unknown))
+        let (mut fates, _) = self.link.read(&[Item::plain(command)]).await;
+        done(fates.pop().unwrap_or(Fate::Unknown))
     }
 }
 
-fn looked(told: Told) -> Result<LookReply, Fault> {
-    match told {
-        Told::Done(value) => {
+fn looked(fate: Fate) -> Result<LookReply, Fault> {
+    match fate {
+        Fate::Done(value) => {
             LookReply::read(value).map_err(|error| Fault::Damaged(error.to_string()))
         }
-        Told::NotDone(why) => Err(Fault::Unavailable(why)),
-        Told::Unknown => Err(Fault::Unavailable("no answer".to_owned())),
+        Fate::NotDone(why) => Err(Fault::Unavailable(why)),
+        Fate::Unknown => Err(Fault::Unavailable("no answer".to_owned())),
     }
 }
 
-fn done(told: Told) -> Result<Value, Fault> {
-    match told {
-        Told::Done(value) => Ok(value),
-        Told::NotDone(why) => Err(Fault::Unavailable(why)),
-        Told::Unknown => Err(Fault::Unavailable("no answer".to_owned())),
+fn done(fate: Fate) -> Result<Value, Fault> {
+    match fate {
+        Fate::Done(value) => Ok(value),
+        Fate::NotDone(why) => Err(Fault::Unavailable(why)),
+        Fate::Unknown => Err(Fault::Unavailable("no answer".to_owned())),
     }
 }
 

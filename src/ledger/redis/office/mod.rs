@@ -12,7 +12,7 @@ mod transfers;
 use super::NotSent;
 use super::acks::Ack;
 use super::effects::{Compare, changes};
-use super::link::{Item, Told};
+use super::link::{Fate, Item};
 use super::place::Cell;
 use super::scripts::{LookReply, MoveReply, mv};
 use super::shared::{Places, Shared};
@@ -26,7 +26,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 /// How long something is tried.
-const PATIENCE: Duration = Duration::from_secs(8);
+const TRIED_FOR: Duration = Duration::from_secs(8);
 /// How long an answer waits until this node knows that it may tell it.
 const SURE: Duration = Duration::from_secs(2);
 /// How long it takes until it is tried again.
@@ -163,7 +163,7 @@ impl Office {
     /// Reads the log up to where it is now: what another node did a moment ago is decided on as well.
     async fn fresh(&self, cell: &Cell, start: Instant) -> Result<(), Fault> {
         loop {
-            if let (_, Told::Done(looked)) = cell.items(Vec::new()).await
+            if let (_, Fate::Done(looked)) = cell.items(Vec::new()).await
                 && let Ok(LookReply::Seen { open: true, seq, .. }) = LookReply::read(looked)
             {
                 return self.read_up_to(cell, seq, start).await;
@@ -176,7 +176,7 @@ impl Office {
     async fn read_up_to(&self, cell: &Cell, seq: u64, start: Instant) -> Result<(), Fault> {
         while cell.seen().standing.seq < seq {
             cell.kick.notify_one();
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TRIED_FOR {
                 return Err(Fault::Unknown);
             }
             sleep(Duration::from_millis(2)).await;
@@ -185,9 +185,9 @@ impl Office {
     }
 
     async fn one(&self, cell: &Cell, item: Item) -> Option<Value> {
-        let (mut told, _) = cell.items(vec![item]).await;
-        match told.pop() {
-            Some(Told::Done(value)) => Some(value),
+        let (mut fates, _) = cell.items(vec![item]).await;
+        match fates.pop() {
+            Some(Fate::Done(value)) => Some(value),
             _ => None,
         }
     }
@@ -211,7 +211,7 @@ impl Office {
     }
 
     async fn patience(&self, start: Instant) -> Result<(), Fault> {
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > TRIED_FOR {
             return Err(Fault::Unknown);
         }
         sleep(AGAIN).await;

@@ -82,8 +82,8 @@ impl Site {
         self.runtime.block_on(Store::open(&self.place())).unwrap()
     }
 
-    fn place(&self) -> store::Place {
-        store::Place::File(self.folder.path().join("store.sqlite"))
+    fn place(&self) -> store::StoreUrl {
+        store::StoreUrl::File(self.folder.path().join("store.sqlite"))
     }
 
     /// Has a node work for all.
@@ -327,7 +327,7 @@ fn i3_a_recovery_waits_until_a_node_that_was_given_up_must_know_it() {
     let (node, store) = (site.node("first", 1), site.store());
     let works = site.works(&node, "first");
     site.runtime.block_on(async {
-        store.register("other", "").await.unwrap();
+        store.register("other").await.unwrap();
         store.give_up("other").await.unwrap();
     });
     let (meta, start) = (SHARD.key(Key::Meta), Instant::now());
