@@ -1,11 +1,12 @@
 //! The ledger in Redis, as the rest of the server sees it.
 
+use super::fields;
 use super::keys::{Key, Part, Place, shard_of};
 use super::link::{Fate, Item, Link};
 use super::office::Office;
 use super::opening::Opening;
 use super::place::{Ask, Cell};
-use super::reader::{Reader, holder};
+use super::reader::Reader;
 use super::recovery::Custodian;
 use super::scripts::look;
 use super::shared::{Places, Shared};
@@ -188,9 +189,7 @@ impl Log {
 fn rounds_in(names: &Value) -> Option<Vec<RoundNo>> {
     let Value::Array(names) = names else { return None };
     let round = |name: &Value| match name {
-        Value::BulkString(name) => {
-            std::str::from_utf8(name).ok()?.strip_prefix("round:")?.parse().ok().map(RoundNo)
-        }
+        Value::BulkString(name) => fields::round(std::str::from_utf8(name).ok()?),
         _ => None,
     };
     Some(names.iter().filter_map(round).collect())
@@ -296,7 +295,7 @@ impl Ledger for RedisLedger {
                 let Fate::Done(Value::Array(records)) = fate else { return None };
                 for (field, record) in fields.iter().zip(records) {
                     if let Value::BulkString(record) = record {
-                        coupons.push(holder(*round, field, &record)?.1);
+                        coupons.push(fields::holder(*round, field, &record)?.1);
                     }
                 }
             }

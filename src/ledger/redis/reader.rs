@@ -5,24 +5,20 @@
 
 use super::acks::Ack;
 use super::entry::Logged;
+use super::fields::Fields;
 use super::keys::{Key, Part, Place, shard_of};
 use super::link::{Fate, Item, Link};
 use super::place::Cell;
 use super::scripts::{LookReply, look};
 use super::shared::Shared;
 use super::standing::Standing;
-use super::{effects, entry};
-use crate::domain::{At, CouponId, Fen, KindNo, PersonId, PoolNo, RoundNo, Window};
-use crate::funds::{Account, Balances, Funds};
-use crate::ledger::event::{What, codec};
+use super::{entry, fields};
+use crate::domain::{PersonId, RoundNo};
+use crate::ledger::event::codec;
 use crate::ledger::journal::Entry;
-use crate::ledger::machine::{Held, Level, RoundSummary};
+use crate::ledger::machine::Held;
 use redis::{Value, cmd};
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// How often a place is looked at.
@@ -240,10 +236,7 @@ impl Reader {
         let place = self.cell.place;
         let key = |key| Item::plain(cmd("HGETALL").arg(place.key(key)).to_owned());
         let meta = self.fields(key(Key::Meta)).await?;
-        let rounds: Vec<RoundNo> = meta
-            .keys()
-            .filter_map(|name| name.strip_prefix("round:")?.parse().ok().map(RoundNo))
-            .collect();
+        let rounds: Vec<RoundNo> = meta.keys().filter_map(|name| fields::round(name)).collect();
         let mut items = vec![key(Key::Meta), key(Key::Funds)];
         items.extend(rounds.iter().map(|round| key(Key::Round(*round))));
         items.push(key(Key::Meta));
@@ -257,7 +250,8 @@ impl Reader {
         if meta.get("seq") != after.get("seq") || known != rounds.len() {
             return Ok(None);
         }
-        let standing = standing(meta, hashes.get(1), rounds.iter().zip(hashes.iter().skip(2)));
+        let standing =
+            fields::standing(meta, hashes.get(1), rounds.iter().zip(hashes.iter().skip(2)));
         standing
             .map(Some)
             .ok_or_else(|| Fault::Damaged("its keys are not what scripts write".to_owned()))
@@ -287,7 +281,7 @@ impl Reader {
                 let [Value::BulkString(field), Value::BulkString(record)] = pair else {
                     return Err(not());
                 };
-                found.push(holder(round, field, record).ok_or_else(not)?);
+                found.push(fields::holder(round, field, record).ok_or_else(not)?);
             }
             cursor = String::from_utf8_lossy(next).into_owned();
             if cursor == "0" {
@@ -296,7 +290,7 @@ impl Reader {
         }
     }
 
-    async fn fields(&mut self, item: Item) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
+    async fn fields(&mut self, item: Item) -> Result<Fields, Fault> {
         let (mut fates, _) = self.link.read(&[item]).await;
         hash(done(fates.pop().unwrap_or(Fate::Unknown))?)
     }
@@ -325,7 +319,7 @@ fn done(fate: Fate) -> Result<Value, Fault> {
     }
 }
 
-fn hash(value: Value) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
+fn hash(value: Value) -> Result<Fields, Fault> {
     let not = || Fault::Damaged("not a hash".to_owned());
     let Value::Array(items) = value else { return Err(not()) };
     let pairs = items.chunks_exact(2).map(|pair| match pair {
@@ -335,76 +329,4 @@ fn hash(value: Value) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
         _ => Err(not()),
     });
     pairs.collect()
-}
-
-fn number<T: std::str::FromStr>(hash: &BTreeMap<String, Vec<u8>>, name: &str) -> Option<T> {
-    std::str::from_utf8(hash.get(name)?).ok()?.parse().ok()
-}
-
-/// A place as its hashes say; `None` if they are not what scripts write.
-fn standing<'a>(
-    meta: &BTreeMap<String, Vec<u8>>,
-    funds: Option<&BTreeMap<String, Vec<u8>>>,
-    rounds: impl Iterator<Item = (&'a RoundNo, &'a BTreeMap<String, Vec<u8>>)>,
-) -> Option<Standing> {
-    let terms = codec::decode(meta.get("terms")?)?.into_iter().next()?;
-    let What::Opened(opened) = terms.what else { return None };
-    let funds = funds?;
-    let account = |pool, which| {
-        let field = String::from_utf8(effects::account(which, PoolNo(pool))).ok()?;
-        Some(Fen::new(number(funds, &field).unwrap_or(0)))
-    };
-    let pools = (0..u8::try_from(opened.pools.len()).ok()?).map(|pool| {
-        Some(Balances {
-            budget: account(pool, Account::Treasury)?,
-            available: account(pool, Account::Available)?,
-            reserved: account(pool, Account::Reserved)?,
-            frozen: account(pool, Account::Frozen)?,
-        })
-    });
-    let mut standing = Standing {
-        seq: number(meta, "seq")?,
-        at: number(meta, "at").map(At),
-        funds: Funds::of(pools.collect::<Option<_>>()?),
-        tripped: number::<u8>(meta, "tripped")? == 1,
-        ..Standing::default()
-    };
-    for (name, value) in meta {
-        let count = || std::str::from_utf8(value).ok()?.parse().ok();
-        if let Some(peer) = name.strip_prefix("sent:") {
-            standing.sent.insert(peer.parse().ok()?, count()?);
-        } else if let Some(peer) = name.strip_prefix("received:") {
-            standing.received.insert(peer.parse().ok()?, count()?);
-        }
-    }
-    for (round, hash) in rounds {
-        let kinds = 0..opened.kinds.len();
-        let of = |what: &str, kind: usize| number::<u32>(hash, &format!("{what}:{kind}"));
-        let stock = kinds.clone().map(|kind| {
-            let granted = of("granted", kind).unwrap_or(0);
-            Level { quantity: of("left", kind).unwrap_or(0).saturating_add(granted), granted }
-        });
-        let window = Window { from: At(number(hash, "from")?), until: At(number(hash, "until")?) };
-        let expired = number::<u8>(hash, "expired").unwrap_or(0) == 1;
-        let summary = RoundSummary { round: *round, window, expired, stock: stock.collect() };
-        standing.rounds.insert(*round, summary);
-        let armed: Option<Vec<u32>> = kinds.map(|kind| of("armed", kind)).collect();
-        if let Some(armed) = armed {
-            standing.armed.insert(*round, armed);
-        }
-    }
-    standing.opened = Some(opened);
-    Some(standing)
-}
-
-/// A field of `holders`, and what it says.
-pub(super) fn holder(round: RoundNo, field: &[u8], record: &[u8]) -> Option<(PersonId, Held)> {
-    let (person, kind) = field.split_first_chunk::<16>()?;
-    let [kind] = kind else { return None };
-    let (ordinal, rest) = record.split_first_chunk()?;
-    let (starts, rest) = rest.split_first_chunk()?;
-    let (ends, _) = rest.split_first_chunk()?;
-    let coupon = CouponId { round, kind: KindNo(*kind), ordinal: u32::from_le_bytes(*ordinal) };
-    let (starts_at, ends_at) = (At(i64::from_le_bytes(*starts)), At(i64::from_le_bytes(*ends)));
-    Some((PersonId(*person), Held { coupon, starts_at, ends_at }))
 }
