@@ -8,14 +8,12 @@
 //!   for its return.
 
 use crate::data::DataFolder;
-use crate::drain::{Lease, share};
-use crate::drain::{Progress, Status};
+use crate::drain::{Owner, Progress, Status, people_first, share};
 use crate::ledger::redis::{Log, RedisLedger};
 use crate::store::{Store, StoreUrl};
 use anyhow::{Context, Result};
 use futures_util::future::join_all;
 use metrics::Histogram;
-use rustix::process::nice;
 use std::{
     fs, io,
     path::Path,
@@ -29,8 +27,6 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// How much less than people's requests the store matters when both want the same core.
-const BESIDE: i32 = 10;
 /// After so long without a word from whoever carries a log, another node does.
 const STALE: Duration = Duration::from_secs(3);
 /// How long a node that stops waits until the store has what it told.
@@ -60,17 +56,15 @@ impl Node {
     ) -> Result<Node> {
         let node = id(&data.node())?;
         let (stop, stopped) = watch::channel(false);
-        let recoverer = Recoverer { node: node.clone(), registered: true };
-        let recoverer = recoverer.start(ledger, url, stopped.clone())?;
+        let recoveries = recoveries(ledger, url, node.clone(), true, stopped.clone())?;
         let logs = ledger.logs();
         let progress = Progress::default();
         let (shown, shared, url) = (progress.clone(), url.clone(), url.clone());
         let drains = spawn("drain", self::runtime()?, async move {
-            // People come first; the store's own threads take this over. Refused, it stays as it is.
-            let _ = nice(BESIDE);
+            people_first();
             carry(&url, &node, logs, (&shown, &timing), stopped).await;
         })?;
-        Ok(Node { stop, threads: vec![recoverer, drains], progress, url: shared })
+        Ok(Node { stop, threads: vec![recoveries, drains], progress, url: shared })
     }
 
     /// Starts what recovers logs, for a process that tells nobody anything: it carries no log, and since nothing would
@@ -78,8 +72,7 @@ impl Node {
     pub fn start_idle(ledger: &RedisLedger, url: &StoreUrl) -> Result<Node> {
         let node = format!("recover-{:016x}", rand::random::<u64>());
         let (stop, stopped) = watch::channel(false);
-        let recoverer = Recoverer { node, registered: false };
-        let threads = vec![recoverer.start(ledger, url, stopped)?];
+        let threads = vec![recoveries(ledger, url, node, false, stopped)?];
         Ok(Node { stop, threads, progress: Progress::default(), url: url.clone() })
     }
 
@@ -103,44 +96,37 @@ impl Node {
     }
 }
 
-/// What makes a process known, and recovers logs.
-struct Recoverer {
+/// Starts the thread that makes a process known as `node`, if it is `registered`, and recovers logs. It ends when
+/// `until` says so and the store has what was told.
+fn recoveries(
+    ledger: &RedisLedger,
+    url: &StoreUrl,
     node: String,
     registered: bool,
-}
-
-impl Recoverer {
-    /// Starts its thread, which ends when `until` says so and the store has what was told.
-    fn start(
-        self,
-        ledger: &RedisLedger,
-        url: &StoreUrl,
-        mut until: watch::Receiver<bool>,
-    ) -> Result<JoinHandle<()>> {
-        let Recoverer { node, registered } = self;
-        let runtime = runtime()?;
-        let custodian = runtime.block_on(async {
-            let store = Store::open(url).await?;
-            if registered {
-                store.register(&node).await?;
-            }
-            let custodian = ledger.custodian(store.clone(), node.clone(), registered);
-            custodian.remember().await?;
-            Ok::<_, crate::store::Error>((custodian, store))
-        });
-        let (custodian, store) = custodian.with_context(|| format!("the store at {url}"))?;
-        let told = ledger.logs();
-        let thread = spawn("node", runtime, async move {
-            let work = tokio::spawn(custodian.run());
-            let _ = until.wait_for(|stop| *stop).await;
-            if registered {
-                leave(&store, &node, &told).await;
-            }
-            work.abort();
-            store.close().await;
-        })?;
-        Ok(thread)
-    }
+    mut until: watch::Receiver<bool>,
+) -> Result<JoinHandle<()>> {
+    let runtime = runtime()?;
+    let custodian = runtime.block_on(async {
+        let store = Store::open(url).await?;
+        if registered {
+            store.register(&node).await?;
+        }
+        let custodian = ledger.custodian(store.clone(), node.clone(), registered);
+        custodian.remember().await?;
+        Ok::<_, crate::store::Error>((custodian, store))
+    });
+    let (custodian, store) = custodian.with_context(|| format!("the store at {url}"))?;
+    let told = ledger.logs();
+    let thread = spawn("node", runtime, async move {
+        let work = tokio::spawn(custodian.run());
+        let _ = until.wait_for(|stop| *stop).await;
+        if registered {
+            leave(&store, &node, &told).await;
+        }
+        work.abort();
+        store.close().await;
+    })?;
+    Ok(thread)
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -197,7 +183,7 @@ async fn carry(
     let drains = logs.iter().zip(&statuses).map(|(log, status)| {
         let (store, mut stopped) = (&store, stopped.clone());
         async move {
-            let lease = Lease { log: log.no(), node: node.to_owned(), stale: STALE };
+            let owner = Owner { log: log.no(), node: node.to_owned(), stale: STALE };
             let stop = async {
                 drop(stopped.wait_for(|stop| *stop).await);
                 let start = Instant::now();
@@ -207,7 +193,7 @@ async fn carry(
                     sleep(Duration::from_millis(50)).await;
                 }
             };
-            if let Err(error) = share(store, &lease, |seq| Ok(log.after(seq)), status, timing, stop).await {
+            if let Err(error) = share(store, &owner, |seq| Ok(log.after(seq)), status, timing, stop).await {
                 tracing::error!(log = %log.no(), %error, "a log is not carried on; claims go on without it");
                 shown.ended();
             }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::{At, CampaignNo};
-use crate::drain::{Error as DrainError, Handed, Lease, Source, SourceError, Status, share};
+use crate::drain::{Error as DrainError, Handed, Owner, Source, SourceError, Status, share};
 use crate::ledger::event::codec;
 use crate::ledger::journal::Entry;
 use metrics::Histogram;
@@ -194,11 +194,11 @@ fn node(name: &str, place: &StoreUrl, shared: &Shared) -> Node {
     let (stop, stopped) = oneshot::channel::<()>();
     let status = Arc::<Status>::default();
     let (of_task, place, shared) = (Arc::clone(&status), place.clone(), shared.clone());
-    let lease = Lease { log: LOG, node: name.into(), stale: Duration::from_millis(600) };
+    let owner = Owner { log: LOG, node: name.into(), stale: Duration::from_millis(600) };
     let task = tokio::spawn(async move {
         let store = Store::open(&place).await.unwrap();
         let source = |seq| Ok(Reading(shared.clone(), seq));
-        share(&store, &lease, source, &of_task, &Histogram::noop(), async { drop(stopped.await) })
+        share(&store, &owner, source, &of_task, &Histogram::noop(), async { drop(stopped.await) })
             .await
     });
     Node { status, stop, task }
@@ -235,7 +235,7 @@ async fn a_log_is_carried_by_one_node_and_goes_on_when_that_one_ends() {
         shared.away.store(0, Relaxed);
         shared.end.store(6, Relaxed);
         until(|| a.status.seq() == 6).await;
-        // Longer than the lease, with nothing to carry: it is renewed.
+        // Longer than an owner may be silent, with nothing to carry: it is renewed.
         sleep(Duration::from_millis(1_500)).await;
         shared.end.store(7, Relaxed);
         until(|| a.status.seq() == 7).await;
