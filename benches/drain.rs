@@ -14,8 +14,8 @@ use quan::{
         event::{Armed, Event, Granted, KindTerms, Opened, Passed, What, codec},
         journal::Entry,
     },
-    rush::postgres::Postgres,
-    store::{LogNo, Place, Store},
+    rush::servers::Postgres,
+    store::{LogNo, Store, StoreUrl},
 };
 use std::time::{Duration, Instant};
 
@@ -100,7 +100,7 @@ async fn drain(store: &Store, entries: &[Entry]) -> Duration {
     start.elapsed()
 }
 
-async fn run(place: &Place, before: &[Entry], rush: &[Entry]) -> u128 {
+async fn run(place: &StoreUrl, before: &[Entry], rush: &[Entry]) -> u128 {
     let store = Store::open(place).await.expect("the store opens");
     drain(&store, before).await;
     let took = drain(&store, rush).await;
@@ -121,7 +121,7 @@ fn main() {
     let (mut sqlite, mut postgres) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = Place::File(folder.path().join("store.sqlite"));
+        let file = StoreUrl::File(folder.path().join("store.sqlite"));
         sqlite.push(runtime.block_on(run(&file, &before, &rush)));
         let server = Postgres::start(&[]).expect("PostgreSQL is installed");
         let place = server.url("postgres").parse().expect("it is a URL");

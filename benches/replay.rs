@@ -12,7 +12,7 @@ use quan::{
         journal::Entry,
         machine::{Command, Grant, Machine},
     },
-    store::{LogNo, Place, Store},
+    store::{LogNo, Store, StoreUrl},
 };
 use std::{path::Path, time::Duration};
 
@@ -129,7 +129,7 @@ async fn fresh(file: &Path) -> Store {
         name.push(end);
         let _ = std::fs::remove_file(name);
     }
-    Store::open(&Place::from(file)).await.expect("the folder can be written")
+    Store::open(&StoreUrl::from(file)).await.expect("the folder can be written")
 }
 
 fn store(c: &mut Criterion) {

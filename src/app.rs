@@ -20,7 +20,7 @@ use crate::orders::Orders;
 use crate::pass::{Desk, Keyring};
 use crate::plan::Plan;
 use crate::steward;
-use crate::store::{Place, Store};
+use crate::store::{Store, StoreUrl};
 use anyhow::{Context, Result, bail, ensure};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
@@ -114,7 +114,7 @@ impl App {
         let keys = Keyring::load(keys).context("no usable keys; `quan keys FOLDER` makes a set")?;
         let keys = Arc::new(keys);
         let data = DataFolder::at(&config.data.folder);
-        let store = config.store.as_ref().map_or(Place::File(data.store()), |it| it.url.clone());
+        let store = config.store.as_ref().map_or(StoreUrl::File(data.store()), |it| it.url.clone());
         let mut home = match &config.ledger {
             None => Home::Here(Box::new(here(config, &data, at_least, clock.now())?)),
             Some(ledger) => Home::Redis(Box::new(elsewhere(ledger, &store, &data, clock.now())?)),
@@ -201,7 +201,7 @@ impl App {
     }
 
     /// Where the nodes' store is, if this is one of several.
-    fn nodes_store(&self) -> Option<Place> {
+    fn nodes_store(&self) -> Option<StoreUrl> {
         match &*self.beside.lock() {
             Some(Beside::Node(of)) => Some(of.store()),
             _ => None,
@@ -210,9 +210,9 @@ impl App {
 
     /// Uses the signatures of an order for all nodes; the place of the first that was used before, if one was.
     pub async fn use_order(&self, signatures: Vec<String>) -> Result<Option<usize>, String> {
-        let Some(place) = self.nodes_store() else { return Ok(None) };
+        let Some(url) = self.nodes_store() else { return Ok(None) };
         let used = async {
-            let store = Store::open(&place).await?;
+            let store = Store::open(&url).await?;
             let signatures: Vec<&str> = signatures.iter().map(String::as_str).collect();
             let used = store.use_order(&signatures).await;
             store.close().await;
@@ -389,7 +389,7 @@ fn here(config: &Config, data: &DataFolder, at_least: u64, now: At) -> Result<Em
 
 fn elsewhere(
     ledger: &config::Ledger,
-    store: &Place,
+    store: &StoreUrl,
     data: &DataFolder,
     now: At,
 ) -> Result<Opening> {

@@ -2,7 +2,7 @@
 //! keys folder, never values here.
 
 use crate::ledger::redis::RedisUrl;
-use crate::store::Place;
+use crate::store::StoreUrl;
 use serde::Deserialize;
 use std::{
     fs,
@@ -82,7 +82,7 @@ pub struct Data {
 pub struct Store {
     /// `postgres://user:password@host:port/database`, `sqlite:///path`, or a path.
     #[serde(deserialize_with = "from_text")]
-    pub url: Place,
+    pub url: StoreUrl,
 }
 
 /// A ledger that several nodes share.

@@ -8,14 +8,12 @@
 //!   for its return.
 
 use crate::data::DataFolder;
-use crate::drain::{Lease, share};
-use crate::drain::{Progress, Status};
+use crate::drain::{Owner, Progress, Status, people_first, share};
 use crate::ledger::redis::{Log, RedisLedger};
-use crate::store::{Place, Store};
+use crate::store::{Store, StoreUrl};
 use anyhow::{Context, Result};
 use futures_util::future::join_all;
 use metrics::Histogram;
-use rustix::process::nice;
 use std::{
     fs, io,
     path::Path,
@@ -29,8 +27,6 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// How much less than people's requests the store matters when both want the same core.
-const BESIDE: i32 = 10;
 /// After so long without a word from whoever carries a log, another node does.
 const STALE: Duration = Duration::from_secs(3);
 /// How long a node that stops waits until the store has what it told.
@@ -42,50 +38,47 @@ pub struct Node {
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
     progress: Progress,
-    place: Place,
+    url: StoreUrl,
 }
 
 impl Node {
-    /// Makes this node known in the store at `place` and starts what works for all.
-    pub fn start(ledger: &RedisLedger, place: &Place, data: &DataFolder) -> Result<Node> {
-        Node::start_timed(ledger, place, data, Histogram::noop())
+    /// Makes this node known in the store at `url` and starts what works for all.
+    pub fn start(ledger: &RedisLedger, url: &StoreUrl, data: &DataFolder) -> Result<Node> {
+        Node::start_timed(ledger, url, data, Histogram::noop())
     }
 
     /// The same; `timing` is told how long each batch takes in the store.
     pub fn start_timed(
         ledger: &RedisLedger,
-        place: &Place,
+        url: &StoreUrl,
         data: &DataFolder,
         timing: Histogram,
     ) -> Result<Node> {
         let node = id(&data.node())?;
         let (stop, stopped) = watch::channel(false);
-        let office = Recoverer { node: node.clone(), registered: true };
-        let office = office.start(ledger, place, stopped.clone())?;
+        let recoveries = recoveries(ledger, url, node.clone(), true, stopped.clone())?;
         let logs = ledger.logs();
         let progress = Progress::default();
-        let (shown, shared, place) = (progress.clone(), place.clone(), place.clone());
+        let (shown, shared, url) = (progress.clone(), url.clone(), url.clone());
         let drains = spawn("drain", self::runtime()?, async move {
-            // People come first; the store's own threads take this over. Refused, it stays as it is.
-            let _ = nice(BESIDE);
-            carry(&place, &node, logs, (&shown, &timing), stopped).await;
+            people_first();
+            carry(&url, &node, logs, (&shown, &timing), stopped).await;
         })?;
-        Ok(Node { stop, threads: vec![office, drains], progress, place: shared })
+        Ok(Node { stop, threads: vec![recoveries, drains], progress, url: shared })
     }
 
     /// Starts what recovers logs, for a process that tells nobody anything: it carries no log, and since nothing would
     /// be missed that it told, it is not registered. So wherever it ends, nobody waits for it.
-    pub fn start_idle(ledger: &RedisLedger, place: &Place) -> Result<Node> {
+    pub fn start_idle(ledger: &RedisLedger, url: &StoreUrl) -> Result<Node> {
         let node = format!("recover-{:016x}", rand::random::<u64>());
         let (stop, stopped) = watch::channel(false);
-        let office = Recoverer { node, registered: false };
-        let threads = vec![office.start(ledger, place, stopped)?];
-        Ok(Node { stop, threads, progress: Progress::default(), place: place.clone() })
+        let threads = vec![recoveries(ledger, url, node, false, stopped)?];
+        Ok(Node { stop, threads, progress: Progress::default(), url: url.clone() })
     }
 
     /// Where the nodes' store is.
-    pub(crate) fn store(&self) -> Place {
-        self.place.clone()
+    pub(crate) fn store(&self) -> StoreUrl {
+        self.url.clone()
     }
 
     /// How far the logs that it carries are.
@@ -103,44 +96,37 @@ impl Node {
     }
 }
 
-/// What makes a process known, and recovers logs.
-struct Recoverer {
+/// Starts the thread that makes a process known as `node`, if it is `registered`, and recovers logs. It ends when
+/// `until` says so and the store has what was told.
+fn recoveries(
+    ledger: &RedisLedger,
+    url: &StoreUrl,
     node: String,
     registered: bool,
-}
-
-impl Recoverer {
-    /// Starts its thread, which ends when `until` says so and the store has what was told.
-    fn start(
-        self,
-        ledger: &RedisLedger,
-        place: &Place,
-        mut until: watch::Receiver<bool>,
-    ) -> Result<JoinHandle<()>> {
-        let Recoverer { node, registered } = self;
-        let runtime = runtime()?;
-        let custodian = runtime.block_on(async {
-            let store = Store::open(place).await?;
-            if registered {
-                store.register(&node, "").await?;
-            }
-            let custodian = ledger.custodian(store.clone(), node.clone(), registered);
-            custodian.remember().await?;
-            Ok::<_, crate::store::Error>((custodian, store))
-        });
-        let (custodian, store) = custodian.with_context(|| format!("the store at {place}"))?;
-        let told = ledger.logs();
-        let office = spawn("node", runtime, async move {
-            let work = tokio::spawn(custodian.run());
-            let _ = until.wait_for(|stop| *stop).await;
-            if registered {
-                leave(&store, &node, &told).await;
-            }
-            work.abort();
-            store.close().await;
-        })?;
-        Ok(office)
-    }
+    mut until: watch::Receiver<bool>,
+) -> Result<JoinHandle<()>> {
+    let runtime = runtime()?;
+    let custodian = runtime.block_on(async {
+        let store = Store::open(url).await?;
+        if registered {
+            store.register(&node).await?;
+        }
+        let custodian = ledger.custodian(store.clone(), node.clone(), registered);
+        custodian.remember().await?;
+        Ok::<_, crate::store::Error>((custodian, store))
+    });
+    let (custodian, store) = custodian.with_context(|| format!("the store at {url}"))?;
+    let told = ledger.logs();
+    let thread = spawn("node", runtime, async move {
+        let work = tokio::spawn(custodian.run());
+        let _ = until.wait_for(|stop| *stop).await;
+        if registered {
+            leave(&store, &node, &told).await;
+        }
+        work.abort();
+        store.close().await;
+    })?;
+    Ok(thread)
 }
 
 fn runtime() -> io::Result<Runtime> {
@@ -176,14 +162,14 @@ async fn leave(store: &Store, node: &str, logs: &[Log]) {
 
 /// Carries the logs until told to stop, and then what is left of them for a moment.
 async fn carry(
-    place: &Place,
+    url: &StoreUrl,
     node: &str,
     logs: Vec<Log>,
     (shown, timing): (&Progress, &Histogram),
     stopped: watch::Receiver<bool>,
 ) {
     let store = loop {
-        match Store::open(place).await {
+        match Store::open(url).await {
             Ok(store) => break store,
             Err(error) => tracing::warn!(%error, "the store is tried again"),
         }
@@ -197,7 +183,7 @@ async fn carry(
     let drains = logs.iter().zip(&statuses).map(|(log, status)| {
         let (store, mut stopped) = (&store, stopped.clone());
         async move {
-            let lease = Lease { log: log.no(), node: node.to_owned(), stale: STALE };
+            let owner = Owner { log: log.no(), node: node.to_owned(), stale: STALE };
             let stop = async {
                 drop(stopped.wait_for(|stop| *stop).await);
                 let start = Instant::now();
@@ -207,7 +193,7 @@ async fn carry(
                     sleep(Duration::from_millis(50)).await;
                 }
             };
-            if let Err(error) = share(store, &lease, |seq| Ok(log.after(seq)), status, timing, stop).await {
+            if let Err(error) = share(store, &owner, |seq| Ok(log.after(seq)), status, timing, stop).await {
                 tracing::error!(log = %log.no(), %error, "a log is not carried on; claims go on without it");
                 shown.ended();
             }

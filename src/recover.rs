@@ -9,7 +9,7 @@ use crate::ledger::service::{BatchStats, Ledger, Watcher};
 use crate::node::Node;
 use crate::plan::Plan;
 use crate::steward;
-use crate::store::{LogNo, Place, Store};
+use crate::store::{LogNo, Store, StoreUrl};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::{collections::BTreeSet, path::Path, time::Duration};
@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 
 /// How a log stands.
 #[derive(Clone, Debug, Serialize)]
-pub struct Standing {
+pub struct LogReport {
     /// The campaign's id.
     pub campaign: String,
     /// `0`, `1` .. for a shard, `i` for the identities.
@@ -44,12 +44,12 @@ impl Watcher for Nobody {
 /// Recovers what is shut and can be, for at most `patience`; gives how each log stands then.
 ///
 /// It tells nobody anything, so servers may run meanwhile, and nobody waits for it if it is killed.
-pub fn recover(config: &Config, patience: Duration) -> Result<Vec<Standing>> {
+pub fn recover(config: &Config, patience: Duration) -> Result<Vec<LogReport>> {
     let ledger = config.ledger.as_ref().context("no ledger is configured: --ledger redis://..")?;
     let scratch = tempfile::Builder::new().prefix("quan-recover-").tempdir()?;
     let data = DataFolder::at(scratch.path());
     let default = DataFolder::at(&config.data.folder).store();
-    let place = config.store.as_ref().map_or(Place::File(default), |store| store.url.clone());
+    let url = config.store.as_ref().map_or(StoreUrl::File(default), |store| store.url.clone());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let options = Options {
         url: ledger.url.clone(),
@@ -59,7 +59,7 @@ pub fn recover(config: &Config, patience: Duration) -> Result<Vec<Standing>> {
     };
     let now = crate::clock::wall();
     let (opening, ids) = runtime.block_on(async {
-        let store = Store::open(&place).await?;
+        let store = Store::open(&url).await?;
         let known = Known::of(&store).await?;
         store.close().await;
         let campaigns = known.campaigns.clone();
@@ -77,27 +77,27 @@ pub fn recover(config: &Config, patience: Duration) -> Result<Vec<Standing>> {
         Ok::<_, anyhow::Error>((opening, ids))
     })?;
     let ledger = RedisLedger::start_idle(opening, crate::clock::wall, Box::new(Nobody))?;
-    let node = Node::start_idle(&ledger, &place)?;
-    let stands = runtime.block_on(async {
-        let store = Store::open(&place).await?;
+    let node = Node::start_idle(&ledger, &url)?;
+    let reports = runtime.block_on(async {
+        let store = Store::open(&url).await?;
         let start = Instant::now();
         while start.elapsed() < patience && ids.iter().any(|(no, _)| !ledger.issues(*no)) {
             sleep(Duration::from_millis(100)).await;
         }
-        let mut stands = Vec::new();
+        let mut reports = Vec::new();
         for state in ledger.states() {
             let id = ids.iter().find(|(no, _)| *no == state.campaign).map(|(_, id)| id.clone());
-            stands.push(standing(&store, state, id.unwrap_or_default()).await?);
+            reports.push(report(&store, state, id.unwrap_or_default()).await?);
         }
         store.close().await;
-        Ok::<_, anyhow::Error>(stands)
+        Ok::<_, anyhow::Error>(reports)
     });
     ledger.close();
     node.stop();
-    stands
+    reports
 }
 
-async fn standing(store: &Store, state: LogState, campaign: String) -> Result<Standing> {
+async fn report(store: &Store, state: LogState, campaign: String) -> Result<LogReport> {
     let log = LogNo(state.log);
     let mut waits_for = Vec::new();
     if !state.open {
@@ -107,7 +107,7 @@ async fn standing(store: &Store, state: LogState, campaign: String) -> Result<St
         let open = nodes.iter().filter(|it| !it.left && !closed.contains(it.node.as_str()));
         waits_for = open.map(|it| it.node.clone()).collect();
     }
-    Ok(Standing {
+    Ok(LogReport {
         campaign,
         part: state.part,
         open: state.open,

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::data::DataFolder;
 use crate::http::accept::{Connections, Limits, Running, Server};
 use crate::http::{ops, router};
-use crate::store::{LogNo, Place, Store};
+use crate::store::{LogNo, Store, StoreUrl};
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -80,7 +80,7 @@ async fn stored(data: &Path) -> u64 {
     if !file.exists() {
         return 0;
     }
-    let seq = async { Store::open(&Place::File(file)).await?.seq(LogNo::EMBEDDED).await };
+    let seq = async { Store::open(&StoreUrl::File(file)).await?.seq(LogNo::EMBEDDED).await };
     seq.await.unwrap_or_else(|error| {
         tracing::warn!(%error, "the journal can't be compared with the store");
         0

@@ -24,9 +24,9 @@ use quan::ledger::machine::{Answer, Command, Grant, Summary};
 use quan::ledger::redis::{Known, Opening, Options, RedisLedger};
 use quan::ledger::service::{BatchStats, Ledger, Watcher, told};
 use quan::node::Node;
-use quan::rush::postgres::Postgres;
+use quan::rush::servers::Postgres;
 use quan::rush::servers::{RedisServer, Settings};
-use quan::store::{Place, Store, check_events};
+use quan::store::{Store, StoreUrl, check_events};
 use redis::cmd;
 use run::{number, tell, wait_until};
 use sqlx::{Connection, Executor, sqlite::SqliteConnectOptions};
@@ -103,7 +103,7 @@ struct Site {
 }
 
 impl Site {
-    fn start(folder: &Path, store: &Place, people: u32) -> Site {
+    fn start(folder: &Path, store: &StoreUrl, people: u32) -> Site {
         let runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = { runtime }.worker_threads(2).enable_all().build().unwrap();
         let redis = RedisServer::start(folder, &Settings::default()).unwrap();
@@ -221,7 +221,7 @@ impl Outage for Hog {
     }
 }
 
-fn check(what: &str, folder: &Path, store: &Place, outage: impl FnOnce() -> Box<dyn Outage>) {
+fn check(what: &str, folder: &Path, store: &StoreUrl, outage: impl FnOnce() -> Box<dyn Outage>) {
     let (away, rate) = size();
     // As long again, and a little, to take it all.
     let longest = BEFORE + away * 2 + Duration::from_secs(10);
@@ -281,6 +281,6 @@ fn i8_a_postgres_that_is_away_is_waited_for_and_takes_all_when_it_is_back() {
 fn i8_a_file_that_another_holds_is_waited_for_and_takes_all_when_it_is_free() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let file = folder.path().join("store.sqlite");
-    let place = Place::File(file.clone());
+    let place = StoreUrl::File(file.clone());
     check("SQLite", folder.path(), &place, || Box::new(Hog::at(&file)));
 }

@@ -8,7 +8,7 @@ mod common {
 use common::server::{Process, QUAN, Serve, Server, write_keys};
 use quan::{
     rush::servers::{RedisServer, Settings},
-    store::{LogNo, Place, Store},
+    store::{LogNo, Store, StoreUrl},
 };
 use std::{
     fs,
@@ -56,14 +56,14 @@ impl Site {
 
     /// How often an epoch was closed.
     async fn closings(&self) -> i64 {
-        let store = Store::open(&Place::File(self.store())).await.expect("the store opens");
+        let store = Store::open(&StoreUrl::File(self.store())).await.expect("the store opens");
         let rows = store.query("SELECT COUNT(*) FROM closings", &[]).await.expect("a count");
         store.close().await;
         rows.into_iter().flatten().map(|it| it.number()).sum()
     }
 
     async fn stored(&self) -> u64 {
-        let store = Store::open(&Place::File(self.store())).await.expect("the store opens");
+        let store = Store::open(&StoreUrl::File(self.store())).await.expect("the store opens");
         let seq = store.seq(LogNo(256)).await.expect("it has a cursor");
         store.close().await;
         seq

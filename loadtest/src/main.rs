@@ -9,10 +9,6 @@ use std::process::ExitCode;
 
 /// Wrong usage, or a server that can't be asked.
 const USAGE: u8 = 2;
-/// The server said what it must not.
-const BROKEN: u8 = 11;
-/// The generator could not keep its schedule.
-const SATURATED: u8 = 12;
 
 /// Plays the people of a voucher rush against a running server.
 #[derive(Parser)]
@@ -58,13 +54,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Some(page) = page {
         fs::write(page, report::html(&report))?;
     }
-    Ok(if !report.client.clean {
-        ExitCode::from(BROKEN)
-    } else if report.is_saturated() {
-        ExitCode::from(SATURATED)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(ExitCode::from(report.exit_code()))
 }
 
 fn options(cli: Cli) -> Options {

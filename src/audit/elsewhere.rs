@@ -53,36 +53,36 @@ pub enum ElsewhereError {
 ///
 /// Nobody may be writing the store.
 pub async fn audit_store(
-    place: &store::Place,
+    url: &store::StoreUrl,
     record: Option<&Path>,
 ) -> Result<Audit, ElsewhereError> {
     let record = record.map(read_record).transpose()?;
-    let store = open(place).await?;
+    let store = open(url).await?;
     let audit = at_rest(&store, None, record.as_ref()).await;
     store.close().await;
     audit
 }
 
-/// As [`audit_store`], with what the Redis at `url` has beyond the store, and Redis itself (R1).
+/// As [`audit_store`], with what the Redis at `ledger` has beyond the store, and Redis itself (R1).
 ///
 /// It writes nothing in Redis. Nodes may run, as long as nothing is decided meanwhile.
 pub async fn audit_elsewhere(
-    url: &RedisUrl,
-    place: &store::Place,
+    ledger: &RedisUrl,
+    url: &store::StoreUrl,
     record: Option<&Path>,
 ) -> Result<Audit, ElsewhereError> {
     let record = record.map(read_record).transpose()?;
-    let mut redis = Inspection::connect(url).await?;
-    let store = open(place).await?;
+    let mut redis = Inspection::connect(ledger).await?;
+    let store = open(url).await?;
     let audit = at_rest(&store, Some(&mut redis), record.as_ref()).await;
     store.close().await;
     audit
 }
 
-async fn open(place: &store::Place) -> Result<Store, ElsewhereError> {
-    match place {
-        store::Place::File(file) if !file.exists() => Err(ElsewhereError::NoStore(file.clone())),
-        place => Ok(Store::open(place).await?),
+async fn open(url: &store::StoreUrl) -> Result<Store, ElsewhereError> {
+    match url {
+        store::StoreUrl::File(file) if !file.exists() => Err(ElsewhereError::NoStore(file.clone())),
+        url => Ok(Store::open(url).await?),
     }
 }
 

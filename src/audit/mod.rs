@@ -74,9 +74,12 @@ impl Audit {
     }
 }
 
-/// The exit code of a program that ends with this audit: 0 clean, 11 broken.
+/// Exit code: a promise was broken, or a store is not what its journal makes.
+pub const BROKEN: u8 = 11;
+
+/// The exit code of a program that ends with this audit.
 pub fn exit_code(audit: &Audit) -> u8 {
-    if audit.clean { 0 } else { 11 }
+    if audit.clean { 0 } else { BROKEN }
 }
 
 /// Where an entry stands.

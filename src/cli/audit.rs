@@ -24,7 +24,7 @@ pub(crate) struct Audit {
     ledger: Option<RedisUrl>,
     /// The store that the nodes of a ledger elsewhere share: a file or `postgres://user:password@host:port/database`.
     #[arg(long, value_name = "URL")]
-    store: Option<store::Place>,
+    store: Option<store::StoreUrl>,
     /// What clients were told, as JSON lines (the load generator writes it).
     #[arg(long)]
     record: Option<PathBuf>,
@@ -39,10 +39,10 @@ impl Audit {
         let runtime = runtime()?;
         let audit = match (&self.data, &self.ledger, &self.store) {
             (Some(data), ..) => runtime.block_on(store::audit(data, record))?,
-            (None, Some(ledger), Some(place)) => {
-                runtime.block_on(audit::audit_elsewhere(ledger, place, record))?
+            (None, Some(ledger), Some(url)) => {
+                runtime.block_on(audit::audit_elsewhere(ledger, url, record))?
             }
-            (None, None, Some(place)) => runtime.block_on(audit::audit_store(place, record))?,
+            (None, None, Some(url)) => runtime.block_on(audit::audit_store(url, record))?,
             (None, _, None) => anyhow::bail!("a data folder, or --store"),
         };
         let mut out = io::stdout().lock();

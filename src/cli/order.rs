@@ -8,7 +8,7 @@ use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use quan::{
     clock::wall,
-    orders::{Order as Signed, What},
+    orders::{Order as Signed, Ordered},
     pass::{read_key, write_key},
 };
 use std::{
@@ -80,12 +80,12 @@ enum Subject {
     },
 }
 
-impl From<Subject> for What {
-    fn from(subject: Subject) -> What {
+impl From<Subject> for Ordered {
+    fn from(subject: Subject) -> Ordered {
         match subject {
-            Subject::Trip { campaign } => What::Trip { campaign },
-            Subject::Resume { campaign } => What::Resume { campaign },
-            Subject::Forget { node } => What::Forget { node },
+            Subject::Trip { campaign } => Ordered::Trip { campaign },
+            Subject::Resume { campaign } => Ordered::Resume { campaign },
+            Subject::Forget { node } => Ordered::Forget { node },
         }
     }
 }

@@ -4,7 +4,7 @@ use quan::{
     config::{self, Config},
     ledger::redis::RedisUrl,
     recover::recover,
-    store::Place,
+    store::StoreUrl,
 };
 use std::{
     io::{self, Write},
@@ -27,7 +27,7 @@ pub(crate) struct Recover {
     ledger: Option<RedisUrl>,
     /// The store, instead of the configuration's.
     #[arg(long)]
-    store: Option<Place>,
+    store: Option<StoreUrl>,
     /// Shards that the campaigns were opened with, instead of the configuration's.
     #[arg(long, requires = "ledger", value_parser = clap::value_parser!(u8).range(1..=128))]
     shards: Option<u8>,

@@ -2,6 +2,7 @@
 
 use super::runtime;
 use anyhow::Context;
+use quan::audit::BROKEN;
 use quan::data::DataFolder;
 use quan::store;
 use std::{
@@ -9,9 +10,6 @@ use std::{
     path::PathBuf,
     process::ExitCode,
 };
-
-/// Exit code when the stores differ.
-const DIFFERS: u8 = 11;
 
 /// Make the store again from the journal of a data folder at rest.
 ///
@@ -42,6 +40,6 @@ impl Replay {
             writeln!(out, "{finding}")?;
         }
         writeln!(out, "{} rows compared, {} differ", check.rows, check.found)?;
-        Ok(if check.clean { ExitCode::SUCCESS } else { ExitCode::from(DIFFERS) })
+        Ok(if check.clean { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
     }
 }

@@ -61,6 +61,6 @@ impl Rush {
             fs::write(file, loadtest::report::html(&report))?;
         }
         write!(io::stdout().lock(), "{}", summary(&report))?;
-        Ok(ExitCode::from(quan::rush::exit_code(&report)))
+        Ok(ExitCode::from(report.exit_code()))
     }
 }

@@ -6,7 +6,7 @@ use quan::{
     config::{self, Config},
     ledger::redis::RedisUrl,
     serve::serve,
-    store::Place,
+    store::StoreUrl,
 };
 use std::{
     io::{self, Read, Write},
@@ -50,7 +50,7 @@ pub(crate) struct Serve {
     /// The store that several nodes share, as postgres://user:password@host:port/database or a path, instead of the
     /// configuration's.
     #[arg(long, requires = "ledger")]
-    store: Option<Place>,
+    store: Option<StoreUrl>,
     /// Shards that campaigns are opened with, and keep, instead of the configuration's.
     #[arg(long, requires = "ledger", value_parser = clap::value_parser!(u8).range(1..=128))]
     shards: Option<u8>,

@@ -21,9 +21,10 @@ pub mod status;
 pub(crate) mod tests;
 pub mod thread;
 
-pub use share::{Lease, share};
+pub use share::{Owner, share};
 pub use source::{AtRest, Following, Handed, Source, SourceError};
 pub use status::Status;
+pub(crate) use thread::people_first;
 pub use thread::{DrainThread, Progress};
 
 use crate::domain::{CampaignNo, Shard};

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 /// On whose behalf a log is carried.
 #[derive(Clone, Debug)]
-pub struct Lease {
+pub struct Owner {
     /// The log.
     pub log: LogNo,
     /// The node's id.
@@ -23,7 +23,7 @@ pub struct Lease {
 /// that lost it goes back to waiting.
 pub async fn share<S: Source>(
     store: &Store,
-    lease: &Lease,
+    owner: &Owner,
     mut source: impl FnMut(u64) -> Result<S, SourceError>,
     status: &Arc<Status>,
     timing: &Histogram,
@@ -31,7 +31,7 @@ pub async fn share<S: Source>(
 ) -> Result<(), Error> {
     let mut stop = pin!(stop);
     loop {
-        let held = store.try_take(lease.log, &lease.node, lease.stale).await;
+        let held = store.try_take(owner.log, &owner.node, owner.stale).await;
         let ended = match held.map_err(Error::opening) {
             Ok(Some(cursor)) => {
                 let carried = async {
@@ -41,7 +41,7 @@ pub async fn share<S: Source>(
                     drain = drain.timed(timing.clone());
                     tokio::select! {
                         ran = drain.run(&mut stop) => ran,
-                        lost = renewing(store, cursor, lease.stale / 3) => Err(lost),
+                        lost = renewing(store, cursor, owner.stale / 3) => Err(lost),
                     }
                 };
                 let ended = carried.await;
@@ -58,19 +58,19 @@ pub async fn share<S: Source>(
             Err(error) => Err(error),
         };
         match ended {
-            Err(error) if error.is_lost() => tracing::info!(log = %lease.log, %error, "waiting"),
+            Err(error) if error.is_lost() => tracing::info!(log = %owner.log, %error, "waiting"),
             Err(error) if error.is_elsewhere() => {
                 let failures = status.failed();
-                tracing::error!(log = %lease.log, %error, failures, "taken anew");
+                tracing::error!(log = %owner.log, %error, failures, "taken anew");
             }
-            Err(error) if error.may_pass() => tracing::warn!(log = %lease.log, %error, "again"),
+            Err(error) if error.may_pass() => tracing::warn!(log = %owner.log, %error, "again"),
             Err(error) => return Err(error),
             Ok(()) => {}
         }
         tokio::select! {
             biased;
             () = &mut stop => return Ok(()),
-            () = sleep(lease.stale / 3) => {}
+            () = sleep(owner.stale / 3) => {}
         }
     }
 }

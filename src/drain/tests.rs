@@ -5,7 +5,7 @@ use crate::ledger::event::codec;
 use crate::ledger::journal::{Disk, Folder, Journal, Options, Reader, disk::fake::FakeDisk};
 use crate::ledger::machine::{Answer, Command, tests as orders};
 use crate::store::{
-    LogNo, Place, Value, compare,
+    LogNo, StoreUrl, Value, compare,
     tests::{change, locked, places},
 };
 use std::{
@@ -120,7 +120,7 @@ async fn to_the_end(drain: &mut Follower) {
 
 /// A store of the whole journal, drained in one go.
 async fn reference(scratch: &Scratch, disk: &FakeDisk) -> Store {
-    let store = Store::open(&Place::File(scratch.file("reference.sqlite"))).await.unwrap();
+    let store = Store::open(&StoreUrl::File(scratch.file("reference.sqlite"))).await.unwrap();
     to_the_end(&mut follow(&store, disk, MOST_ENTRIES).await).await;
     store
 }
@@ -380,7 +380,7 @@ async fn an_entry_in_another_format_is_named() {
     journal.append(At(1), codec::encode(&[]).unwrap()).unwrap();
     journal.append(At(2), vec![99]).unwrap();
     journal.commit().unwrap();
-    let store = Store::open(&Place::File(scratch.file("store.sqlite"))).await.unwrap();
+    let store = Store::open(&StoreUrl::File(scratch.file("store.sqlite"))).await.unwrap();
     let drain = follow(&store, &disk, 100).await;
     let error = stopped(drain).await;
     assert!(matches!(error, Error::Entry { seq: 2, why: Misfit::Foreign }), "{error}");
@@ -424,7 +424,7 @@ async fn the_drain_follows_while_the_ledger_goes_on() {
     let scratch = Scratch::new("drain-follow");
     let disk = Folder::open(&scratch.file("journal")).unwrap();
     let durable = Arc::new(AtomicU64::new(0));
-    let store = Store::open(&Place::File(scratch.file("store.sqlite"))).await.unwrap();
+    let store = Store::open(&StoreUrl::File(scratch.file("store.sqlite"))).await.unwrap();
     let followed = Arc::clone(&durable);
     let source = |seq| Ok(Following::new(disk.clone(), seq, followed));
     let mut drain = Drain::open(store.clone(), LogNo::EMBEDDED, source).await.unwrap();

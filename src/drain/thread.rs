@@ -3,9 +3,8 @@
 use super::{Drain, Error, Following, Status, Step};
 use crate::data::DataFolder;
 use crate::ledger::journal::Folder;
-use crate::store::{LogNo, Place, Store};
+use crate::store::{LogNo, Store, StoreUrl};
 use metrics::Histogram;
-use rustix::process::nice;
 use std::{
     io,
     sync::{
@@ -20,11 +19,15 @@ use tokio::{sync::watch, time::timeout};
 /// How long a server that stops waits for the store to catch up; the next start carries on.
 const CATCH_UP: Duration = Duration::from_mins(1);
 
-/// How much less than people's requests the store matters when both want the same core.
-const BESIDE: i32 = 10;
-
 /// How long a store that does not open is left alone.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// People's requests come first on a core that this thread wants too; the store's own threads take that over. Refused,
+/// it stays as it is.
+pub(crate) fn people_first() {
+    const BEHIND: i32 = 10;
+    let _ = rustix::process::nice(BEHIND);
+}
 
 /// A drain at work.
 #[derive(Debug)]
@@ -81,8 +84,7 @@ impl DrainThread {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new().name("drain".into());
         let thread = thread.spawn(move || {
-            // People come first; the store's own threads take this over. Refused, it stays as it is.
-            let _ = nice(BESIDE);
+            people_first();
             if let Err(error) = runtime.block_on(work(&data, durable, timing, &shown, stopped)) {
                 tracing::error!(%error, "the store is not carried on; claims go on without it");
             }
@@ -134,7 +136,7 @@ async fn open(
     let opened = match store {
         Some(store) => store,
         None => {
-            store.insert(Store::open(&Place::File(data.store())).await.map_err(Error::opening)?)
+            store.insert(Store::open(&StoreUrl::File(data.store())).await.map_err(Error::opening)?)
         }
     };
     let cursor = opened.take(LogNo::EMBEDDED, "").await.map_err(Error::opening)?;

@@ -99,16 +99,16 @@ catalogue! {
     FUND_AVAILABLE = Gauge, "quan_fund_available_fen", "fen", FUND, "Not promised to anybody.";
     LEDGER_IMBALANCE = Gauge, "quan_ledger_imbalance_fen", "fen", FUND, "Budget less all that stands in the fund's accounts: must be 0.";
 
-    JOURNAL_APPEND = Counter, "quan_journal_append_bytes_total", "bytes", &[], "Bytes of entries that were written and synced.";
-    JOURNAL_FSYNC = Histogram(IO), "quan_journal_fsync_duration_seconds", "seconds", &[], "Write and sync of a batch that wrote something.";
+    JOURNAL_APPEND = Counter, "quan_journal_append_bytes_total", "bytes", &[], "Bytes that were written and synced: of the journal, or of what a node told.";
+    JOURNAL_FSYNC = Histogram(IO), "quan_journal_fsync_duration_seconds", "seconds", &[], "Write and sync of a batch that wrote something; of a ledger in Redis its scripts, replicas and what the node wrote down.";
     JOURNAL_BATCH = Histogram(BATCH), "quan_journal_batch_size_entries", "entries", &[], "Entries that one sync made durable.";
     JOURNAL_QUEUE = Gauge, "quan_journal_queue_entries", "entries", &[], "Commands that waited for the ledger: the most since the last scrape.";
     JOURNAL_CAPACITY = Gauge, "quan_journal_queue_capacity_entries", "entries", &[], "Commands that may wait for the ledger.";
     JOURNAL_SEGMENTS = Gauge, "quan_journal_segments", "segments", &[], "Files of the journal.";
     JOURNAL_RECOVERED = Gauge, "quan_journal_recovered_entries", "entries", &[], "Entries that were replayed at the start.";
     JOURNAL_STOPPED = Gauge, "quan_journal_stopped", "", &[], "1 once nothing is written any more: only a restart helps.";
-    DRAIN_LAG = Gauge, "quan_drain_lag_entries", "entries", &[], "Durable entries that are not in the store.";
-    DRAIN_AGE = Gauge, "quan_drain_lag_seconds", "seconds", &[], "Age of the oldest entry that is not in the store.";
+    DRAIN_LAG = Gauge, "quan_drain_lag_entries", "entries", &[], "Durable entries that are not in the store, of the logs that this process carries.";
+    DRAIN_AGE = Gauge, "quan_drain_lag_seconds", "seconds", &[], "Age of the oldest of these entries.";
     DRAIN_STOPPED = Gauge, "quan_drain_stopped", "", &[], "1 once the store is carried on no more.";
     DB_WRITE = Histogram(IO), "quan_db_write_duration_seconds", "seconds", &[], "One batch's transaction in the store.";
     DB_BUSY = Counter, "quan_db_busy_total", "", &[], "Batches that the store did not take and that are tried again.";

@@ -160,7 +160,7 @@ impl Metrics {
     fn ledger(&self, app: &App) {
         self.gauge(&c::JOURNAL_QUEUE, &[]).set(f64::from(app.ledger.most_queued()));
         self.gauge(&c::JOURNAL_CAPACITY, &[]).set(f64::from(QUEUE));
-        self.gauge(&c::JOURNAL_STOPPED, &[]).set(flag(app.ledger.view().stopped()));
+        self.gauge(&c::JOURNAL_STOPPED, &[]).set(flag(app.ledger.fault().is_some()));
         if let Some(segments) = segments(&app.data.journal()) {
             self.gauge(&c::JOURNAL_SEGMENTS, &[]).set(float(segments));
         }

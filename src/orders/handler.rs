@@ -1,4 +1,4 @@
-use super::{Order, What};
+use super::{Order, Ordered};
 use crate::app::App;
 use crate::ledger::embedded::Outcome;
 use crate::ledger::machine::Command;
@@ -11,12 +11,12 @@ use axum::{
 use serde::Serialize;
 use std::sync::Arc;
 
-/// What became of an order.
+/// Ordered became of an order.
 #[derive(Debug, Serialize)]
 pub struct Done {
     /// Whether it was carried out.
     done: bool,
-    /// What was ordered, or why it was not carried out.
+    /// Ordered was ordered, or why it was not carried out.
     why: String,
 }
 
@@ -33,7 +33,7 @@ pub async fn post(
     let used = |signatures| app.use_order(signatures);
     let what = match app.orders.take_for_all(&orders, crate::clock::wall(), used).await {
         Ok(what) => what,
-        Err(error @ super::NotTaken::Refused(_)) => {
+        Err(error @ super::NotCarriedOut::Refused(_)) => {
             return no(StatusCode::FORBIDDEN, error.to_string());
         }
         Err(error) => return no(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
@@ -46,7 +46,7 @@ pub async fn post(
     }
 }
 
-async fn carry_out(app: &App, what: &What) -> Result<(), String> {
+async fn carry_out(app: &App, what: &Ordered) -> Result<(), String> {
     let number = |id: &str| {
         let campaign = app.campaigns().find(|campaign| campaign.plan.id == id);
         campaign
@@ -54,9 +54,9 @@ async fn carry_out(app: &App, what: &What) -> Result<(), String> {
             .ok_or_else(|| format!("no campaign {id} is served here"))
     };
     let command = match what {
-        What::Trip { campaign } => Command::Trip(number(campaign)?),
-        What::Resume { campaign } => Command::Resume(number(campaign)?),
-        What::Forget { node } => {
+        Ordered::Trip { campaign } => Command::Trip(number(campaign)?),
+        Ordered::Resume { campaign } => Command::Resume(number(campaign)?),
+        Ordered::Forget { node } => {
             return app.forget(node).await.map_err(|error| format!("{error:#}"));
         }
     };

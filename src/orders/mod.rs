@@ -1,6 +1,6 @@
-//! What staff order: stopping issuing, going on with it, giving up a node (R-RISK-3).
+//! Ordered staff order: stopping issuing, going on with it, giving up a node (R-RISK-3).
 //!
-//! # What always holds
+//! # Ordered always holds
 //!
 //! - An order counts if a person signed it whose public key is in the keys folder, a moment ago.
 //! - Stopping takes one person; going on, and giving up a node that may have told people something, take two
@@ -28,10 +28,10 @@ const FRESH_MS: i64 = 10 * 60_000;
 /// By how much a person's clock may be ahead.
 const AHEAD_MS: i64 = 60_000;
 
-/// What can be ordered.
+/// Ordered can be ordered.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case", deny_unknown_fields)]
-pub enum What {
+pub enum Ordered {
     /// Stop issuing in a campaign.
     Trip {
         /// Its id.
@@ -49,25 +49,25 @@ pub enum What {
     },
 }
 
-impl What {
+impl Ordered {
     /// How many persons it takes.
     fn persons(&self) -> usize {
         match self {
-            What::Trip { .. } => 1,
-            What::Resume { .. } | What::Forget { .. } => 2,
+            Ordered::Trip { .. } => 1,
+            Ordered::Resume { .. } | Ordered::Forget { .. } => 2,
         }
     }
 
     /// Whether its signatures count once for all servers.
     fn is_once_for_all(&self) -> bool {
-        !matches!(self, What::Trip { .. })
+        !matches!(self, Ordered::Trip { .. })
     }
 
     fn words(&self) -> (&str, &str) {
         match self {
-            What::Trip { campaign } => ("trip", campaign),
-            What::Resume { campaign } => ("resume", campaign),
-            What::Forget { node } => ("forget", node),
+            Ordered::Trip { campaign } => ("trip", campaign),
+            Ordered::Resume { campaign } => ("resume", campaign),
+            Ordered::Forget { node } => ("forget", node),
         }
     }
 }
@@ -75,8 +75,8 @@ impl What {
 /// An order and who signed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// What is ordered.
-    pub what: What,
+    /// Ordered is ordered.
+    pub what: Ordered,
     /// When it was signed, in Unix milliseconds.
     pub at_ms: i64,
     /// Who signed it.
@@ -87,15 +87,15 @@ pub struct Order {
 
 impl Order {
     /// Signs `what` as `by`.
-    pub fn sign(what: What, by: &str, at: At, key: &SigningKey) -> Order {
+    pub fn sign(what: Ordered, by: &str, at: At, key: &SigningKey) -> Order {
         let signature = key.sign(&message(&what, by, at.0));
         let signature = STANDARD.encode(signature.to_bytes());
         Order { what, at_ms: at.0, by: by.to_owned(), signature }
     }
 }
 
-/// What is signed: no two orders have the same.
-fn message(what: &What, by: &str, at_ms: i64) -> Vec<u8> {
+/// Ordered is signed: no two orders have the same.
+fn message(what: &Ordered, by: &str, at_ms: i64) -> Vec<u8> {
     let (word, subject) = what.words();
     let mut out = b"quan order 1".to_vec();
     for part in [word, subject, by] {
@@ -152,8 +152,8 @@ impl Staff {
         Some(())
     }
 
-    /// What all of `orders` order, if enough persons did at `now`.
-    pub fn decide(&self, orders: &[Order], now: At) -> Result<What, Refused> {
+    /// Ordered all of `orders` order, if enough persons did at `now`.
+    pub fn decide(&self, orders: &[Order], now: At) -> Result<Ordered, Refused> {
         let what = orders.first().ok_or(Refused::Nothing)?.what.clone();
         let mut persons = BTreeSet::new();
         for order in orders {
@@ -192,7 +192,7 @@ pub struct Orders {
 
 /// Why an order is not carried out.
 #[derive(Debug, thiserror::Error)]
-pub enum NotTaken {
+pub enum NotCarriedOut {
     /// It does not count.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -231,21 +231,21 @@ impl Orders {
         }
     }
 
-    /// What is to be done, once it is written down. `others` uses signatures for all servers, and gives the place of
+    /// Ordered is to be done, once it is written down. `others` uses signatures for all servers, and gives the place of
     /// the first that was used before.
     pub async fn take_for_all<F>(
         &self,
         orders: &[Order],
         now: At,
         others: impl FnOnce(Vec<String>) -> F,
-    ) -> Result<What, NotTaken>
+    ) -> Result<Ordered, NotCarriedOut>
     where
         F: Future<Output = Result<Option<usize>, String>>,
     {
         let what = self.take(orders, now)?;
         if what.is_once_for_all() {
             let signatures = orders.iter().map(|order| order.signature.clone()).collect();
-            let used = others(signatures).await.map_err(NotTaken::Store)?;
+            let used = others(signatures).await.map_err(NotCarriedOut::Store)?;
             if let Some(order) = used.and_then(|place| orders.get(place)) {
                 return Err(Refused::Used(order.by.clone()).into());
             }
@@ -253,10 +253,10 @@ impl Orders {
         Ok(what)
     }
 
-    /// What is to be done, once it is written down.
-    pub fn take(&self, orders: &[Order], now: At) -> Result<What, NotTaken> {
+    /// Ordered is to be done, once it is written down.
+    pub fn take(&self, orders: &[Order], now: At) -> Result<Ordered, NotCarriedOut> {
         let what = self.staff.decide(orders, now)?;
-        if let What::Resume { campaign } = &what {
+        if let Ordered::Resume { campaign } = &what {
             let stop = self.stops.lock().get(campaign).copied();
             let early = |order: &&Order| stop.is_some_and(|stop| order.at_ms < stop.0);
             if let Some(order) = orders.iter().find(early) {
@@ -299,19 +299,19 @@ mod tests {
     }
 
     fn resume(by: &str, seed: u8, at: At) -> Order {
-        Order::sign(What::Resume { campaign: "x".into() }, by, at, &key(seed))
+        Order::sign(Ordered::Resume { campaign: "x".into() }, by, at, &key(seed))
     }
 
     #[test]
     fn r_risk_3_two_different_persons_resume_and_one_stops() {
         let (li, wang) = (resume("li", 1, NOW), resume("wang", 2, NOW));
         let staff = staff();
-        let what = What::Resume { campaign: "x".into() };
+        let what = Ordered::Resume { campaign: "x".into() };
         assert_eq!(staff.decide(&[li.clone(), wang.clone()], NOW), Ok(what));
         let one = Refused::Persons { needed: 2, signed: 1 };
         assert_eq!(staff.decide(std::slice::from_ref(&li), NOW), Err(one.clone()));
         assert_eq!(staff.decide(&[li.clone(), resume("li", 1, At(NOW.0 + 1))], NOW), Err(one));
-        let trip = Order::sign(What::Trip { campaign: "x".into() }, "li", NOW, &key(1));
+        let trip = Order::sign(Ordered::Trip { campaign: "x".into() }, "li", NOW, &key(1));
         assert_eq!(staff.decide(std::slice::from_ref(&trip), NOW), Ok(trip.what.clone()));
         assert_eq!(staff.decide(&[li, trip], NOW), Err(Refused::Differ));
         assert_eq!(staff.decide(&[], NOW), Err(Refused::Nothing));
@@ -347,7 +347,7 @@ mod tests {
         let both = [resume("li", 1, NOW), resume("wang", 2, NOW)];
         assert!(orders.take(&both, NOW).is_ok());
         let again = orders.take(&both, NOW).unwrap_err();
-        assert!(matches!(again, NotTaken::Refused(Refused::Used(_))), "{again}");
+        assert!(matches!(again, NotCarriedOut::Refused(Refused::Used(_))), "{again}");
         let written = std::fs::read_to_string(&file).unwrap();
         let lines = written.lines().filter(|line| !line.is_empty());
         let read: Vec<Order> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -355,7 +355,7 @@ mod tests {
         let after_a_restart = Orders::of(staff(), file).unwrap();
         assert!(after_a_restart.take(&both, NOW).is_err(), "nor after a restart");
         let nowhere = Orders::of(staff(), folder.path().join("no/orders.jsonl")).unwrap();
-        assert!(matches!(nowhere.take(&both, NOW), Err(NotTaken::File(_))));
+        assert!(matches!(nowhere.take(&both, NOW), Err(NotCarriedOut::File(_))));
     }
 
     #[tokio::test]
@@ -364,11 +364,14 @@ mod tests {
         let orders = |name: &str| Orders::of(staff(), folder.path().join(name)).unwrap();
         let both = [resume("li", 1, NOW), resume("wang", 2, NOW)];
         let used = orders("a").take_for_all(&both, NOW, async |_| Ok(Some(1))).await.unwrap_err();
-        assert!(matches!(&used, NotTaken::Refused(Refused::Used(by)) if by == "wang"), "{used}");
+        assert!(
+            matches!(&used, NotCarriedOut::Refused(Refused::Used(by)) if by == "wang"),
+            "{used}"
+        );
         let away = async |_| Err("away".to_owned());
         let unknown = orders("b").take_for_all(&both, NOW, away).await.unwrap_err();
-        assert!(matches!(unknown, NotTaken::Store(_)), "{unknown}");
-        let trip = [Order::sign(What::Trip { campaign: "x".into() }, "li", NOW, &key(1))];
+        assert!(matches!(unknown, NotCarriedOut::Store(_)), "{unknown}");
+        let trip = [Order::sign(Ordered::Trip { campaign: "x".into() }, "li", NOW, &key(1))];
         assert!(orders("b").take_for_all(&trip, NOW, away).await.is_ok(), "stopping does not wait");
         let given = async |signatures: Vec<String>| {
             assert_eq!(signatures, both.clone().map(|order| order.signature));
@@ -385,7 +388,7 @@ mod tests {
         orders.stopped("x", true, At(NOW.0 + 1));
         orders.stopped("x", true, At(NOW.0 + 5));
         let early = orders.take(&both, NOW).unwrap_err();
-        assert!(matches!(early, NotTaken::Refused(Refused::Stopped(_))), "{early}");
+        assert!(matches!(early, NotCarriedOut::Refused(Refused::Stopped(_))), "{early}");
         let later = [resume("li", 1, At(NOW.0 + 1)), resume("wang", 2, At(NOW.0 + 1))];
         assert!(orders.take(&later, NOW).is_ok());
         orders.stopped("x", false, At(NOW.0 + 9));

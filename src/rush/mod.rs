@@ -1,7 +1,6 @@
 //! A Friday, played: nodes of its own or a server that runs already, the people of the load
 //! generator, and the audit of what was done.
 
-pub mod postgres;
 mod server;
 pub mod servers;
 mod site;
@@ -24,10 +23,6 @@ use std::path::{Path, PathBuf};
 
 /// How long before the opening the server's clock starts.
 const EARLY_MS: i64 = 30_000;
-/// A promise was broken.
-const BROKEN: u8 = 11;
-/// The load generator could not keep its schedule, so the run says little.
-const SATURATED: u8 = 12;
 
 /// What is played.
 #[derive(Clone, Debug)]
@@ -71,16 +66,6 @@ pub async fn rush(options: &Options) -> Result<Report> {
         report.audit = Some(told(store::audit(data, Some(&record)).await?));
     }
     Ok(report)
-}
-
-/// The exit code of a program that ends with this report: 0, 11 or 12.
-pub fn exit_code(report: &Report) -> u8 {
-    let audited = report.audit.as_ref().is_none_or(|audit| audit.clean);
-    match () {
-        () if !audited || !report.client.clean => BROKEN,
-        () if report.is_saturated() => SATURATED,
-        () => 0,
-    }
 }
 
 async fn on_own_site(options: &Options, plan: &Plan, folder: tempfile::TempDir) -> Result<Report> {

@@ -1,7 +1,6 @@
 //! What a rush is played on: how many nodes, and the private servers behind them.
 
-use super::postgres::Postgres;
-use super::servers::{RedisCluster, RedisServer, Settings};
+use super::servers::{Postgres, RedisCluster, RedisServer, Settings};
 use anyhow::{Result, bail, ensure};
 use std::{ffi::OsString, path::Path};
 

@@ -1,6 +1,6 @@
 //! The store's part of an audit (I8): it equals one that is made again from what it is a copy of.
 
-use super::{Error, Place, ReplayError, Store, compare, replay, replay::replay_events};
+use super::{Error, ReplayError, Store, StoreUrl, compare, replay, replay::replay_events};
 use crate::audit::{Audit, AuditError, Check, audit_folder};
 use crate::data::DataFolder;
 use std::path::Path;
@@ -37,7 +37,7 @@ pub async fn check(data: &DataFolder) -> Result<Option<Check>, CheckError> {
     if !data.store().exists() {
         return Ok(None);
     }
-    let store = Store::open(&Place::File(data.store())).await?;
+    let store = Store::open(&StoreUrl::File(data.store())).await?;
     let check = check_journal(&data.journal(), &store).await;
     store.close().await;
     check.map(Some)
@@ -48,7 +48,7 @@ pub async fn check_journal(journal: &Path, store: &Store) -> Result<Check, Check
     let scratch = scratch()?;
     let fresh = scratch.path().join("store.sqlite");
     replay(journal, &fresh).await?;
-    let fresh = Store::open(&Place::File(fresh)).await?;
+    let fresh = Store::open(&StoreUrl::File(fresh)).await?;
     same(store, &fresh, "the store equals one made again from the journal").await
 }
 
@@ -56,7 +56,7 @@ pub async fn check_journal(journal: &Path, store: &Store) -> Result<Check, Check
 /// made from the entries that it holds itself.
 pub async fn check_events(store: &Store) -> Result<Check, CheckError> {
     let scratch = scratch()?;
-    let fresh = Store::open(&Place::File(scratch.path().join("store.sqlite"))).await?;
+    let fresh = Store::open(&StoreUrl::File(scratch.path().join("store.sqlite"))).await?;
     replay_events(store, &fresh).await?;
     same(store, &fresh, "the store equals one made again from its own entries").await
 }

@@ -22,13 +22,13 @@ mod events;
 mod log;
 mod nodes;
 mod orders;
-mod place;
 mod quarantine;
 pub mod replay;
 pub mod rows;
 mod sql;
 #[cfg(test)]
 pub(crate) mod tests;
+mod url;
 mod write;
 
 pub use check::{audit, check, check_events, check_journal};
@@ -36,12 +36,12 @@ pub use compare::{Compared, Difference, compare};
 pub use cursor::Cursor;
 pub use events::Record;
 pub use log::LogNo;
-pub use nodes::{Closing, Evidence, Node, Recovery};
-pub use place::{NoPlace, Place};
+pub use nodes::{Closing, Evidence, Recovery, Registered};
 pub use quarantine::Quarantined;
 pub use replay::{ReplayError, replay};
 pub use rows::Rows;
 pub use sql::{Value, Values};
+pub use url::{BadStoreUrl, StoreUrl};
 
 use sql::{Db, in_postgres};
 use sqlx::{
@@ -55,22 +55,23 @@ use std::{fmt, time::Duration};
 const BUSY: Duration = Duration::from_secs(5);
 
 /// The schema, in steps that are never changed once a version with them is out.
-const SCHEMA: [(i64, &str, &str); 3] = [
+const SCHEMA: [(i64, &str, &str); 4] = [
     (1, "ledger", include_str!("migrations/0001_ledger.sql")),
     (2, "nodes", include_str!("migrations/0002_nodes.sql")),
     (3, "given up", include_str!("migrations/0003_given_up.sql")),
+    (4, "no address", include_str!("migrations/0004_no_address.sql")),
 ];
 
 /// An open store.
 #[derive(Clone)]
 pub struct Store {
     db: Db,
-    place: Place,
+    url: StoreUrl,
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Store").field(&self.place).finish()
+        f.debug_tuple("Store").field(&self.url).finish()
     }
 }
 
@@ -180,13 +181,13 @@ fn damaged(error: &sqlx::Error) -> bool {
 
 impl Store {
     /// Opens the store, made if it is not there, and brings its schema up to date.
-    pub async fn open(place: &Place) -> Result<Store, Error> {
-        Store::open_waiting(place, BUSY).await
+    pub async fn open(url: &StoreUrl) -> Result<Store, Error> {
+        Store::open_waiting(url, BUSY).await
     }
 
     /// Opens the store; a statement waits so long for another writer.
-    pub(crate) async fn open_waiting(place: &Place, busy: Duration) -> Result<Store, Error> {
-        let db = Db::open(place, busy).await?;
+    pub(crate) async fn open_waiting(url: &StoreUrl, busy: Duration) -> Result<Store, Error> {
+        let db = Db::open(url, busy).await?;
         let migrated = match &db {
             Db::Sqlite(pool) => migrations(str::to_owned).run(pool).await,
             Db::Postgres(pool) => migrations(in_postgres).run(pool).await,
@@ -195,12 +196,12 @@ impl Store {
             MigrateError::Execute(error) => error.into(),
             error => Error::Schema(error),
         })?;
-        Ok(Store { db, place: place.clone() })
+        Ok(Store { db, url: url.clone() })
     }
 
     /// Where it is.
-    pub fn place(&self) -> &Place {
-        &self.place
+    pub fn url(&self) -> &StoreUrl {
+        &self.url
     }
 
     /// The rows of a query with `$1` for each of `values`.

@@ -3,17 +3,13 @@
 //! Everything here repeats safely: a node that does not know whether its word arrived says it again.
 
 use super::{Error, LogNo, Record, Store, Value, cursor::signed, cursor::unsigned};
-use crate::domain::{At, CampaignNo};
+use crate::domain::CampaignNo;
 
-/// A node as it made itself known.
+/// A node that made itself known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
+pub struct Registered {
     /// Its id.
     pub node: String,
-    /// Where its ops port is.
-    pub address: String,
-    /// When it started, by the database's clock.
-    pub started_at: At,
     /// How long ago it was seen, by the database's clock.
     pub seen_ms_ago: i64,
     /// Whether it left: it tells nobody anything any more, and is not asked.
@@ -55,13 +51,12 @@ pub struct Evidence {
 
 impl Store {
     /// Makes a node known, or known again after a restart.
-    pub async fn register(&self, node: &str, address: &str) -> Result<(), Error> {
-        let register = "INSERT INTO nodes (node, address, started_at_ms, seen_at_ms)
-            VALUES ($1, $2, now_ms(), now_ms())
-            ON CONFLICT (node) DO UPDATE SET address = excluded.address,
-                started_at_ms = excluded.started_at_ms, seen_at_ms = excluded.seen_at_ms, gone = 0,
-                given_up_at_ms = NULL";
-        self.db.execute(register, &[node.into(), address.into()]).await?;
+    pub async fn register(&self, node: &str) -> Result<(), Error> {
+        let register = "INSERT INTO nodes (node, started_at_ms, seen_at_ms)
+            VALUES ($1, now_ms(), now_ms())
+            ON CONFLICT (node) DO UPDATE SET started_at_ms = excluded.started_at_ms,
+                seen_at_ms = excluded.seen_at_ms, gone = 0, given_up_at_ms = NULL";
+        self.db.execute(register, &[node.into()]).await?;
         Ok(())
     }
 
@@ -87,15 +82,13 @@ impl Store {
     }
 
     /// All nodes that ever made themselves known, in the order of their ids.
-    pub async fn nodes(&self) -> Result<Vec<Node>, Error> {
-        let nodes = "SELECT node, address, started_at_ms, now_ms() - seen_at_ms, gone,
+    pub async fn nodes(&self) -> Result<Vec<Registered>, Error> {
+        let nodes = "SELECT node, now_ms() - seen_at_ms, gone,
                      COALESCE(now_ms() - given_up_at_ms, -1) FROM nodes";
-        let mut nodes: Vec<Node> = self
-            .all(nodes, &[], |[node, address, started, ago, gone, given_up]| {
-                Ok(Node {
+        let mut nodes: Vec<Registered> = self
+            .all(nodes, &[], |[node, ago, gone, given_up]| {
+                Ok(Registered {
                     node: node.text(),
-                    address: address.text(),
-                    started_at: At(started.number()),
                     seen_ms_ago: ago.number(),
                     left: gone.number() != 0,
                     given_up_ms_ago: Some(given_up.number()).filter(|ms| *ms >= 0),

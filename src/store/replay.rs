@@ -1,6 +1,6 @@
 //! A store made again from nothing but what it is a copy of.
 
-use super::{LogNo, Place, Store};
+use super::{LogNo, Store, StoreUrl};
 use crate::drain::{AtRest, Drain, Error, Handed, Step};
 use crate::ledger::journal::{Entry, Folder};
 use std::{io, path::Path};
@@ -44,7 +44,7 @@ pub async fn replay(folder: &Path, file: &Path) -> Result<u64, ReplayError> {
         return Err(ReplayError::Folder(io::ErrorKind::NotFound.into()));
     }
     let disk = Folder::open(folder).map_err(ReplayError::Folder)?;
-    let store = Store::open(&Place::from(file)).await.map_err(ReplayError::Store)?;
+    let store = Store::open(&StoreUrl::from(file)).await.map_err(ReplayError::Store)?;
     let source = |seq| Ok(AtRest::new(&disk, seq)?);
     let drain = Drain::open(store.clone(), LogNo::EMBEDDED, source);
     let mut drain = drain.await.map_err(ReplayError::Drain)?;

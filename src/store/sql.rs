@@ -3,7 +3,7 @@
 //! Statements use `$1` for a value and `now_ms()` for the database's clock; everything else is
 //! SQL that both know. What differs stands in this file and nowhere else.
 
-use super::{Error, Place};
+use super::{Error, StoreUrl};
 use sqlx::{
     Arguments, AssertSqlSafe, Column, ColumnIndex, Connection, Database, Decode, Encode, Executor,
     IntoArguments, PgConnection, PgPool, Postgres, Row, Sqlite, SqlitePool, Transaction, Type,
@@ -100,10 +100,10 @@ pub(crate) enum Tx {
 
 impl Db {
     /// Opens it; a statement waits `busy` for another writer.
-    pub(super) async fn open(place: &Place, busy: Duration) -> Result<Db, Error> {
-        match place {
-            Place::File(path) => sqlite(path, busy).await.map(Db::Sqlite),
-            Place::Postgres(options) => postgres(options, busy).await.map(Db::Postgres),
+    pub(super) async fn open(url: &StoreUrl, busy: Duration) -> Result<Db, Error> {
+        match url {
+            StoreUrl::File(path) => sqlite(path, busy).await.map(Db::Sqlite),
+            StoreUrl::Postgres(options) => postgres(options, busy).await.map(Db::Postgres),
         }
     }
 

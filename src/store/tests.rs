@@ -5,7 +5,7 @@ use super::*;
 use crate::drain::tests::{Scratch, rush};
 use crate::drain::{AtRest, Drain, Following, Step};
 use crate::ledger::journal::{Folder, Reader};
-use crate::rush::postgres::Postgres;
+use crate::rush::servers::Postgres;
 use sql::Tx;
 use sqlx::{ConnectOptions, Executor};
 use std::{
@@ -23,11 +23,11 @@ static SERVER: LazyLock<Postgres> = LazyLock::new(|| {
 });
 
 /// A new database of it.
-pub(crate) async fn database() -> Place {
+pub(crate) async fn database() -> StoreUrl {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let name = format!("test_{}", NEXT.fetch_add(1, Relaxed));
     let maker = SERVER.url("postgres").parse();
-    let Ok(Place::Postgres(options)) = &maker else { panic!("{maker:?}") };
+    let Ok(StoreUrl::Postgres(options)) = &maker else { panic!("{maker:?}") };
     let mut connection = options.connect().await.unwrap();
     let make = sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")));
     connection.execute(make).await.unwrap();
@@ -35,8 +35,8 @@ pub(crate) async fn database() -> Place {
 }
 
 /// A new place of each kind.
-pub(crate) async fn places(scratch: &Scratch, name: &str) -> [Place; 2] {
-    [Place::File(scratch.file(&format!("{name}.sqlite"))), database().await]
+pub(crate) async fn places(scratch: &Scratch, name: &str) -> [StoreUrl; 2] {
+    [StoreUrl::File(scratch.file(&format!("{name}.sqlite"))), database().await]
 }
 
 /// Tampers with a store. `x'..'` are bytes.
@@ -96,7 +96,7 @@ async fn i8_a_store_made_again_from_the_journal_is_the_drained_one() {
     let replayed = scratch.file("replayed.sqlite");
     assert_eq!(replay(&folder, &replayed).await.unwrap(), end);
     assert!(matches!(replay(&folder, &replayed).await, Err(replay::ReplayError::Exists)));
-    let replayed = Store::open(&Place::File(replayed)).await.unwrap();
+    let replayed = Store::open(&StoreUrl::File(replayed)).await.unwrap();
     for place in places(&scratch, "drained").await {
         let store = Store::open(&place).await.unwrap();
         // The writer's word on what is durable comes bit by bit, and the drain restarts in between.
@@ -139,8 +139,8 @@ async fn every_kind_of_difference_is_named_with_its_row() {
     let (first, second) = (scratch.file("first.sqlite"), scratch.file("second.sqlite"));
     replay(&folder, &first).await.unwrap();
     replay(&folder, &second).await.unwrap();
-    let first = Store::open(&Place::File(first)).await.unwrap();
-    let second = Store::open(&Place::File(second)).await.unwrap();
+    let first = Store::open(&StoreUrl::File(first)).await.unwrap();
+    let second = Store::open(&StoreUrl::File(second)).await.unwrap();
     for sql in [
         "UPDATE cursor SET seq = 1, owner_epoch = 77, owner = 'x', renewed_at_ms = 1",
         "UPDATE coupons SET ends_at_ms = 1, number = '' WHERE kind = 0 AND ordinal = 2",

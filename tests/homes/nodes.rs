@@ -12,7 +12,7 @@ use quan::ledger::machine::{Answer, Command, Held, No};
 use quan::ledger::redis::{Known, OpenError, Opening, Options, RedisLedger};
 use quan::ledger::service::{Ledger, told};
 use quan::node::Node;
-use quan::store::{Place, Store, check_events};
+use quan::store::{Store, StoreUrl, check_events};
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -36,7 +36,7 @@ pub(crate) struct Nodes<'a> {
     shards: u8,
     name: String,
     folder: PathBuf,
-    store: Place,
+    store: StoreUrl,
     clock: Arc<AtomicI64>,
     campaign: CampaignNo,
     running: [Option<(RedisLedger, Node)>; 2],

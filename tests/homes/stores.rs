@@ -3,8 +3,8 @@
 use quan::audit::Check;
 use quan::domain::{CampaignNo, PoolNo};
 use quan::ledger::machine::Machine;
-use quan::rush::postgres::Postgres;
-use quan::store::{Place, Store, Value};
+use quan::rush::servers::Postgres;
+use quan::store::{Store, StoreUrl, Value};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use std::{
     path::{Path, PathBuf},
@@ -51,12 +51,14 @@ pub(crate) fn runtime() -> Runtime {
 }
 
 /// A new place.
-pub(crate) fn place(runtime: &Runtime, scratch: &Scratch, kind: Kind) -> Place {
+pub(crate) fn place(runtime: &Runtime, scratch: &Scratch, kind: Kind) -> StoreUrl {
     if kind == Kind::Sqlite {
-        return Place::File(scratch.file("store.sqlite"));
+        return StoreUrl::File(scratch.file("store.sqlite"));
     }
     let name = format!("home_{}", DATABASES.fetch_add(1, Relaxed));
-    let Ok(Place::Postgres(options)) = SERVER.url("postgres").parse() else { panic!("a server") };
+    let Ok(StoreUrl::Postgres(options)) = SERVER.url("postgres").parse() else {
+        panic!("a server")
+    };
     runtime.block_on(async {
         let mut connection = options.connect().await.unwrap();
         let make = sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")));

@@ -11,10 +11,7 @@ use crate::faults::{disk::fresh_folder, proxy::Proxy};
 use parking_lot::Mutex;
 use quan::{
     data::DataFolder,
-    rush::{
-        postgres::Postgres,
-        servers::{RedisCluster, RedisServer, Settings},
-    },
+    rush::servers::{Postgres, RedisCluster, RedisServer, Settings},
     store::{Store, Value},
 };
 use redis::{Cmd, FromRedisValue, cmd};

@@ -11,6 +11,11 @@ use crate::tally::{Spread, Totals};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// Exit code: a promise was broken.
+pub const BROKEN: u8 = 11;
+/// Exit code: the generator could not keep its schedule, so the run says little.
+pub const SATURATED: u8 = 12;
+
 pub use html::html;
 
 /// Everything that a run came to. The caller fills in `audit` and the CPU time of nodes and server.
@@ -104,6 +109,16 @@ impl Report {
     pub fn is_saturated(&self) -> bool {
         let late = if self.faults_expected { self.generator_lag_ms_p99 } else { self.slip_ms_p99 };
         late > MOST_SLIP_MS_P99
+    }
+
+    /// The exit code of a program that ends with this report: 0, [`BROKEN`] or [`SATURATED`].
+    pub fn exit_code(&self) -> u8 {
+        let audited = self.audit.as_ref().is_none_or(|audit| audit.clean);
+        match () {
+            () if !audited || !self.client.clean => BROKEN,
+            () if self.is_saturated() => SATURATED,
+            () => 0,
+        }
     }
 }
 

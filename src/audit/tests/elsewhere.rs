@@ -10,11 +10,11 @@ use crate::ledger::event::{Event, KindTerms, Load, Transfer, What, codec};
 use crate::ledger::machine::tests::{arm, bind, grant};
 use crate::ledger::machine::{Answer, Command, Summary};
 use crate::ledger::redis::effects::changes;
-use crate::ledger::redis::keys::Place as Shards;
+use crate::ledger::redis::keys::Place;
 use crate::ledger::redis::scripts::mv;
 use crate::ledger::redis::{Known, Opening, Options, RedisLedger, RedisUrl, entry};
 use crate::ledger::service::{BatchStats, Ledger, Watcher, told};
-use crate::store::{Place, Store, tests::change};
+use crate::store::{Store, StoreUrl, tests::change};
 use redis::{Client, Connection, Value, cmd};
 use std::net::TcpListener;
 use std::process::{Child, Command as Program, Stdio};
@@ -123,7 +123,7 @@ impl Played {
         assert_eq!(opening.open("test", &pools, &kinds, At(0)).await.unwrap(), C);
         let ledger = RedisLedger::start(opening, || At(1_500), Box::new(Nobody)).unwrap();
         ledger.wait_until_read();
-        let store = Store::open(&Place::File(scratch.file("store.sqlite"))).await.unwrap();
+        let store = Store::open(&StoreUrl::File(scratch.file("store.sqlite"))).await.unwrap();
         ask(&ledger, arm(&[5, 0])).await;
         for who in PEOPLE {
             ask(&ledger, bind(who, who)).await;
@@ -166,7 +166,7 @@ impl Played {
     }
 
     async fn audit(&self) -> Result<Audit, ElsewhereError> {
-        audit_elsewhere(&self.server.url(), self.store.place(), Some(&self.record)).await
+        audit_elsewhere(&self.server.url(), self.store.url(), Some(&self.record)).await
     }
 
     async fn sound(&mut self) {
@@ -177,7 +177,7 @@ impl Played {
         let rows: Vec<_> = audit.checks.iter().map(|check| check.rows).collect();
         assert_eq!((rows[3], exit_code(&audit)), (3, 0));
         assert!(rows[9] > 50, "{audit}");
-        let audit = audit_store(self.store.place(), Some(&self.record)).await.unwrap();
+        let audit = audit_store(self.store.url(), Some(&self.record)).await.unwrap();
         breaks(&audit, &[], "audit of 3 logs");
     }
 
@@ -207,7 +207,7 @@ impl Played {
     async fn row(&mut self, sql: &str, names: &[&str], finding: &str) {
         let file = self.scratch.file("store.sqlite");
         let kept = self.scratch.file("kept.sqlite");
-        let place = Place::File(file.clone());
+        let place = StoreUrl::File(file.clone());
         self.store.clone().close().await;
         std::fs::copy(&file, &kept).unwrap();
         self.store = Store::open(&place).await.unwrap();
@@ -285,7 +285,7 @@ async fn r1_what_is_wrong_in_redis_is_found_and_nothing_is_where_nothing_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn r1_what_is_on_its_way_is_there_until_it_is_received() {
     let mut it = Played::new("audit-transit").await;
-    let place = Shards::shard(C, 0);
+    let place = Place::shard(C, 0);
     let window = Window { from: At(1_000), until: ENDS };
     let load = Load::Stock { round: R, window, kind: KindNo(0), units: 1 };
     let sent = What::Sent(Transfer { peer: 1, number: 3, load });
@@ -409,7 +409,7 @@ async fn i8_what_is_wrong_in_the_store_is_found() {
 #[tokio::test]
 async fn a_store_that_is_not_there_or_holds_no_logs_is_no_audit() {
     let scratch = Scratch::new("audit-no-store");
-    let place = Place::File(scratch.file("none.sqlite"));
+    let place = StoreUrl::File(scratch.file("none.sqlite"));
     assert!(matches!(audit_store(&place, None).await, Err(ElsewhereError::NoStore(_))));
     let store = Store::open(&place).await.unwrap();
     assert!(matches!(audit_store(&place, None).await, Err(ElsewhereError::NoLogs)));

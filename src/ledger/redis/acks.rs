@@ -39,7 +39,7 @@ const GENERATION_BYTES: u64 = 64 << 20;
 /// The segments of a generation.
 const SEGMENT_BYTES: usize = 8 << 20;
 /// Requests that are written with one sync at most.
-const MOST: usize = 1_024;
+const WRITES: usize = 1_024;
 
 /// An answer was given that rests on a log as it stood at `seq`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,7 +262,7 @@ impl Book {
                     }
                     told.push(durable);
                 }
-                if told.len() < MOST {
+                if told.len() < WRITES {
                     next = inbox.try_recv().ok();
                 }
             }

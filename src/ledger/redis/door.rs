@@ -3,7 +3,7 @@
 //! Nothing is told, written down or asked again here, so nothing else may use it.
 
 use super::keys::Place;
-use super::link::{Item, Link, Told};
+use super::link::{Fate, Item, Link};
 use super::scripts::{self, Call, ClaimArgs, ClaimReply};
 use super::topology::{RedisUrl, Topology};
 use crate::domain::{At, CampaignNo, Fen, PoolNo, RoundNo};
@@ -30,10 +30,10 @@ impl Door {
     pub async fn claim(&mut self, calls: &[&[Grant]]) -> Option<usize> {
         let args: Vec<Vec<ClaimArgs>> = calls.iter().map(|grants| args(grants)).collect();
         let items = args.iter().map(|args| Some(Item::script(made(args)?)));
-        let told = self.0.run(&items.collect::<Option<Vec<Item>>>()?).await;
+        let fates = self.0.run(&items.collect::<Option<Vec<Item>>>()?).await;
         let mut yes: usize = 0;
-        for (args, told) in args.iter().zip(told) {
-            let Told::Done(value) = told else { return None };
+        for (args, fate) in args.iter().zip(fates) {
+            let Fate::Done(value) = fate else { return None };
             let Ok(ClaimReply::Decided { outcomes, .. }) = ClaimReply::read(value, args) else {
                 return None;
             };

@@ -9,7 +9,7 @@ use redis::{Cmd, Value, cmd};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fields, keys or entries that are read at once.
-const MOST: usize = 1_000;
+const AT_ONCE: usize = 1_000;
 
 /// A hash in Redis.
 pub(crate) type Hash = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -61,7 +61,7 @@ impl Inspection {
         place: Place,
         next: u64,
     ) -> Result<Result<Vec<Logged>, Damage>, Error> {
-        let value = self.ask(place.slot(), entry::range(place, next, MOST)).await?;
+        let value = self.ask(place.slot(), entry::range(place, next, AT_ONCE)).await?;
         Ok(entry::read(place, next, value))
     }
 
@@ -75,7 +75,7 @@ impl Inspection {
         let pattern = format!("quan:{{{}}}:*", place.tag());
         let mut names = BTreeSet::new();
         let scan = |cursor: &str| {
-            cmd("SCAN").arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(MOST).to_owned()
+            cmd("SCAN").arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(AT_ONCE).to_owned()
         };
         self.scan(place.slot(), scan, |items| {
             names.extend(items.iter().filter_map(text));
@@ -87,7 +87,7 @@ impl Inspection {
     async fn hash_of(&mut self, slot: u16, name: &str) -> Result<Hash, Error> {
         let mut hash = Hash::new();
         let scan =
-            |cursor: &str| cmd("HSCAN").arg(name).arg(cursor).arg("COUNT").arg(MOST).to_owned();
+            |cursor: &str| cmd("HSCAN").arg(name).arg(cursor).arg("COUNT").arg(AT_ONCE).to_owned();
         self.scan(slot, scan, |items| {
             for pair in items.chunks_exact(2) {
                 if let [Value::BulkString(field), Value::BulkString(value)] = pair {

@@ -1,11 +1,12 @@
 //! The ledger in Redis, as the rest of the server sees it.
 
+use super::fields;
 use super::keys::{Key, Part, Place, shard_of};
-use super::link::{Item, Link, Told};
+use super::link::{Fate, Item, Link};
 use super::office::Office;
 use super::opening::Opening;
 use super::place::{Ask, Cell};
-use super::reader::{Reader, holder};
+use super::reader::Reader;
 use super::recovery::Custodian;
 use super::scripts::look;
 use super::shared::{Places, Shared};
@@ -188,9 +189,7 @@ impl Log {
 fn rounds_in(names: &Value) -> Option<Vec<RoundNo>> {
     let Value::Array(names) = names else { return None };
     let round = |name: &Value| match name {
-        Value::BulkString(name) => {
-            std::str::from_utf8(name).ok()?.strip_prefix("round:")?.parse().ok().map(RoundNo)
-        }
+        Value::BulkString(name) => fields::round(std::str::from_utf8(name).ok()?),
         _ => None,
     };
     Some(names.iter().filter_map(round).collect())
@@ -274,29 +273,29 @@ impl Ledger for RedisLedger {
             };
             let fields: Vec<Vec<u8>> =
                 (0..kinds).map(|kind| [&person.0[..], &[kind]].concat()).collect();
-            let told = loop {
+            let fates = loop {
                 let holders = |round: &RoundNo| {
                     let key = cell.place.key(Key::Holders(*round));
                     Item::plain(cmd("HMGET").arg(key).arg(&fields).to_owned())
                 };
                 let mut items: Vec<Item> = rounds.iter().map(holders).collect();
                 items.push(Item::plain(cmd("HKEYS").arg(cell.place.key(Key::Meta)).to_owned()));
-                let (mut told, touch) = cell.items(items).await;
-                matches!(touch, Told::Done(_)).then_some(())?;
-                let Some(Told::Done(names)) = told.pop() else { return None };
+                let (mut fates, touch) = cell.items(items).await;
+                matches!(touch, Fate::Done(_)).then_some(())?;
+                let Some(Fate::Done(names)) = fates.pop() else { return None };
                 let asked = rounds.len();
                 // A round that this node has not read of yet.
                 rounds.extend(rounds_in(&names)?);
                 if rounds.len() == asked {
-                    break told;
+                    break fates;
                 }
             };
             let mut coupons = Vec::new();
-            for (round, told) in rounds.iter().zip(told) {
-                let Told::Done(Value::Array(records)) = told else { return None };
+            for (round, fate) in rounds.iter().zip(fates) {
+                let Fate::Done(Value::Array(records)) = fate else { return None };
                 for (field, record) in fields.iter().zip(records) {
                     if let Value::BulkString(record) = record {
-                        coupons.push(holder(*round, field, &record)?.1);
+                        coupons.push(fields::holder(*round, field, &record)?.1);
                     }
                 }
             }

@@ -2,9 +2,9 @@
 //!
 //! # What always holds
 //!
-//! - [`Told::Done`] is durable: the master has synced it, and as many replicas as are asked for have
+//! - [`Fate::Done`] is durable: the master has synced it, and as many replicas as are asked for have
 //!   received it. `WAIT` goes over the connection that wrote, right behind what was written.
-//! - [`Told::NotDone`] has had no effect. Whatever is in between is [`Told::Unknown`].
+//! - [`Fate::NotDone`] has had no effect. Whatever is in between is [`Fate::Unknown`].
 
 use super::connection::{Connection, Error, Said};
 use super::scripts::Call;
@@ -39,7 +39,7 @@ impl Item {
 
 /// What became of an item.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Told {
+pub(super) enum Fate {
     /// This is the answer, and it is durable.
     Done(Value),
     /// It has had no effect and will have none.
@@ -65,19 +65,19 @@ impl Link {
         Link { topology, slot, replicas, touch, connection: None }
     }
 
-    /// Sends `items` and then a touch, all at once; what is told of them and of the touch is durable.
-    pub(super) async fn read(&mut self, items: &[Item]) -> (Vec<Told>, Told) {
+    /// Sends `items` and then a touch, all at once; what is done of them and of the touch is durable.
+    pub(super) async fn read(&mut self, items: &[Item]) -> (Vec<Fate>, Fate) {
         let mut items = items.to_vec();
         items.push(self.touch.clone());
-        let mut told = self.run(&items).await;
-        let touch = told.pop().unwrap_or(Told::Unknown);
-        (told, touch)
+        let mut fates = self.run(&items).await;
+        let touch = fates.pop().unwrap_or(Fate::Unknown);
+        (fates, touch)
     }
 
     /// Sends `items`, each of which writes, all at once.
-    pub(super) async fn run(&mut self, items: &[Item]) -> Vec<Told> {
+    pub(super) async fn run(&mut self, items: &[Item]) -> Vec<Fate> {
         let commands = items.iter().map(|item| item.command.clone());
-        let (mut told, unknown_scripts) = self.send(commands.collect()).await;
+        let (mut fates, unknown_scripts) = self.send(commands.collect()).await;
         if !unknown_scripts.is_empty() {
             // Nothing of these ran: the server was restarted or its scripts were flushed.
             let texts = unknown_scripts
@@ -85,22 +85,22 @@ impl Link {
                 .filter_map(|at| Some(items.get(*at)?.call.as_ref()?.eval_cmd()));
             let (again, _) = self.send(texts.collect()).await;
             for (at, again) in unknown_scripts.into_iter().zip(again) {
-                if let Some(told) = told.get_mut(at) {
-                    *told = again;
+                if let Some(fate) = fates.get_mut(at) {
+                    *fate = again;
                 }
             }
         }
-        told
+        fates
     }
 
-    /// Gives what was told, and the places of those whose script is not known to the server.
-    async fn send(&mut self, mut commands: Vec<Cmd>) -> (Vec<Told>, Vec<usize>) {
+    /// Gives their fates, and the places of those whose script is not known to the server.
+    async fn send(&mut self, mut commands: Vec<Cmd>) -> (Vec<Fate>, Vec<usize>) {
         let count = commands.len();
         if let Err(error) = self.connect().await {
-            return (vec![Told::NotDone(error.to_string()); count], Vec::new());
+            return (vec![Fate::NotDone(error.to_string()); count], Vec::new());
         }
         let Some(connection) = &mut self.connection else {
-            return (vec![Told::NotDone("no connection".to_owned()); count], Vec::new());
+            return (vec![Fate::NotDone("no connection".to_owned()); count], Vec::new());
         };
         if self.replicas > 0 {
             commands.push(wait(self.replicas));
@@ -110,36 +110,37 @@ impl Link {
             Err(error) => {
                 tracing::debug!(%error, "a connection broke");
                 self.connection = None;
-                return (vec![Told::Unknown; count], Vec::new());
+                return (vec![Fate::Unknown; count], Vec::new());
             }
         };
         let received =
             if self.replicas > 0 { said.pop().map_or(0, |said| number(&said)) } else { 0 };
         let mut unknown_scripts = Vec::new();
-        let mut told: Vec<Told> = said
+        let mut fates: Vec<Fate> = said
             .into_iter()
             .enumerate()
             .map(|(at, said)| match said {
-                Said::Value(value) => Told::Done(value),
+                Said::Value(value) => Fate::Done(value),
                 Said::Error(code, _) if code == "NOSCRIPT" => {
                     unknown_scripts.push(at);
-                    Told::NotDone(code)
+                    Fate::NotDone(code)
                 }
                 Said::Error(code, rest) => self.refused(&code, &rest),
             })
             .collect();
-        told.resize(count, Told::Unknown);
-        let done = told.iter().any(|told| matches!(told, Told::Done(_)));
+        fates.resize(count, Fate::Unknown);
+        let done = fates.iter().any(|fate| matches!(fate, Fate::Done(_)));
         if done && received < i64::from(self.replicas) && !self.settled().await {
-            told.iter_mut()
-                .filter(|told| matches!(told, Told::Done(_)))
-                .for_each(|told| *told = Told::Unknown);
+            fates
+                .iter_mut()
+                .filter(|fate| matches!(fate, Fate::Done(_)))
+                .for_each(|fate| *fate = Fate::Unknown);
         }
-        (told, unknown_scripts)
+        (fates, unknown_scripts)
     }
 
     /// Scripts check everything before they write, so an error means that nothing was written.
-    fn refused(&mut self, code: &str, rest: &str) -> Told {
+    fn refused(&mut self, code: &str, rest: &str) -> Fate {
         match code {
             "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "READONLY" | "MASTERDOWN"
             | "LOADING" => {
@@ -147,7 +148,7 @@ impl Link {
             }
             _ => tracing::error!(code, rest, "Redis refused a command"),
         }
-        Told::NotDone(format!("{code} {rest}"))
+        Fate::NotDone(format!("{code} {rest}"))
     }
 
     /// Waits until the replicas have received what was written; `false` if that can't be had.

@@ -7,6 +7,14 @@
 //! - What an event changes is said once, in [`effects`]: a log that is restored gives the same bytes.
 //!
 //! What is told is durable: how that is made so stands in [`link`] and [`writer`].
+//!
+//! # Where what is done
+//!
+//! - A start finds the servers ([`topology`]), looks at them ([`preflight`]) and opens campaigns ([`opening`]).
+//! - A claim goes through [`ledger`] to the task of its [`place`], the [`writer`], which asks a script over its [`link`].
+//! - All else that is asked is done by the [`office`].
+//! - For each place a [`reader`] reads the log on; [`shared`] shows a campaign as all its places stand.
+//! - What this node told is in its [`acks`]; with them [`recovery`] brings a log back.
 
 mod acks;
 mod connection;
@@ -14,6 +22,7 @@ mod connection;
 pub mod door;
 pub(crate) mod effects;
 pub(crate) mod entry;
+mod fields;
 pub(crate) mod inspection;
 pub(crate) mod keys;
 mod ledger;
@@ -63,11 +72,11 @@ pub(crate) enum NotSent {
 }
 
 /// The largest number that doubles count to without a gap.
-const MOST: i64 = (1 << 53) - 1;
+const MOST_WHOLE: i64 = (1 << 53) - 1;
 
 /// A number that a script may see.
 fn whole(number: i64) -> Result<i64, NotSent> {
-    if (-MOST..=MOST).contains(&number) { Ok(number) } else { Err(NotSent::Number) }
+    if (-MOST_WHOLE..=MOST_WHOLE).contains(&number) { Ok(number) } else { Err(NotSent::Number) }
 }
 
 fn ms(at: At) -> Result<i64, NotSent> {

@@ -4,7 +4,7 @@ use super::acks::{self, Acks};
 use super::connection;
 use super::effects::changes;
 use super::keys::{DIRECTORY_TAG, Key, Place, slot};
-use super::link::{Item, Link, Told};
+use super::link::{Fate, Item, Link};
 use super::preflight::{self, Unfit};
 use super::scripts::{
     LookReply, ReopenReply, RestoreReply, look, number, read_number, reopen, restore,
@@ -113,11 +113,11 @@ impl Opening {
         let mut link =
             Link::to(Arc::clone(&self.topology), slot(DIRECTORY_TAG), replicas, touch.clone());
         let no = match link.run(&[touch]).await.pop() {
-            Some(Told::Done(value)) => {
+            Some(Fate::Done(value)) => {
                 read_number(value).map_err(|error| fault(error.to_string()))?
             }
-            Some(Told::NotDone(why)) => return Err(fault(why)),
-            Some(Told::Unknown) | None => return Err(fault("no answer".to_owned())),
+            Some(Fate::NotDone(why)) => return Err(fault(why)),
+            Some(Fate::Unknown) | None => return Err(fault("no answer".to_owned())),
         };
         let of = self.options.shards;
         let places = (0..of).map(|shard| (Place::shard(no, shard), Shard { no: shard, of }));
@@ -159,8 +159,8 @@ impl Opening {
         let mut last = String::new();
         for _ in 0..TRIES {
             let field = cmd("HGET").arg(place.key(Key::Meta)).arg("terms").to_owned();
-            let (told, looked) = link.read(&[Item::plain(field)]).await;
-            let (Some(Told::Done(there)), Told::Done(looked)) = (told.into_iter().next(), looked)
+            let (fates, looked) = link.read(&[Item::plain(field)]).await;
+            let (Some(Fate::Done(there)), Fate::Done(looked)) = (fates.into_iter().next(), looked)
             else {
                 "no answer".clone_into(&mut last);
                 sleep(AGAIN).await;
@@ -176,7 +176,7 @@ impl Opening {
                     }
                     // Begun, and nobody has opened it yet.
                     match link.run(&[Item::script(reopen(place, 0, 1, &live)?)]).await.pop() {
-                        Some(Told::Done(value)) => match ReopenReply::read(value) {
+                        Some(Fate::Done(value)) => match ReopenReply::read(value) {
                             Ok(ReopenReply::Reopened { .. } | ReopenReply::Taken { .. }) => {}
                             other => last = format!("{other:?}"),
                         },
@@ -195,7 +195,7 @@ impl Opening {
                 LookReply::Absent { .. } => {
                     match link.run(&[Item::script(begin.clone())]).await.pop() {
                         // A conflict is another node's beginning, at another instant.
-                        Some(Told::Done(value)) => match RestoreReply::read(value) {
+                        Some(Fate::Done(value)) => match RestoreReply::read(value) {
                             Ok(RestoreReply::Misfit { .. }) | Err(_) => {
                                 "not what scripts write".clone_into(&mut last);
                             }

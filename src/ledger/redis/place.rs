@@ -1,7 +1,7 @@
 //! One place of a campaign (a shard, or its identities) as this node knows it.
 
 use super::keys::Place;
-use super::link::{Item, Told};
+use super::link::{Fate, Item};
 use super::standing::Standing;
 use crate::domain::{KindNo, RoundNo, Shard};
 use crate::ledger::machine::Grant;
@@ -23,8 +23,8 @@ const FRESH: Duration = Duration::from_secs(1);
 pub(super) enum Ask {
     /// A claim.
     Grant(Grant, Box<dyn Waiting>),
-    /// Anything else, answered with what was told of the items, and of the touch after them.
-    Items(Vec<Item>, oneshot::Sender<(Vec<Told>, Told)>),
+    /// Anything else, answered with what became of the items, and of the touch after them.
+    Items(Vec<Item>, oneshot::Sender<(Vec<Fate>, Fate)>),
 }
 
 /// A place, shared by those who ask, the task that writes and the one that reads on.
@@ -185,15 +185,15 @@ impl Cell {
         })
     }
 
-    /// Has the writer send items; what is told of them, and of a touch after them.
-    pub(super) async fn items(&self, items: Vec<Item>) -> (Vec<Told>, Told) {
+    /// Has the writer send items; what became of them, and of a touch after them.
+    pub(super) async fn items(&self, items: Vec<Item>) -> (Vec<Fate>, Fate) {
         let count = items.len();
-        let (told, answer) = oneshot::channel();
-        let not_done = || Told::NotDone("the ledger is full or stopping".to_owned());
-        if self.ask(Ask::Items(items, told)).is_err() {
+        let (fates, answer) = oneshot::channel();
+        let not_done = || Fate::NotDone("the ledger is full or stopping".to_owned());
+        if self.ask(Ask::Items(items, fates)).is_err() {
             return (vec![not_done(); count], not_done());
         }
-        answer.await.unwrap_or_else(|_| (vec![Told::Unknown; count], Told::Unknown))
+        answer.await.unwrap_or_else(|_| (vec![Fate::Unknown; count], Fate::Unknown))
     }
 }
 

@@ -5,30 +5,26 @@
 
 use super::acks::Ack;
 use super::entry::Logged;
+use super::fields::Fields;
 use super::keys::{Key, Part, Place, shard_of};
-use super::link::{Item, Link, Told};
+use super::link::{Fate, Item, Link};
 use super::place::Cell;
 use super::scripts::{LookReply, look};
 use super::shared::Shared;
 use super::standing::Standing;
-use super::{effects, entry};
-use crate::domain::{At, CouponId, Fen, KindNo, PersonId, PoolNo, RoundNo, Window};
-use crate::funds::{Account, Balances, Funds};
-use crate::ledger::event::{What, codec};
+use super::{entry, fields};
+use crate::domain::{PersonId, RoundNo};
+use crate::ledger::event::codec;
 use crate::ledger::journal::Entry;
-use crate::ledger::machine::{Held, Level, RoundSummary};
+use crate::ledger::machine::Held;
 use redis::{Value, cmd};
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// How often a place is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// Entries that are read at once.
-const MOST: usize = 1_000;
+const ENTRIES: usize = 1_000;
 /// Holders that are read at once.
 const HOLDERS: usize = 1_000;
 
@@ -80,8 +76,8 @@ impl Reader {
 
     /// One look, and what there is to be read since the last.
     pub(super) async fn step(&mut self) -> Result<(), Fault> {
-        let (_, told) = self.link.read(&[]).await;
-        let (open, epoch, seq) = match looked(told)? {
+        let (_, touch) = self.link.read(&[]).await;
+        let (open, epoch, seq) = match looked(touch)? {
             LookReply::Seen { open, epoch, seq, now, .. } => {
                 self.cell.seen().ahead_ms = now.ms_since(crate::clock::wall());
                 (open, epoch, seq)
@@ -115,7 +111,7 @@ impl Reader {
             if next > seq {
                 break;
             }
-            let value = self.ask(entry::range(place, next, MOST)).await?;
+            let value = self.ask(entry::range(place, next, ENTRIES)).await?;
             let entries = match entry::read(place, next, value) {
                 Ok(entries) => entries,
                 // Older ones are in the store and were trimmed here: what stands in the keys is the same.
@@ -223,7 +219,7 @@ impl Reader {
         let first = entry::first(&self.ask(entry::range(place, 0, 1)).await?);
         let mut next = first.unwrap_or(1).max(self.witnessed.saturating_add(1));
         while next <= end {
-            let value = self.ask(entry::range(place, next, MOST)).await?;
+            let value = self.ask(entry::range(place, next, ENTRIES)).await?;
             let entries = entry::read(place, next, value);
             let entries = entries.map_err(|error| Fault::Damaged(error.to_string()))?;
             if entries.is_empty() {
@@ -240,24 +236,22 @@ impl Reader {
         let place = self.cell.place;
         let key = |key| Item::plain(cmd("HGETALL").arg(place.key(key)).to_owned());
         let meta = self.fields(key(Key::Meta)).await?;
-        let rounds: Vec<RoundNo> = meta
-            .keys()
-            .filter_map(|name| name.strip_prefix("round:")?.parse().ok().map(RoundNo))
-            .collect();
+        let rounds: Vec<RoundNo> = meta.keys().filter_map(|name| fields::round(name)).collect();
         let mut items = vec![key(Key::Meta), key(Key::Funds)];
         items.extend(rounds.iter().map(|round| key(Key::Round(*round))));
         items.push(key(Key::Meta));
-        let (told, _) = self.link.read(&items).await;
+        let (fates, _) = self.link.read(&items).await;
         let mut hashes = Vec::new();
-        for told in told {
-            hashes.push(hash(done(told)?)?);
+        for fate in fates {
+            hashes.push(hash(done(fate)?)?);
         }
         let (Some(meta), Some(after)) = (hashes.first(), hashes.last()) else { return Ok(None) };
         let known = meta.keys().filter(|name| name.starts_with("round:")).count();
         if meta.get("seq") != after.get("seq") || known != rounds.len() {
             return Ok(None);
         }
-        let standing = standing(meta, hashes.get(1), rounds.iter().zip(hashes.iter().skip(2)));
+        let standing =
+            fields::standing(meta, hashes.get(1), rounds.iter().zip(hashes.iter().skip(2)));
         standing
             .map(Some)
             .ok_or_else(|| Fault::Damaged("its keys are not what scripts write".to_owned()))
@@ -287,7 +281,7 @@ impl Reader {
                 let [Value::BulkString(field), Value::BulkString(record)] = pair else {
                     return Err(not());
                 };
-                found.push(holder(round, field, record).ok_or_else(not)?);
+                found.push(fields::holder(round, field, record).ok_or_else(not)?);
             }
             cursor = String::from_utf8_lossy(next).into_owned();
             if cursor == "0" {
@@ -296,36 +290,36 @@ impl Reader {
         }
     }
 
-    async fn fields(&mut self, item: Item) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
-        let (mut told, _) = self.link.read(&[item]).await;
-        hash(done(told.pop().unwrap_or(Told::Unknown))?)
+    async fn fields(&mut self, item: Item) -> Result<Fields, Fault> {
+        let (mut fates, _) = self.link.read(&[item]).await;
+        hash(done(fates.pop().unwrap_or(Fate::Unknown))?)
     }
 
     async fn ask(&mut self, command: redis::Cmd) -> Result<Value, Fault> {
-        let (mut told, _) = self.link.read(&[Item::plain(command)]).await;
-        done(told.pop().unwrap_or(Told::Unknown))
+        let (mut fates, _) = self.link.read(&[Item::plain(command)]).await;
+        done(fates.pop().unwrap_or(Fate::Unknown))
     }
 }
 
-fn looked(told: Told) -> Result<LookReply, Fault> {
-    match told {
-        Told::Done(value) => {
+fn looked(fate: Fate) -> Result<LookReply, Fault> {
+    match fate {
+        Fate::Done(value) => {
             LookReply::read(value).map_err(|error| Fault::Damaged(error.to_string()))
         }
-        Told::NotDone(why) => Err(Fault::Unavailable(why)),
-        Told::Unknown => Err(Fault::Unavailable("no answer".to_owned())),
+        Fate::NotDone(why) => Err(Fault::Unavailable(why)),
+        Fate::Unknown => Err(Fault::Unavailable("no answer".to_owned())),
     }
 }
 
-fn done(told: Told) -> Result<Value, Fault> {
-    match told {
-        Told::Done(value) => Ok(value),
-        Told::NotDone(why) => Err(Fault::Unavailable(why)),
-        Told::Unknown => Err(Fault::Unavailable("no answer".to_owned())),
+fn done(fate: Fate) -> Result<Value, Fault> {
+    match fate {
+        Fate::Done(value) => Ok(value),
+        Fate::NotDone(why) => Err(Fault::Unavailable(why)),
+        Fate::Unknown => Err(Fault::Unavailable("no answer".to_owned())),
     }
 }
 
-fn hash(value: Value) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
+fn hash(value: Value) -> Result<Fields, Fault> {
     let not = || Fault::Damaged("not a hash".to_owned());
     let Value::Array(items) = value else { return Err(not()) };
     let pairs = items.chunks_exact(2).map(|pair| match pair {
@@ -335,76 +329,4 @@ fn hash(value: Value) -> Result<BTreeMap<String, Vec<u8>>, Fault> {
         _ => Err(not()),
     });
     pairs.collect()
-}
-
-fn number<T: std::str::FromStr>(hash: &BTreeMap<String, Vec<u8>>, name: &str) -> Option<T> {
-    std::str::from_utf8(hash.get(name)?).ok()?.parse().ok()
-}
-
-/// A place as its hashes say; `None` if they are not what scripts write.
-fn standing<'a>(
-    meta: &BTreeMap<String, Vec<u8>>,
-    funds: Option<&BTreeMap<String, Vec<u8>>>,
-    rounds: impl Iterator<Item = (&'a RoundNo, &'a BTreeMap<String, Vec<u8>>)>,
-) -> Option<Standing> {
-    let terms = codec::decode(meta.get("terms")?)?.into_iter().next()?;
-    let What::Opened(opened) = terms.what else { return None };
-    let funds = funds?;
-    let account = |pool, which| {
-        let field = String::from_utf8(effects::account(which, PoolNo(pool))).ok()?;
-        Some(Fen::new(number(funds, &field).unwrap_or(0)))
-    };
-    let pools = (0..u8::try_from(opened.pools.len()).ok()?).map(|pool| {
-        Some(Balances {
-            budget: account(pool, Account::Treasury)?,
-            available: account(pool, Account::Available)?,
-            reserved: account(pool, Account::Reserved)?,
-            frozen: account(pool, Account::Frozen)?,
-        })
-    });
-    let mut standing = Standing {
-        seq: number(meta, "seq")?,
-        at: number(meta, "at").map(At),
-        funds: Funds::of(pools.collect::<Option<_>>()?),
-        tripped: number::<u8>(meta, "tripped")? == 1,
-        ..Standing::default()
-    };
-    for (name, value) in meta {
-        let count = || std::str::from_utf8(value).ok()?.parse().ok();
-        if let Some(peer) = name.strip_prefix("sent:") {
-            standing.sent.insert(peer.parse().ok()?, count()?);
-        } else if let Some(peer) = name.strip_prefix("received:") {
-            standing.received.insert(peer.parse().ok()?, count()?);
-        }
-    }
-    for (round, hash) in rounds {
-        let kinds = 0..opened.kinds.len();
-        let of = |what: &str, kind: usize| number::<u32>(hash, &format!("{what}:{kind}"));
-        let stock = kinds.clone().map(|kind| {
-            let granted = of("granted", kind).unwrap_or(0);
-            Level { quantity: of("left", kind).unwrap_or(0).saturating_add(granted), granted }
-        });
-        let window = Window { from: At(number(hash, "from")?), until: At(number(hash, "until")?) };
-        let expired = number::<u8>(hash, "expired").unwrap_or(0) == 1;
-        let summary = RoundSummary { round: *round, window, expired, stock: stock.collect() };
-        standing.rounds.insert(*round, summary);
-        let armed: Option<Vec<u32>> = kinds.map(|kind| of("armed", kind)).collect();
-        if let Some(armed) = armed {
-            standing.armed.insert(*round, armed);
-        }
-    }
-    standing.opened = Some(opened);
-    Some(standing)
-}
-
-/// A field of `holders`, and what it says.
-pub(super) fn holder(round: RoundNo, field: &[u8], record: &[u8]) -> Option<(PersonId, Held)> {
-    let (person, kind) = field.split_first_chunk::<16>()?;
-    let [kind] = kind else { return None };
-    let (ordinal, rest) = record.split_first_chunk()?;
-    let (starts, rest) = rest.split_first_chunk()?;
-    let (ends, _) = rest.split_first_chunk()?;
-    let coupon = CouponId { round, kind: KindNo(*kind), ordinal: u32::from_le_bytes(*ordinal) };
-    let (starts_at, ends_at) = (At(i64::from_le_bytes(*starts)), At(i64::from_le_bytes(*ends)));
-    Some((PersonId(*person), Held { coupon, starts_at, ends_at }))
 }

@@ -14,7 +14,7 @@ use super::acks::Ack;
 use super::effects::changes;
 use super::entry::{self, Logged};
 use super::keys::Place;
-use super::link::{Item, Link, Told};
+use super::link::{Fate, Item, Link};
 use super::place::Cell;
 use super::scripts::{LookReply, ReopenReply, RestoreReply, look, reopen, restore};
 use super::shared::Shared;
@@ -42,7 +42,7 @@ const ABANDONED_MS: i64 = 5_000;
 /// [`Lease`](crate::ledger::service)), and tells nothing any more.
 const GIVEN_UP_MS: i64 = 5_000;
 /// Entries that are read at once.
-const MOST: usize = 5_000;
+const ENTRIES: usize = 5_000;
 /// Entries that are restored at once.
 const RESTORED: usize = 256;
 
@@ -126,7 +126,7 @@ impl Custodian {
         for log in logs {
             let mut missing = 0_usize;
             while let Some(first) = self.left_out_of(log, 0, u64::MAX).first().map(|it| it.1.seq) {
-                let there = self.store.events_after(log, first.saturating_sub(1), MOST).await?;
+                let there = self.store.events_after(log, first.saturating_sub(1), ENTRIES).await?;
                 let Some(last) = there.last().map(|it| it.seq) else { break };
                 for (epoch, told) in self.left_out_of(log, first, last) {
                     if there
@@ -408,11 +408,11 @@ impl Custodian {
 
     async fn looked(&self, link: &mut Link) -> Result<LookReply, Stuck> {
         match link.read(&[]).await.1 {
-            Told::Done(value) => {
+            Fate::Done(value) => {
                 LookReply::read(value).map_err(|error| Stuck::Redis(error.to_string()))
             }
-            Told::NotDone(why) => Err(Stuck::Redis(why)),
-            Told::Unknown => Err(Stuck::Redis("no answer".to_owned())),
+            Fate::NotDone(why) => Err(Stuck::Redis(why)),
+            Fate::Unknown => Err(Stuck::Redis("no answer".to_owned())),
         }
     }
 
@@ -427,7 +427,7 @@ impl Custodian {
         let mut from_store = Vec::new();
         let mut after = end;
         while after < stored {
-            let some = self.store.events_after(recovery.log, after, MOST).await?;
+            let some = self.store.events_after(recovery.log, after, ENTRIES).await?;
             let Some(last) = some.last() else { break };
             after = last.seq;
             from_store.extend(some);
@@ -457,9 +457,9 @@ impl Custodian {
         let first = entry::first(&self.range(link, place, 0, 1).await?);
         let mut next = first.unwrap_or(1);
         while next <= end {
-            let value = self.range(link, place, next, MOST).await?;
+            let value = self.range(link, place, next, ENTRIES).await?;
             let log = LogNo(place.log());
-            let stored = self.store.events_after(log, next.saturating_sub(1), MOST).await?;
+            let stored = self.store.events_after(log, next.saturating_sub(1), ENTRIES).await?;
             let stored: BTreeMap<u64, Record> = stored.into_iter().map(|it| (it.seq, it)).collect();
             if matches!(&value, Value::Array(none) if none.is_empty()) {
                 return Err(Stuck::Redis(format!("entry {next} of the stream is missing")));
@@ -489,7 +489,7 @@ impl Custodian {
     ) -> Result<Value, Stuck> {
         let (mut told, _) = link.read(&[Item::plain(entry::range(place, next, most))]).await;
         match told.pop() {
-            Some(Told::Done(value)) => Ok(value),
+            Some(Fate::Done(value)) => Ok(value),
             _ => Err(Stuck::Redis("no answer".to_owned())),
         }
     }
@@ -511,7 +511,7 @@ impl Custodian {
         let again = reopen(place, from, closed.saturating_add(1), live);
         let again = again.map_err(|error| Stuck::Redis(error.to_string()))?;
         match link.run(&[Item::script(again)]).await.pop() {
-            Some(Told::Done(value)) => match ReopenReply::read(value) {
+            Some(Fate::Done(value)) => match ReopenReply::read(value) {
                 Ok(ReopenReply::Reopened { .. }) => Ok(()),
                 // If it was somebody else, the next look finds it open.
                 other => Err(Stuck::Redis(format!("{other:?}"))),
@@ -545,9 +545,9 @@ impl Custodian {
             let put = restore(place, epoch, &entry, &changes);
             items.push(Item::script(put.map_err(|error| fault(error.to_string()))?));
             if items.len() == RESTORED || seq == missing.last {
-                for told in link.run(&items).await {
-                    match told {
-                        Told::Done(value) => match RestoreReply::read(value) {
+                for fate in link.run(&items).await {
+                    match fate {
+                        Fate::Done(value) => match RestoreReply::read(value) {
                             Ok(RestoreReply::Restored | RestoreReply::There) => {}
                             other => return Err(fault(format!("{other:?}"))),
                         },

@@ -20,6 +20,11 @@ pub(super) struct Places {
 }
 
 impl Places {
+    /// How many shards there are.
+    pub(super) fn of(&self) -> u8 {
+        u8::try_from(self.shards.len()).unwrap_or(u8::MAX)
+    }
+
     /// All of them.
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Cell>> {
         self.shards.iter().chain([&self.identities])

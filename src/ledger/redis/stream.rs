@@ -11,7 +11,7 @@ use redis::{Client, Cmd, Connection, ConnectionLike, ErrorKind, ServerErrorKind,
 use std::{sync::Arc, time::Duration};
 
 /// How long a server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Entries that stay although the store has them, for nodes that are reading on.
 const KEPT: u64 = 10_000;
 
@@ -80,9 +80,9 @@ impl Stream {
             };
             let url = url.ok_or_else(|| Fault::Redis("nobody owns its slot".to_owned()))?;
             let client = Client::open(url).map_err(fault)?;
-            let connection = client.get_connection_with_timeout(PATIENCE).map_err(fault)?;
-            connection.set_read_timeout(Some(PATIENCE)).map_err(fault)?;
-            connection.set_write_timeout(Some(PATIENCE)).map_err(fault)?;
+            let connection = client.get_connection_with_timeout(ANSWER_WITHIN).map_err(fault)?;
+            connection.set_read_timeout(Some(ANSWER_WITHIN)).map_err(fault)?;
+            connection.set_write_timeout(Some(ANSWER_WITHIN)).map_err(fault)?;
             self.connection = Some(connection);
         }
         self.connection.as_mut().ok_or(Fault::Shut)

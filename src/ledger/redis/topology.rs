@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 use tokio::time::timeout;
 
 /// How long a node of the cluster may take to say what it knows.
-const PATIENCE: Duration = Duration::from_millis(500);
+const VIEW_WITHIN: Duration = Duration::from_millis(500);
 
 /// How to reach Redis: `redis://[user:password@]host:port[,host:port ..]`.
 #[derive(Clone, PartialEq, Eq)]
@@ -90,11 +90,11 @@ struct Owner {
 pub(super) struct Topology {
     url: RedisUrl,
     clustered: bool,
-    known: Mutex<Known>,
+    heard: Mutex<Heard>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct Heard {
     /// All masters and replicas that were ever heard of.
     servers: BTreeSet<String>,
     owners: Vec<Owner>,
@@ -110,8 +110,8 @@ impl Topology {
                     let info = connection.text(&["INFO", "cluster"]).await?;
                     let clustered = info.contains("cluster_enabled:1");
                     let servers = url.servers.iter().cloned().collect();
-                    let known = Mutex::new(Known { servers, owners: Vec::new() });
-                    let topology = Topology { url: url.clone(), clustered, known };
+                    let heard = Mutex::new(Heard { servers, owners: Vec::new() });
+                    let topology = Topology { url: url.clone(), clustered, heard };
                     topology.refresh().await;
                     return Ok(topology);
                 }
@@ -133,14 +133,14 @@ impl Topology {
 
     /// All servers that were ever heard of.
     pub(super) fn servers(&self) -> Vec<String> {
-        self.known.lock().servers.iter().cloned().collect()
+        self.heard.lock().servers.iter().cloned().collect()
     }
 
     /// The server that owns `slot`, and its URL, which holds a secret.
     pub(super) fn owner(&self, slot: u16) -> Option<(String, String)> {
         let server = if self.clustered {
-            let known = self.known.lock();
-            let owners = known.owners.iter().filter(|it| (it.first..=it.last).contains(&slot));
+            let heard = self.heard.lock();
+            let owners = heard.owners.iter().filter(|it| (it.first..=it.last).contains(&slot));
             owners.max_by_key(|owner| owner.epoch)?.server.clone()
         } else {
             self.url.servers.first()?.clone()
@@ -160,7 +160,7 @@ impl Topology {
                 let mut connection = Connection::to(&url, &server).await?;
                 connection.text(&["CLUSTER", "NODES"]).await
             };
-            timeout(PATIENCE, view).await.ok()?.ok()
+            timeout(VIEW_WITHIN, view).await.ok()?.ok()
         });
         let views = join_all(asked).await;
         let mut servers = BTreeSet::new();
@@ -175,9 +175,9 @@ impl Topology {
             }
         }
         if !owners.is_empty() {
-            let mut known = self.known.lock();
-            known.servers.extend(servers);
-            known.owners = owners;
+            let mut heard = self.heard.lock();
+            heard.servers.extend(servers);
+            heard.owners = owners;
         }
     }
 }

@@ -3,14 +3,14 @@
 //! # What always holds
 //!
 //! - A claim is asked again, with the same words, until what became of it is known: the ledger
-//!   remembers grants, so asking again changes nothing. Only after [`PATIENCE`] is it told as unknown.
+//!   remembers grants, so asking again changes nothing. Only after [`ASKED_FOR`] is it told as unknown.
 //! - Nobody is told anything before it is durable (see [`Link`]), written down by this node (by its reader, if
 //!   another node granted it), and of an epoch that this node has not closed.
 
 use super::acks::Ack;
-use super::link::{Item, Link, Told};
+use super::link::{Fate, Item, Link};
 use super::place::{Ask, Cell};
-use super::scripts::{self, ClaimArgs, ClaimReply, Outcome as Decided};
+use super::scripts::{self, ClaimArgs, ClaimReply, MOST_CLAIMS, Outcome as Decided};
 use super::shared::Shared;
 use crate::domain::refusal::BUSY_MS;
 use crate::domain::{At, Refusal, RoundNo};
@@ -26,11 +26,9 @@ use tokio::{
 };
 
 /// Claims of a batch at most, over all rounds.
-const MOST: usize = 512;
-/// Claims that one script decides.
-const CLAIMS: usize = 64;
+const BATCH: usize = 512;
 /// How long a claim is asked again before its outcome is told as unknown.
-const PATIENCE: Duration = Duration::from_secs(15);
+const ASKED_FOR: Duration = Duration::from_secs(15);
 /// How long a claim waits for stock that another shard sends.
 const MOVING: Duration = Duration::from_secs(1);
 /// How long an answer waits until this node has written down what it rests on.
@@ -62,9 +60,9 @@ impl Writer {
 
     /// Serves until nobody asks any more.
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Ask>) {
-        let mut asks = Vec::with_capacity(MOST);
+        let mut asks = Vec::with_capacity(BATCH);
         loop {
-            let room = MOST.saturating_sub(self.waiting.len()).max(1);
+            let room = BATCH.saturating_sub(self.waiting.len()).max(1);
             if self.waiting.is_empty() {
                 if inbox.recv_many(&mut asks, room).await == 0 {
                     return;
@@ -114,7 +112,7 @@ impl Writer {
         let mut groups = Vec::new();
         for (round, mut claims) in rounds {
             while !claims.is_empty() {
-                let rest = claims.split_off(claims.len().min(CLAIMS));
+                let rest = claims.split_off(claims.len().min(MOST_CLAIMS));
                 groups.push((round, std::mem::replace(&mut claims, rest)));
             }
         }
@@ -131,16 +129,16 @@ impl Writer {
                 None => self.waiting.extend(claims),
             }
         }
-        let told = self.link.run(&items).await;
+        let fates = self.link.run(&items).await;
         let mut decided = Vec::new();
-        for ((args, claims), told) in sent.into_iter().zip(told) {
-            let value = match told {
-                Told::Done(value) => value,
-                Told::NotDone(_) => {
+        for ((args, claims), fate) in sent.into_iter().zip(fates) {
+            let value = match fate {
+                Fate::Done(value) => value,
+                Fate::NotDone(_) => {
                     self.waiting.extend(claims);
                     continue;
                 }
-                Told::Unknown => {
+                Fate::Unknown => {
                     self.again(claims);
                     continue;
                 }
@@ -184,7 +182,7 @@ impl Writer {
         let (up, waiting): (Vec<Asked>, Vec<Asked>) = self
             .waiting
             .drain(..)
-            .partition(|asked| asked.since.elapsed() > PATIENCE || (closed && !asked.sent));
+            .partition(|asked| asked.since.elapsed() > ASKED_FOR || (closed && !asked.sent));
         self.waiting = waiting;
         for asked in up {
             let outcome =

@@ -1,5 +1,4 @@
-//! Private servers for a rush and for tests: on loopback, in a folder that is given, ended with
-//! whoever started them.
+//! Private servers for a rush and for tests: on loopback, ended with whoever started them.
 //!
 //! # What always holds
 //!
@@ -7,10 +6,12 @@
 //! - What Redis has acknowledged is on its disk (`appendfsync always`), unless a test asks otherwise.
 
 mod cluster;
+mod postgres;
 mod process;
 mod redis;
 
 pub use cluster::{RedisCluster, Role};
+pub use postgres::Postgres;
 pub use redis::{RedisServer, Settings};
 
 use anyhow::{Result, bail};

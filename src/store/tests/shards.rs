@@ -84,7 +84,7 @@ async fn carry(store: &Store, log: LogNo, entries: &[Entry]) -> Result<(), drain
 #[tokio::test]
 async fn i8_logs_are_carried_in_any_order_and_batches_to_the_same_rows() {
     let scratch = Scratch::new("shards-order");
-    let reference = Store::open(&Place::File(scratch.file("reference.sqlite"))).await.unwrap();
+    let reference = Store::open(&StoreUrl::File(scratch.file("reference.sqlite"))).await.unwrap();
     for (log, entries) in story() {
         carry(&reference, log, &entries).await.unwrap();
     }

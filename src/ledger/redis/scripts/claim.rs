@@ -9,7 +9,7 @@ use crate::ledger::machine::{Answer, Grant, Held, No};
 use ::redis::Value;
 
 /// Claims that one call takes.
-const MOST: usize = 64;
+pub(crate) const MOST_CLAIMS: usize = 64;
 
 /// Bytes of an entry's body before the ordinal, and before what follows the end of validity.
 const ORDINAL: usize = 6;
@@ -34,7 +34,7 @@ pub(crate) fn claim(
     now: At,
     claims: &[ClaimArgs],
 ) -> Result<Call, NotSent> {
-    if claims.is_empty() || claims.len() > MOST {
+    if claims.is_empty() || claims.len() > MOST_CLAIMS {
         return Err(NotSent::Batch(claims.len()));
     }
     let keys = [

@@ -7,7 +7,7 @@ mod reply;
 mod shard;
 
 pub(crate) use bind::{BindReply, bind};
-pub(crate) use claim::{ClaimArgs, ClaimReply, Outcome, claim};
+pub(crate) use claim::{ClaimArgs, ClaimReply, MOST_CLAIMS, Outcome, claim};
 pub(crate) use moving::{MoveReply, mv};
 pub(crate) use reply::BadReply;
 pub(crate) use shard::{LookReply, ReopenReply, RestoreReply, look, reopen, restore};

@@ -85,8 +85,8 @@ impl Site {
         self.runtime.block_on(Store::open(&self.place())).unwrap()
     }
 
-    fn place(&self) -> store::Place {
-        store::Place::File(self.folder.path().join("store.sqlite"))
+    fn place(&self) -> store::StoreUrl {
+        store::StoreUrl::File(self.folder.path().join("store.sqlite"))
     }
 
     /// Has a node work for all.
@@ -325,7 +325,7 @@ fn i3_a_master_that_comes_back_with_a_tail_of_its_own_stays_shut() {
     let stored = || site.runtime.block_on(store.seq(no)).unwrap();
     wait_until("it is stored", || stored() == last.seq);
     // Nothing is recovered before this one leaves.
-    site.runtime.block_on(store.register("other", "")).unwrap();
+    site.runtime.block_on(store.register("other")).unwrap();
     lose(&site, 1);
     let mut events = codec::decode(&last.body).unwrap();
     for event in &mut events {
@@ -389,7 +389,7 @@ fn i3_a_recovery_waits_until_a_node_that_was_given_up_must_know_it() {
     let (node, store) = (site.node("first", 1), site.store());
     let works = site.works(&node, "first");
     site.runtime.block_on(async {
-        store.register("other", "").await.unwrap();
+        store.register("other").await.unwrap();
         store.give_up("other").await.unwrap();
     });
     let (meta, start) = (SHARD.key(Key::Meta), Instant::now());

@@ -228,14 +228,14 @@ fn as_user(user: Option<(u32, u32)>, program: &Path) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Place, Store};
+    use crate::store::{Store, StoreUrl};
 
     #[tokio::test]
     async fn a_server_keeps_what_it_has_when_killed_and_obeys_signals() {
         let mut server = Postgres::start(&[]).unwrap();
-        let place: Place = server.url("postgres").parse().unwrap();
+        let place: StoreUrl = server.url("postgres").parse().unwrap();
         let store = Store::open(&place).await.unwrap();
-        store.register("n", "").await.unwrap();
+        store.register("n").await.unwrap();
         store.close().await;
         let first = server.pid().unwrap();
         server.kill().unwrap();
