@@ -16,11 +16,16 @@ use crate::domain::refusal::BUSY_MS;
 use crate::domain::{Refusal, RoundNo, calendar::Round};
 use crate::gate::{Admitted, Claim};
 use crate::http::Problem;
-use crate::inventory::{Hold, Shortage};
+use crate::inventory::{Hold, Shortage, Stock};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::machine::{Answer, Command, Grant, Held, No};
 use crate::ledger::service::{Ledger, NotTaken, Waiting, outcome};
-use tokio::sync::oneshot;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::oneshot, time::sleep};
+
+/// How often a claim looks whether something that others hold is free again, and how many times.
+const LOOK: Duration = Duration::from_millis(5);
+const LOOKS: usize = 20;
 
 /// A yes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +50,33 @@ pub async fn claim(
         Err(refusal) => return repeated(app, campaign, round, claim, refusal),
     };
     let grant = Grant { campaign: campaign.no, round, kind, person, pass };
-    if let Some(held) = app.ledger.view().held(campaign.no, person, round, kind) {
+    let taken = match campaign.stock(round, kind) {
+        Some(stock) => taken(stock).await,
+        // An open round that is not armed yet is about to be.
+        None => Err(Shortage::Busy),
+    };
+    // After the level was looked at: who got the last unit by another request is shown by then.
+    let view = app.ledger.view();
+    if let Some(held) = view.held(campaign.no, person, round, kind) {
         return Ok(Claimed { held, replayed: true });
     }
-    // An open round that is not armed yet is about to be.
-    let stock = campaign.stock(round, kind).ok_or(Refusal::Busy { retry_after_ms: BUSY_MS })?;
-    let hold = stock.take().map_err(|why| none_left(why, app.ledger.view().tells()))?;
+    let hold = taken.map_err(|why| none_left(why, view.tells()))?;
     let start = quanta::Instant::now();
     let became = ask(&*app.ledger, grant, hold).await?;
     app.metrics.ledger_wait.record(start.elapsed());
     told(became)
+}
+
+/// A hold; while others hold all that is left, it waits as long as their decision usually takes, which costs less
+/// than to have somebody come back.
+async fn taken(stock: &Arc<Stock>) -> Result<Hold, Shortage> {
+    for _ in 0..LOOKS {
+        match stock.take() {
+            Err(Shortage::Busy) => sleep(LOOK).await,
+            taken => return taken,
+        }
+    }
+    stock.take()
 }
 
 /// What somebody is told for whom there is nothing to take. While nothing may be told, they may hold a coupon that is
@@ -133,6 +155,23 @@ impl Waiting for Claimer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_claim_waits_a_moment_for_what_others_hold() {
+        let stock = Arc::new(Stock::new(1, 1, 0));
+        let hold = stock.take().unwrap();
+        assert_eq!(taken(&stock).await.unwrap_err(), Shortage::Busy, "not for ever");
+        let (freed, ()) = tokio::join!(taken(&stock), async {
+            sleep(LOOK * 2).await;
+            drop(hold);
+        });
+        let hold = freed.unwrap();
+        let (gone, ()) = tokio::join!(taken(&stock), async {
+            sleep(LOOK * 2).await;
+            hold.confirm(2, 0);
+        });
+        assert_eq!(gone.unwrap_err(), Shortage::SoldOut);
+    }
 
     #[test]
     fn i9_who_may_hold_a_coupon_that_is_not_shown_is_not_told_sold_out() {
