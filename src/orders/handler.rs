@@ -11,12 +11,12 @@ use axum::{
 use serde::Serialize;
 use std::sync::Arc;
 
-/// Ordered became of an order.
+/// What became of an order.
 #[derive(Debug, Serialize)]
 pub struct Done {
     /// Whether it was carried out.
     done: bool,
-    /// Ordered was ordered, or why it was not carried out.
+    /// What was ordered, or why it was not carried out.
     why: String,
 }
 

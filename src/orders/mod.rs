@@ -1,6 +1,6 @@
-//! Ordered staff order: stopping issuing, going on with it, giving up a node (R-RISK-3).
+//! What staff order: stopping issuing, going on with it, giving up a node (R-RISK-3).
 //!
-//! # Ordered always holds
+//! # What always holds
 //!
 //! - An order counts if a person signed it whose public key is in the keys folder, a moment ago.
 //! - Stopping takes one person; going on, and giving up a node that may have told people something, take two
@@ -28,7 +28,7 @@ const FRESH_MS: i64 = 10 * 60_000;
 /// By how much a person's clock may be ahead.
 const AHEAD_MS: i64 = 60_000;
 
-/// Ordered can be ordered.
+/// What can be ordered.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Ordered {
@@ -75,7 +75,7 @@ impl Ordered {
 /// An order and who signed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// Ordered is ordered.
+    /// What is ordered.
     pub what: Ordered,
     /// When it was signed, in Unix milliseconds.
     pub at_ms: i64,
@@ -94,7 +94,7 @@ impl Order {
     }
 }
 
-/// Ordered is signed: no two orders have the same.
+/// What is signed: no two orders have the same.
 fn message(what: &Ordered, by: &str, at_ms: i64) -> Vec<u8> {
     let (word, subject) = what.words();
     let mut out = b"quan order 1".to_vec();
@@ -152,7 +152,7 @@ impl Staff {
         Some(())
     }
 
-    /// Ordered all of `orders` order, if enough persons did at `now`.
+    /// What all of `orders` order, if enough persons did at `now`.
     pub fn decide(&self, orders: &[Order], now: At) -> Result<Ordered, Refused> {
         let what = orders.first().ok_or(Refused::Nothing)?.what.clone();
         let mut persons = BTreeSet::new();
@@ -231,7 +231,7 @@ impl Orders {
         }
     }
 
-    /// Ordered is to be done, once it is written down. `others` uses signatures for all servers, and gives the place of
+    /// What is to be done, once it is written down. `others` uses signatures for all servers, and gives the place of
     /// the first that was used before.
     pub async fn take_for_all<F>(
         &self,
@@ -253,7 +253,7 @@ impl Orders {
         Ok(what)
     }
 
-    /// Ordered is to be done, once it is written down.
+    /// What is to be done, once it is written down.
     pub fn take(&self, orders: &[Order], now: At) -> Result<Ordered, NotCarriedOut> {
         let what = self.staff.decide(orders, now)?;
         if let Ordered::Resume { campaign } = &what {
