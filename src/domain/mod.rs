@@ -1,6 +1,7 @@
 //! Words that two or more parts share. No I/O, no async, no clock.
 
 pub mod calendar;
+pub mod coupon;
 pub mod fence;
 pub mod id;
 pub mod keyed;
@@ -8,9 +9,10 @@ pub mod money;
 pub mod refusal;
 pub mod time;
 
+pub use coupon::CouponState;
 pub use id::{
-    CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId, PoolNo,
-    ProofId, RoundNo, Shard,
+    BatchNo, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo,
+    PassNonce, PersonId, PoolNo, PoolSet, ProofId, RedemptionId, RefundId, RoundNo, Shard,
 };
 pub use money::Fen;
 pub use refusal::Refusal;

@@ -52,6 +52,9 @@ pub(crate) fn word(told: &Result<Answer, No>) -> &'static str {
         Ok(Answer::Bound(_)) => "bound",
         Ok(Answer::Granted(_)) => "granted",
         Ok(Answer::AlreadyHeld(_)) => "held",
+        Ok(Answer::Redemption(_)) => "redemption",
+        Ok(Answer::Refunded(_)) => "refunded",
+        Ok(Answer::Settled(_)) => "settled",
         Err(No::Refused(refusal)) => refusal.code(),
         Err(No::Funds(_)) => "not_enough",
         Err(No::Conflict(_)) => "conflict",
@@ -103,6 +106,7 @@ fn open(name: &'static str, terms: u8) -> Just<Command> {
         name: name.into(),
         pool: PoolNo(pool),
         face: Fen::new(face),
+        threshold: Fen::new(5 * face),
     };
     let mut pools = vec![("p".to_owned(), Fen::new(300)), ("q".to_owned(), Fen::new(70))];
     let mut kinds = vec![kind("ten", 0, 10), kind("twenty", 0, 20), kind("seven", 1, 7)];

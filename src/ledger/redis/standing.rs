@@ -74,7 +74,19 @@ impl Standing {
                 }
             }
             What::Received(transfer) => self.receive(transfer),
-            What::Bound(_) | What::Passed(_) => {}
+            // The last ten are not written here.
+            What::Bound(_)
+            | What::Passed(_)
+            | What::Admitted(_)
+            | What::Stands(_)
+            | What::Locked(_)
+            | What::Confirmed(_)
+            | What::Released(_)
+            | What::Refunded(_)
+            | What::Settled(_)
+            | What::Paid(_)
+            | What::PaymentFailed(_)
+            | What::Adjusted(_) => {}
         }
     }
 
@@ -98,7 +110,7 @@ impl Standing {
             round,
             window,
             expired: false,
-            stock: vec![Level { quantity: 0, granted: 0 }; kinds],
+            stock: vec![Level::default(); kinds],
         })
     }
 }
