@@ -23,6 +23,7 @@ pub mod node;
 pub mod orders;
 pub mod pass;
 pub mod plan;
+pub mod planner;
 pub mod recover;
 pub mod rush;
 pub mod serve;
