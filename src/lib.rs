@@ -27,6 +27,7 @@ pub mod planner;
 pub mod recover;
 pub mod rush;
 pub mod serve;
+pub mod settle;
 pub mod steward;
 pub mod store;
 pub mod wallet;

@@ -7,6 +7,7 @@ pub mod keyed;
 pub mod money;
 pub mod refusal;
 pub mod time;
+pub mod workdays;
 
 pub use id::{
     BatchNo, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo,

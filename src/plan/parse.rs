@@ -4,7 +4,10 @@ use super::Finding;
 use crate::domain::Fen;
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use serde::Deserialize;
-use std::{num::NonZeroU32, ops::Range};
+use std::{
+    num::{NonZeroU8, NonZeroU32},
+    ops::Range,
+};
 use toml::Spanned;
 
 #[derive(Deserialize)]
@@ -24,6 +27,7 @@ pub(super) struct File {
     pub(super) fix: Fix,
     pub(super) rates: RateRules,
     pub(super) clock: ClockRules,
+    pub(super) settlement: Settlement,
 }
 
 #[derive(Deserialize)]
@@ -216,6 +220,15 @@ pub struct RateRules {
 pub struct ClockRules {
     /// The jump beyond which the clock is unhealthy.
     pub jump_at_most_ms: NonZeroU32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settlement {
+    pub(super) cut_at: Time,
+    pub(super) pay_after_days: Spanned<NonZeroU8>,
+    pub(super) holidays: Vec<Spanned<Date>>,
+    pub(super) worked: Vec<Spanned<Date>>,
 }
 
 /// Reads the file; the error is the first thing that can't be read.
