@@ -24,6 +24,7 @@ pub mod orders;
 pub mod pass;
 pub mod plan;
 pub mod planner;
+pub mod reconcile;
 pub mod recover;
 pub mod rush;
 pub mod serve;
