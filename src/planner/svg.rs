@@ -14,7 +14,7 @@ const HEAD: u32 = 104;
 /// From one pool's part to the next.
 const PART: u32 = 244;
 /// From where a part begins to its plot: room for its name.
-const NAME: u32 = 30;
+const NAME: u32 = 36;
 /// How high a plot is.
 const PLOT: u32 = 160;
 /// How high a line of what is assumed is.
@@ -125,7 +125,7 @@ fn part(out: &mut String, pool: &PoolCourse, top: u32) -> fmt::Result {
     writeln!(
         out,
         "<text x=\"24\" y=\"{}\" font-weight=\"bold\">资金池 {}</text>",
-        top - 12,
+        top - 18,
         escape(&pool.name)
     )?;
     for tick in [Fen::ZERO, Fen::new(most / 2), pool.available] {
@@ -143,11 +143,12 @@ fn part(out: &mut String, pool: &PoolCourse, top: u32) -> fmt::Result {
         let (x, y) = (across(no), top + PLOT + 20);
         writeln!(out, "<text x=\"{x}\" y=\"{y}\" text-anchor=\"middle\">{said}</text>")
     };
+    writeln!(out, "<text x=\"24\" y=\"{}\">轮次</text>", top + PLOT + 20)?;
     name(out, 0, "起始")?;
     // Not more than twenty names find room; the last round has one.
     let every = rounds.div_ceil(20);
     for (no, step) in (1..=rounds).zip(&pool.with).filter(|(no, _)| (rounds - no) % every == 0) {
-        name(out, no, &format!("{} 轮", step.round))?;
+        name(out, no, &step.round.to_string())?;
     }
     // The lower one is named below its end, the higher one above.
     let lower = end(pool, &pool.with) <= end(pool, &pool.without);
