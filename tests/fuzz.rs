@@ -71,3 +71,13 @@ fn r_claim_2_no_record_of_a_yes_that_is_not_in_the_journal_is_found_clean() {
 fn no_request_is_read_but_one_of_the_contract() {
     run("request", &targets::request::target());
 }
+
+#[test]
+fn r_audit_1_no_row_of_the_channels_file_is_lost_or_misread() {
+    run("channel", &targets::channel::target());
+}
+
+#[test]
+fn r_audit_1_no_second_spelling_of_a_batch_is_read() {
+    run("batch", &targets::batch::target());
+}

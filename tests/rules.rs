@@ -19,7 +19,7 @@ const KEPT: [(&str, &str); 31] = [
         "no pool pays for another; that the car part ends by itself comes with car coupons",
     ),
     ("R-FUND-4", "a coupon costs its pool its face and nothing else"),
-    ("R-CAL-1", "fifteen Fridays at ten, from one rule"),
+    ("R-CAL-1", "fifteen Fridays at ten, from one rule; settlement on working days"),
     ("R-CAL-2", "valid from the grant until the Thursday of the next week, 23:00"),
     ("R-CAL-3", "the last round's coupons outlive the period; strict mode cuts them"),
     (
@@ -27,7 +27,10 @@ const KEPT: [(&str, &str); 31] = [
         "claimable from the opening until sold out or ended; an early claim leaves nothing",
     ),
     ("R-QTY-1", "quantities of every round"),
-    ("R-ADJ-1", "armed between the last end and the opening; changing quantities is not built"),
+    (
+        "R-ADJ-1",
+        "armed between the last end and the opening; quantities are proposed, deciding on them is not built",
+    ),
     ("R-ADJ-2", "an issued coupon's end never changes; extending is not built"),
     ("R-ADJ-3", "off, as by default: no money moves between pools; deciding so is not built"),
     ("R-KIND-1", "faces and thresholds of the kinds"),
@@ -52,7 +55,7 @@ const KEPT: [(&str, &str); 31] = [
     ),
     (
         "R-AUDIT-1",
-        "the audit and the store are made from the journal alone; settlement is not built",
+        "the audit and the store are made from the journal alone; differences of four sides are typed; nothing is settled yet",
     ),
 ];
 

@@ -16,6 +16,8 @@ thread_local! {
 fn target() -> Target {
     let name = env::var("QUAN_FUZZ_TARGET").expect("QUAN_FUZZ_TARGET names a target");
     match name.as_str() {
+        "batch" => targets::batch::target(),
+        "channel" => targets::channel::target(),
         "events" => targets::events::target(),
         "fence" => targets::fence::target(),
         "fix" => targets::fix::target(),

@@ -8,6 +8,7 @@ mod recover;
 mod replay;
 mod rush;
 mod serve;
+mod simulate;
 
 use clap::{Parser, Subcommand};
 use quan::{clock::Start, domain::At};
@@ -26,6 +27,7 @@ enum Command {
     Rush(rush::Rush),
     Serve(serve::Serve),
     Check(check::Check),
+    Simulate(simulate::Simulate),
     Keys(keys::Keys),
     Order(order::Order),
     Audit(audit::Audit),
@@ -39,6 +41,7 @@ impl Cli {
             Command::Rush(rush) => rush.run(),
             Command::Serve(serve) => serve.run(),
             Command::Check(check) => check.run(),
+            Command::Simulate(simulate) => simulate.run(),
             Command::Keys(keys) => keys.run(),
             Command::Order(order) => order.run(),
             Command::Audit(audit) => audit.run(),

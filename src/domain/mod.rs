@@ -8,6 +8,7 @@ pub mod keyed;
 pub mod money;
 pub mod refusal;
 pub mod time;
+pub mod workdays;
 
 pub use coupon::CouponState;
 pub use id::{

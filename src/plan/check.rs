@@ -7,13 +7,20 @@ use crate::domain::{
     At, Fen, KindSet, PoolNo, PoolSet, Window,
     calendar::{Round, WeeklyRule, instant},
     fence::{Fence, FixRules},
+    workdays::{SettlementRules, WorkingDays, is_weekend},
 };
 use crate::redeem::{Case, Part, Policy, Side, Treatment};
 use jiff::{
-    civil::{DateTime, Weekday},
+    ToSpan,
+    civil::{Date, DateTime, Weekday},
     tz::TimeZone,
 };
-use std::{collections::HashMap, io, num::NonZeroU32, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    num::NonZeroU32,
+    ops::Range,
+};
 use toml::Spanned;
 
 /// Units of a kind in a round: what 24 bits hold.
@@ -22,6 +29,10 @@ const MOST_UNITS: u32 = 0x00ff_ffff;
 const MOST_ROUNDS: u8 = 99;
 /// How long a coupon may be held for an order, in seconds: a day.
 const LONGEST_LOCK_S: u32 = 86_400;
+/// Pools of a campaign: what a [`PoolNo`] holds.
+const MOST_POOLS: usize = 256;
+/// Working days until payment: more than two weeks of them are a slip of the pen.
+const MOST_DAYS: u8 = 10;
 const DAY_MS: i64 = 86_400_000;
 
 struct Check<'a> {
@@ -43,6 +54,7 @@ pub(super) fn check(
     check.spending(&file);
     check.limits(&file);
     check.binding(&file);
+    check.settlement(&file);
     let fix = check.fix(&file, fence);
     let redeem = check.redeem(&file);
     let Check { mut errors, mut warnings, .. } = check;
@@ -100,6 +112,14 @@ fn resolve(
         refunds,
         rates: file.rates,
         clock: file.clock,
+        settlement: SettlementRules {
+            days: WorkingDays {
+                holidays: file.settlement.holidays.into_iter().map(Spanned::into_inner).collect(),
+                worked: file.settlement.worked.into_iter().map(Spanned::into_inner).collect(),
+            },
+            cut_at: file.settlement.cut_at,
+            pay_after_days: file.settlement.pay_after_days.into_inner(),
+        },
     }
 }
 
@@ -308,6 +328,35 @@ impl Check<'_> {
         if *bound_for.get_ref() == BoundFor::Campaign {
             let fault = "binding for the campaign is not built yet: binding for a round is";
             self.error(&bound_for.span(), fault, "write \"round\"");
+        }
+    }
+
+    fn settlement(&mut self, file: &parse::File) {
+        let parse::Settlement { pay_after_days, holidays, worked, .. } = &file.settlement;
+        if pay_after_days.get_ref().get() > MOST_DAYS {
+            let remedy = format!("write 1 to {MOST_DAYS}");
+            self.error(&pay_after_days.span(), "merchants would wait too long", remedy);
+        }
+        let mut seen: HashSet<Date> = HashSet::new();
+        for day in holidays.iter().chain(worked) {
+            if !seen.insert(*day.get_ref()) {
+                let fault = "the day is already off or worked";
+                self.error(&day.span(), fault, "write each day once, in one of the two lists");
+            }
+        }
+        for day in worked.iter().filter(|day| !is_weekend(*day.get_ref())) {
+            let fault = format!("the day is a {}", weekday_name(day.get_ref().weekday()));
+            self.error(&day.span(), fault, "write Saturdays and Sundays that are worked");
+        }
+        let (starts, ends) =
+            (file.campaign.starts.get_ref().date(), file.campaign.ends.get_ref().date());
+        // The last coupons end, are settled and paid after the period.
+        let until = ends.checked_add(60.days()).unwrap_or(ends);
+        for day in holidays.iter().chain(worked) {
+            if !(starts..=until).contains(day.get_ref()) {
+                let fault = "the day is nowhere near the period, so it moves no payment";
+                self.warn(&day.span(), fault, "look at the year, or remove the day");
+            }
         }
     }
 

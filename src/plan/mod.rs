@@ -9,7 +9,9 @@ pub(crate) mod tests;
 
 pub use parse::{Allocation, BoundFor, ClockRules, Leftover, Limit, LimitOf, Per, RateRules};
 
-use crate::domain::{At, Fen, PoolNo, Window, calendar::Round, fence::FixRules};
+use crate::domain::{
+    At, Fen, PoolNo, Window, calendar::Round, fence::FixRules, workdays::SettlementRules,
+};
 use crate::redeem::Policy;
 use jiff::tz::TimeZone;
 use std::{fmt, fs, io, num::NonZeroU32, path::Path};
@@ -55,6 +57,8 @@ pub struct Plan {
     pub rates: RateRules,
     /// The rules of the server's clock (R-RISK-3).
     pub clock: ClockRules,
+    /// When merchants are paid (R-CAL-1).
+    pub settlement: SettlementRules,
 }
 
 /// One pool of the fund (R-FUND-1).

@@ -5,7 +5,10 @@ use crate::domain::Fen;
 use crate::redeem::{Coupon, Money, Part, Side};
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use serde::Deserialize;
-use std::{num::NonZeroU32, ops::Range};
+use std::{
+    num::{NonZeroU8, NonZeroU32},
+    ops::Range,
+};
 use toml::Spanned;
 
 #[derive(Deserialize)]
@@ -27,6 +30,7 @@ pub(super) struct File {
     pub(super) refund: Spanned<Vec<Spanned<Refund>>>,
     pub(super) rates: RateRules,
     pub(super) clock: ClockRules,
+    pub(super) settlement: Settlement,
 }
 
 #[derive(Deserialize)]
@@ -236,6 +240,15 @@ pub struct RateRules {
 pub struct ClockRules {
     /// The jump beyond which the clock is unhealthy.
     pub jump_at_most_ms: NonZeroU32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settlement {
+    pub(super) cut_at: Time,
+    pub(super) pay_after_days: Spanned<NonZeroU8>,
+    pub(super) holidays: Vec<Spanned<Date>>,
+    pub(super) worked: Vec<Spanned<Date>>,
 }
 
 /// Reads the file; the error is the first thing that can't be read.

@@ -375,3 +375,30 @@ fn r_redeem_5_all_eight_refunds_are_said_once_and_can_be_done() {
 fn r_redeem_4_a_coupon_is_held_for_a_minute() {
     assert_eq!(plan_of(SHIPPED).unwrap().0.lock_ms, 60_000);
 }
+
+#[test]
+fn r_cal_1_the_shipped_settlement_pays_on_working_days() {
+    let rules = plan_of(SHIPPED).unwrap().0.settlement;
+    let day = |text: &str| text.parse::<jiff::civil::Date>().unwrap();
+    // The Thursdays on which the coupons of rounds 4 and 15 end.
+    for (redeemed, paid) in [("2023-09-28", "2023-10-07"), ("2023-12-14", "2023-12-15")] {
+        assert_eq!(rules.pay_day(day(redeemed)), Some(day(paid)));
+    }
+    assert_eq!(rules.cut_at, jiff::civil::time(23, 0, 0, 0));
+}
+
+#[test]
+fn r_cal_1_days_off_and_worked_must_make_sense() {
+    let worked = "worked = [\"2023-10-07\"";
+    refused(worked, "worked = [\"2023-10-09\"", &["`\"2023-10-09\"`", "is a monday", "Sundays"]);
+    refused(worked, "worked = [\"2023-10-08\"", &["`\"2023-10-08\"`", "already", "each day once"]);
+    refused(worked, "worked = [\"2023-09-30\"", &["`\"2023-09-30\"`", "already off"]);
+    refused(worked, "worked = [\"2023-10-32\"", &["2023-10-32", "range of 1..=31"]);
+    let slow = ["`11`", "too long", "1 to 10"];
+    refused("pay_after_days = 1", "pay_after_days = 11", &slow);
+    refused("pay_after_days = 1", "pay_after_days = 0", &["`0`", "nonzero"]);
+    let (_, warnings) = plan_of(edited("\"2023-09-29\"", "\"2032-09-29\"")).unwrap();
+    let last = warnings.last().unwrap();
+    assert_eq!((last.line, &*last.value), (line_of("holidays = "), "\"2032-09-29\""));
+    assert!(last.fault.contains("nowhere near the period"), "{last}");
+}

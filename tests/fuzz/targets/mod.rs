@@ -1,5 +1,7 @@
 //! What is looked at: good inputs, and what must hold of any input.
 
+pub(crate) mod batch;
+pub(crate) mod channel;
 pub(crate) mod disk;
 pub(crate) mod events;
 pub(crate) mod fence;

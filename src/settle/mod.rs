@@ -1,0 +1,23 @@
+//! What merchants are due, and that each gets it once: statements, batch files, payments.
+//!
+//! # What always holds
+//!
+//! - A statement's sums are made from its lines and must be what the ledger settled, to the fen; otherwise there is
+//!   no statement but a named fault.
+//! - The same batch makes the same bytes, so their SHA-256 in the manifest says whether a file is what was made.
+//! - A line of a batch is paid at most once, however the bank's answers come.
+//!
+//! # Not here
+//!
+//! All of it works on plain data. The ledger says what is settled, paid and failed (its events of these names); the
+//! store's rows of redemptions, refunds and merchants fill the lines of a [`Due`]. Which days are working days
+//! stands in [`crate::domain::workdays`].
+
+pub mod files;
+pub mod payment;
+pub mod statement;
+
+pub use files::{Files, make_files};
+pub use statement::{
+    Batch, Due, Head, HeldBack, Line, PoolDue, Statement, Totals, What, make_batch,
+};
