@@ -9,6 +9,7 @@ pub mod audit;
 pub mod campaign;
 pub mod claim;
 pub mod clock;
+pub mod code;
 pub mod config;
 pub mod data;
 pub mod domain;

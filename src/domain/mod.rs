@@ -6,6 +6,7 @@ pub mod id;
 pub mod keyed;
 pub mod money;
 pub mod refusal;
+pub mod terminal;
 pub mod time;
 
 pub use id::{
@@ -14,4 +15,5 @@ pub use id::{
 };
 pub use money::Fen;
 pub use refusal::Refusal;
+pub use terminal::TerminalId;
 pub use time::{At, Window};
