@@ -19,6 +19,7 @@ pub mod gate;
 pub mod http;
 pub mod inventory;
 pub mod ledger;
+pub mod merchant;
 pub mod metrics;
 pub mod node;
 pub mod orders;
