@@ -81,3 +81,18 @@ fn r_audit_1_no_row_of_the_channels_file_is_lost_or_misread() {
 fn r_audit_1_no_second_spelling_of_a_batch_is_read() {
     run("batch", &targets::batch::target());
 }
+
+#[test]
+fn r_redeem_2_no_mistyped_code_is_another_ones() {
+    run("code", &targets::code::target());
+}
+
+#[test]
+fn r_redeem_2_no_altered_request_of_a_till_is_heard() {
+    run("terminal", &targets::terminal::target());
+}
+
+#[test]
+fn r_merch_1_no_file_admits_who_is_on_the_list_or_does_anything_twice() {
+    run("merchants", &targets::merchants::target());
+}

@@ -18,17 +18,20 @@ fn target() -> Target {
     match name.as_str() {
         "batch" => targets::batch::target(),
         "channel" => targets::channel::target(),
+        "code" => targets::code::target(),
         "events" => targets::events::target(),
         "fence" => targets::fence::target(),
         "fix" => targets::fix::target(),
         "identity" => targets::identity::target(),
         "journal" => targets::journal::target(),
+        "merchants" => targets::merchants::target(),
         "pass" => targets::pass::target(),
         "plan" => targets::plan::target(),
         "proof" => targets::proof::target(),
         "record" => targets::record::target(),
         "request" => targets::request::target(),
         "snapshot" => targets::snapshot::target(),
+        "terminal" => targets::terminal::target(),
         _ => panic!("there is no target {name}"),
     }
 }
