@@ -29,8 +29,6 @@ const MOST_UNITS: u32 = 0x00ff_ffff;
 const MOST_ROUNDS: u8 = 99;
 /// How long a coupon may be held for an order, in seconds: a day.
 const LONGEST_LOCK_S: u32 = 86_400;
-/// Pools of a campaign: what a [`PoolNo`] holds.
-const MOST_POOLS: usize = 256;
 /// Working days until payment: more than two weeks of them are a slip of the pen.
 const MOST_DAYS: u8 = 10;
 const DAY_MS: i64 = 86_400_000;
