@@ -313,7 +313,7 @@ fn stand() -> impl Strategy<Value = Command> {
 fn admits() -> impl Strategy<Value = Command> {
     let merchant = prop_oneof![1 => Just(SHOP), 2 => Just(8)];
     let categories = prop_oneof![6 => 1..4_u32, 1 => Just(0), 1 => Just(0b100)];
-    let cap = prop_oneof![2 => Just(0), 1 => 1..60_u64];
+    let cap = prop_oneof![1 => Just(0), 1 => 1..60_u64];
     (merchant, categories, cap)
         .prop_map(|(merchant, categories, cap)| admit(merchant, categories, cap))
 }

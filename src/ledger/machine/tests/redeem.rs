@@ -794,7 +794,7 @@ fn r_redeem_5_the_plan_decides_what_becomes_of_the_coupon() {
 }
 
 #[test]
-fn r_redeem_2_a_dead_code_is_answered_only_if_it_was_the_orders_own() {
+fn r_redeem_4_a_dead_code_is_answered_only_if_it_was_the_orders_own() {
     check(
         "
         1000 claim 1 0          -> granted
