@@ -71,3 +71,18 @@ fn r_claim_2_no_record_of_a_yes_that_is_not_in_the_journal_is_found_clean() {
 fn no_request_is_read_but_one_of_the_contract() {
     run("request", &targets::request::target());
 }
+
+#[test]
+fn r_redeem_2_no_mistyped_code_is_another_ones() {
+    run("code", &targets::code::target());
+}
+
+#[test]
+fn r_redeem_2_no_altered_request_of_a_till_is_heard() {
+    run("terminal", &targets::terminal::target());
+}
+
+#[test]
+fn r_merch_1_no_file_admits_who_is_on_the_list_or_does_anything_twice() {
+    run("merchants", &targets::merchants::target());
+}

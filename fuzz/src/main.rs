@@ -16,17 +16,20 @@ thread_local! {
 fn target() -> Target {
     let name = env::var("QUAN_FUZZ_TARGET").expect("QUAN_FUZZ_TARGET names a target");
     match name.as_str() {
+        "code" => targets::code::target(),
         "events" => targets::events::target(),
         "fence" => targets::fence::target(),
         "fix" => targets::fix::target(),
         "identity" => targets::identity::target(),
         "journal" => targets::journal::target(),
+        "merchants" => targets::merchants::target(),
         "pass" => targets::pass::target(),
         "plan" => targets::plan::target(),
         "proof" => targets::proof::target(),
         "record" => targets::record::target(),
         "request" => targets::request::target(),
         "snapshot" => targets::snapshot::target(),
+        "terminal" => targets::terminal::target(),
         _ => panic!("there is no target {name}"),
     }
 }

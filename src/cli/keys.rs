@@ -1,6 +1,9 @@
 //! `quan keys FOLDER`.
 
-use quan::pass::write_fresh;
+use quan::{
+    domain::TerminalId,
+    pass::{write_fresh, write_terminal_key},
+};
 use std::{path::PathBuf, process::ExitCode};
 
 /// Write a folder of fresh keys; refuses to overwrite any.
@@ -11,11 +14,21 @@ use std::{path::PathBuf, process::ExitCode};
 pub(crate) struct Keys {
     /// The folder, made if it is not there.
     folder: PathBuf,
+    /// Write this till's next key into a folder that is there, and nothing else.
+    ///
+    /// The till gets what stands in terminal-ID-N.key; remove the one before it once the till uses the new one.
+    #[arg(long, value_name = "ID")]
+    terminal: Option<TerminalId>,
 }
 
 impl Keys {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        write_fresh(&self.folder, &mut rand::rng())?;
+        match self.terminal {
+            None => write_fresh(&self.folder, &mut rand::rng())?,
+            Some(terminal) => {
+                write_terminal_key(&self.folder, terminal, &mut rand::rng())?;
+            }
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -7,6 +7,7 @@ pub mod id;
 pub mod keyed;
 pub mod money;
 pub mod refusal;
+pub mod terminal;
 pub mod time;
 
 pub use coupon::CouponState;
@@ -16,4 +17,5 @@ pub use id::{
 };
 pub use money::Fen;
 pub use refusal::Refusal;
+pub use terminal::TerminalId;
 pub use time::{At, Window};

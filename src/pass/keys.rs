@@ -6,7 +6,7 @@
 
 mod folder;
 
-pub use folder::{Keyring, read_key, write_fresh, write_key};
+pub use folder::{Keyring, TerminalKeys, read_key, write_fresh, write_key, write_terminal_key};
 
 use crate::domain::{CampaignNo, KeyedHash, PassNonce, PersonId, ProofId, RoundNo};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -109,7 +109,13 @@ impl Keys {
         token
     }
 
-    fn signing(&self, key_id: u8, body: &[u8], tail: &[&[u8]]) -> Option<Hmac<Sha256>> {
+    /// The id of the key that seals.
+    pub(crate) fn newest(&self) -> u8 {
+        self.newest
+    }
+
+    /// The tag of these bytes under the key of that id, to be compared or told.
+    pub(crate) fn signing(&self, key_id: u8, body: &[u8], tail: &[&[u8]]) -> Option<Hmac<Sha256>> {
         let (_, key) = self.keys.iter().find(|(id, _)| *id == key_id)?;
         let begun = key.clone().chain_update(body);
         Some(tail.iter().fold(begun, Mac::chain_update))

@@ -13,6 +13,7 @@ pub(crate) fn keyring() -> Keyring {
     identity.add_hs256(1, &[5; 32]).unwrap();
     Keyring {
         staff: crate::orders::Staff::default(),
+        terminals: std::collections::HashMap::new(),
         hasher: Hasher::new(&[1; 32]).unwrap(),
         pass: keys([2; 32]).into(),
         fix: keys(FIX).into(),

@@ -9,17 +9,23 @@
 //! | `identity-<id>.key` | the host app's HS256 key under kid `host-<id>`            |
 //! | `identity-<id>.pub` | the host app's Ed25519 public key under kid `host-<id>`   |
 //! | `staff-<name>.pub` | the Ed25519 public key of somebody who may give orders      |
+//! | `terminal-<terminal>-<id>.key` | a till's, for its requests; the old one is removed once the till has the new |
 
 use super::{Hasher, KeyError, Keys};
+use crate::domain::TerminalId;
 use crate::orders::Staff;
 use crate::pass::{FixKeys, IdentityKeys, PassKeys, ProofKeys};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::CryptoRng;
 use std::{
+    collections::HashMap,
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
+
+/// The keys of every till.
+pub type TerminalKeys = HashMap<TerminalId, Keys>;
 
 /// Every key the engine needs.
 #[derive(Clone, Debug)]
@@ -36,6 +42,8 @@ pub struct Keyring {
     pub identity: IdentityKeys,
     /// Of those who may give orders.
     pub staff: Staff,
+    /// Of the tills.
+    pub terminals: TerminalKeys,
 }
 
 /// A key as a file holds it.
@@ -53,6 +61,7 @@ impl Keyring {
         let mut hash = None;
         let mut found = Vec::new();
         let mut staff = Staff::default();
+        let mut tills: HashMap<TerminalId, Vec<(u8, Vec<u8>)>> = HashMap::new();
         for entry in fs::read_dir(folder).map_err(|why| at(folder, &why))? {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -61,6 +70,8 @@ impl Keyring {
             } else if let Some(person) = person(name) {
                 let key = staff.add(person, &key_in(&path)?);
                 key.ok_or_else(|| at(&path, &KeyError::NotEd25519))?;
+            } else if let Some((terminal, id)) = till(name) {
+                tills.entry(terminal).or_default().push((id, key_in(&path)?));
             } else if let Some((usage, id, public)) = parts(name) {
                 found.push(Found { usage: usage.into(), id, public, bytes: key_in(&path)? });
             } else if !name.starts_with('.') {
@@ -80,8 +91,21 @@ impl Keyring {
             proof: keys("captcha")?.into(),
             identity: identity(&found).map_err(|why| at(&folder.join("identity-1.key"), &why))?,
             staff,
+            terminals: terminals(folder, &tills)?,
         })
     }
+}
+
+fn terminals(
+    folder: &Path,
+    tills: &HashMap<TerminalId, Vec<(u8, Vec<u8>)>>,
+) -> io::Result<TerminalKeys> {
+    let keys = tills.iter().map(|(terminal, keys)| {
+        let keys = Keys::new(keys.iter().map(|(id, key)| (*id, key.as_slice())));
+        let keys = keys.map_err(|why| at(&folder.join(format!("terminal-{terminal}-*.key")), &why));
+        Ok((*terminal, keys?))
+    });
+    keys.collect()
 }
 
 fn identity(found: &[Found]) -> Result<IdentityKeys, KeyError> {
@@ -99,6 +123,17 @@ fn identity(found: &[Found]) -> Result<IdentityKeys, KeyError> {
 /// The person whose public key a file of that name holds.
 fn person(name: &str) -> Option<&str> {
     name.strip_prefix("staff-")?.strip_suffix(".pub").filter(|person| !person.is_empty())
+}
+
+/// The till whose key a file of that name holds, and the key's id.
+fn till(name: &str) -> Option<(TerminalId, u8)> {
+    let (terminal, id) = name.strip_prefix("terminal-")?.strip_suffix(".key")?.rsplit_once('-')?;
+    Some((terminal.parse().ok()?, number(id)?))
+}
+
+/// A key's id as it is written: one spelling only, so that no two files have the same.
+fn number(id: &str) -> Option<u8> {
+    id.parse().ok().filter(|it: &u8| it.to_string() == id)
 }
 
 /// Use, id and whether it is public, of the name of a key file.
@@ -138,6 +173,29 @@ pub fn write_fresh(folder: &Path, rng: &mut impl CryptoRng) -> io::Result<()> {
         write_key(&path, &key, 0o600)?;
     }
     Ok(())
+}
+
+/// Gives a till its next key, in a folder that is there; its keys before that stay until people remove them. The file
+/// goes to the till, or what stands in it.
+pub fn write_terminal_key(
+    folder: &Path,
+    terminal: TerminalId,
+    rng: &mut impl CryptoRng,
+) -> io::Result<PathBuf> {
+    let mut newest = 0;
+    for entry in fs::read_dir(folder).map_err(|why| at(folder, &why))? {
+        let name = entry?.file_name();
+        let theirs = till(name.to_str().unwrap_or_default()).filter(|(it, _)| *it == terminal);
+        newest = newest.max(theirs.map_or(0, |(_, id)| id));
+    }
+    let path = |id| folder.join(format!("terminal-{terminal}-{id}.key"));
+    let Some(next) = newest.checked_add(1) else {
+        return Err(at(&path(newest), &"is the last number a key can have; remove the old keys"));
+    };
+    let mut key = [0; super::SHORTEST_KEY];
+    rng.fill_bytes(&mut key);
+    write_key(&path(next), &key, 0o600)?;
+    Ok(path(next))
 }
 
 /// Writes a key's file, which must not be there, with these permissions.
@@ -219,12 +277,37 @@ mod tests {
     }
 
     #[test]
+    fn a_till_gets_one_key_after_the_other_and_all_of_them_are_read() {
+        let folder = Folder::new("till");
+        write_fresh(&folder.0, &mut rand::rng()).unwrap();
+        assert!(Keyring::load(&folder.0).unwrap().terminals.is_empty());
+        let [one, two] = ["T-1", "T-1-1"].map(|id| id.parse::<TerminalId>().unwrap());
+        for (terminal, name) in [(one, "T-1-1"), (one, "T-1-2"), (two, "T-1-1-1"), (one, "T-1-3")] {
+            let path = write_terminal_key(&folder.0, terminal, &mut rand::rng()).unwrap();
+            assert_eq!(path, folder.0.join(format!("terminal-{name}.key")));
+        }
+        fs::remove_file(folder.0.join("terminal-T-1-1.key")).unwrap();
+        let terminals = Keyring::load(&folder.0).unwrap().terminals;
+        let ids = |terminal| format!("{:?}", terminals[&terminal]);
+        assert_eq!((terminals.len(), ids(two)), (2, "{1}".into()));
+        assert!(["{2, 3}", "{3, 2}"].contains(&ids(one).as_str()), "{}", ids(one));
+        fs::write(folder.0.join("terminal-T-1-255.key"), STANDARD.encode([1; 32])).unwrap();
+        let why = write_terminal_key(&folder.0, one, &mut rand::rng()).unwrap_err().to_string();
+        assert!(why.contains("remove the old keys"), "{why}");
+    }
+
+    #[test]
     fn a_bad_file_is_named_and_its_text_is_not() {
         for (name, text, says) in [
             ("pass-2.key", "c2hvcnQ=", "shorter than 32"),
             ("pass-2.key", "secret!", "not one line of base64"),
             ("passs-2.key", "", "not the name of a key file"),
             ("pass-256.key", "", "not the name of a key file"),
+            ("terminal-T-1-01.key", "", "not the name of a key file"),
+            ("terminal-T_1-1.key", "", "not the name of a key file"),
+            ("terminal-T-1-1.pub", "", "not the name of a key file"),
+            ("terminal-T-1-1.key", "c2hvcnQ=", "shorter than 32"),
+            ("terminal-T-1-1.key", "secret!", "not one line of base64"),
             ("fix-1.pub", "", "not the name of a key file"),
             ("identity-2.pub", "c2hvcnQ=", "not an Ed25519 public key"),
             ("identity-1.pub", &STANDARD.encode([1; 32]), "two keys have the id 1"),

@@ -1,5 +1,6 @@
 //! What is looked at: good inputs, and what must hold of any input.
 
+pub(crate) mod code;
 pub(crate) mod disk;
 pub(crate) mod events;
 pub(crate) mod fence;
@@ -7,12 +8,14 @@ pub(crate) mod fix;
 pub(crate) mod identity;
 pub(crate) mod journal;
 pub(crate) mod log;
+pub(crate) mod merchants;
 pub(crate) mod pass;
 pub(crate) mod plan;
 pub(crate) mod proof;
 pub(crate) mod record;
 pub(crate) mod request;
 pub(crate) mod snapshot;
+pub(crate) mod terminal;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
