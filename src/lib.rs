@@ -31,6 +31,7 @@ pub mod rush;
 pub mod serve;
 pub mod steward;
 pub mod store;
+pub mod till;
 pub mod wallet;
 
 // Unit tests share generators with `tests/`, where the library has this name.

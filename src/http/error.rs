@@ -413,9 +413,11 @@ fn contract(refusal: Refusal) -> Row {
         R::SignatureInvalid => {
             (401, "终端签名无效，请检查密钥", "the till's signature does not hold; check its key")
         }
-        R::RequestStale => {
-            (401, "请求已过时，请校准终端时钟后重试", "too old; set the till's clock and send again")
-        }
+        R::RequestStale => (
+            401,
+            "请求已过时，请校准终端时钟后重试",
+            "too old; set the till's clock and send again",
+        ),
         R::RequestReplayed => {
             (401, "该请求已收到过，请重新签名", "the request came before; sign it again")
         }

@@ -2,7 +2,7 @@
 
 mod problems;
 
-use crate::{campaign, claim, pass, wallet};
+use crate::{campaign, claim, code, pass, wallet};
 use serde::Serialize;
 use utoipa::{
     Modify, OpenApi, ToSchema,
@@ -62,6 +62,7 @@ impl Modify for Problems {
         pass::handler::make,
         claim::handler::post,
         wallet::handler::coupons,
+        code::handler::make,
     ),
     components(schemas(ProblemBody)),
     modifiers(&Identity, &Problems)

@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(of(Refusal::RiskControlDegraded.into()), "refused");
         let errors = Problem::all().filter(|no| of(*no) == "error").map(|no| no.code());
         let errors: Vec<_> = errors.collect();
-        assert_eq!(errors, ["internal", "unavailable", "outcome_unknown"]);
+        assert_eq!(errors, ["internal", "unavailable", "outcome_unknown", "redeeming_elsewhere"]);
     }
 
     #[test]

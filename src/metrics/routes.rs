@@ -26,6 +26,8 @@ pub enum Route {
     Claims,
     /// My coupons.
     Coupons,
+    /// Making a payment code.
+    Codes,
     /// The contract.
     OpenApi,
     /// No such address, or not with this method.
@@ -34,7 +36,7 @@ pub enum Route {
 
 impl Route {
     /// All of them.
-    pub const ALL: [Route; 9] = [
+    pub const ALL: [Route; 10] = [
         Route::Time,
         Route::Campaigns,
         Route::Campaign,
@@ -42,6 +44,7 @@ impl Route {
         Route::Passes,
         Route::Claims,
         Route::Coupons,
+        Route::Codes,
         Route::OpenApi,
         Route::Other,
     ];
@@ -56,6 +59,7 @@ impl Route {
             Route::Passes => ("POST", "/v1/campaigns/{campaign}/rounds/{round}/passes"),
             Route::Claims => ("POST", "/v1/campaigns/{campaign}/rounds/{round}/claims"),
             Route::Coupons => ("GET", "/v1/campaigns/{campaign}/coupons"),
+            Route::Codes => ("POST", "/v1/campaigns/{campaign}/payment-codes"),
             Route::OpenApi => ("GET", "/openapi.json"),
             Route::Other => ("other", "other"),
         }

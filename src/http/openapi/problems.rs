@@ -3,7 +3,7 @@
 use super::ProblemBody;
 use crate::domain::Refusal;
 use crate::http::Problem;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::{
     ToSchema,
     openapi::{
@@ -79,6 +79,16 @@ fn problems(operation: &str) -> Vec<Problem> {
             R::Busy { retry_after_ms: 0 },
             R::SoldOut,
         ],
+        "payment_code" => &[
+            R::CampaignUnknown,
+            R::TooFast { retry_after_ms: 0 },
+            R::ChannelRequired,
+            R::IdentityInvalid,
+            R::IdentityExpired,
+            R::NotRealName,
+            R::IdentifierBlank,
+            R::WrongDevice,
+        ],
         // Its lack of any problem fails the test below.
         _ => return Vec::new(),
     };
@@ -88,16 +98,20 @@ fn problems(operation: &str) -> Vec<Problem> {
     if !named.is_empty() {
         problems.push(Problem::NOT_FOUND);
     }
-    if matches!(operation, "pass" | "claim") {
+    if matches!(operation, "pass" | "claim" | "payment_code") {
         problems.extend(POSITION.map(Problem::from));
         problems.extend([
             Problem::BAD_REQUEST,
             Problem::REQUEST_TIMEOUT,
             Problem::BODY_TOO_LARGE,
             Problem::UNSUPPORTED_MEDIA_TYPE,
-            Problem::UNAVAILABLE,
-            Problem::OUTCOME_UNKNOWN,
         ]);
+    }
+    if matches!(operation, "pass" | "claim") {
+        problems.extend([Problem::UNAVAILABLE, Problem::OUTCOME_UNKNOWN]);
+    }
+    if operation == "payment_code" {
+        problems.push(Problem::REDEEMING_ELSEWHERE);
     }
     problems
 }
@@ -132,7 +146,11 @@ fn response(status: u16, problems: &[Problem]) -> Response {
         .content("application/problem+json", content)
         .header("cache-control", header("`no-store`", Type::String));
     let response = match status {
-        401 => response.header("www-authenticate", header("`Bearer`", Type::String)),
+        401 => {
+            let schemes: BTreeSet<_> = problems.iter().map(Problem::scheme).collect();
+            let schemes: Vec<_> = schemes.into_iter().map(|it| format!("`{it}`")).collect();
+            response.header("www-authenticate", header(&schemes.join(", "), Type::String))
+        }
         429 | 503 => {
             let seconds = header("seconds to wait, where trying again helps", Type::Integer);
             response.header("retry-after", seconds)
@@ -160,7 +178,7 @@ mod tests {
     use std::collections::HashSet;
 
     /// Those of redeeming, which has no address yet.
-    const TO_COME: [Refusal; 20] = [
+    const TO_COME: [Refusal; 26] = [
         Refusal::CouponExpired,
         Refusal::CouponNotYetValid,
         Refusal::WrongCategory,
@@ -181,6 +199,12 @@ mod tests {
         Refusal::NotConfirmed,
         Refusal::CodeDead,
         Refusal::WrongScanDirection,
+        Refusal::CodeUnreadable,
+        Refusal::TooFarFromShop,
+        Refusal::TerminalUnknown,
+        Refusal::SignatureInvalid,
+        Refusal::RequestStale,
+        Refusal::RequestReplayed,
     ];
 
     fn operations() -> Vec<Value> {
@@ -228,7 +252,7 @@ mod tests {
     #[test]
     fn every_answer_has_an_exact_status_and_a_description() {
         let operations = operations();
-        assert_eq!(operations.len(), 7);
+        assert_eq!(operations.len(), 8);
         for operation in operations {
             let answers = operation["responses"].as_object().unwrap();
             assert!(answers.len() > 1, "{operation}");

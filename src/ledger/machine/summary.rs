@@ -1,8 +1,8 @@
 use super::state::{Campaign, Machine};
 use super::{Held, No};
-use crate::domain::{At, CampaignNo, KindNo, PersonId, RedemptionId, RoundNo, Window};
+use crate::domain::{At, CampaignNo, KindNo, MerchantNo, PersonId, RedemptionId, RoundNo, Window};
 use crate::funds::Funds;
-use crate::ledger::event::Adjusted;
+use crate::ledger::event::{Adjusted, Standing};
 use serde::{Deserialize, Serialize};
 
 /// What can be said of a campaign without looking at a person.
@@ -89,6 +89,11 @@ impl Machine {
                 round.holders.iter().map(move |((person, _), held)| (no, *person, *held))
             })
         })
+    }
+
+    /// What a merchant may do; `None` if it is not admitted.
+    pub fn standing(&self, campaign: CampaignNo, merchant: MerchantNo) -> Option<Standing> {
+        Some(self.campaign(campaign)?.merchants.get(merchant).ok()?.standing)
     }
 
     /// The coupon of an order and its holder, as they are now.

@@ -323,7 +323,7 @@ fn r_redeem_5_the_shipped_plan_says_of_each_refund_what_is_done() {
     let rows: Vec<String> = Case::all()
         .map(|case| {
             let Case { part, end, settlement } = case;
-            let Treatment { coupon, money } = plan.refunds.treatment(case);
+            let Treatment { coupon, money } = plan.redeem.refunds.treatment(case);
             format!("{part:?} {end:?} {settlement:?}: {coupon:?} {money:?}")
         })
         .collect();
