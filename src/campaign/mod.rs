@@ -5,7 +5,7 @@ pub mod handler;
 mod place;
 mod state;
 
-pub use place::{InCampaign, InRound, in_round};
+pub use place::{InCampaign, InRound, in_round, order_in};
 pub use state::{Remaining, State, state};
 
 use crate::domain::refusal::BUSY_MS;

@@ -28,6 +28,16 @@ pub enum Route {
     Coupons,
     /// Making a payment code.
     Codes,
+    /// Redeeming.
+    Redeem,
+    /// How an order stands.
+    Redemption,
+    /// An order was paid.
+    Confirm,
+    /// An order came to nothing.
+    Release,
+    /// Paying an order back.
+    Refunds,
     /// The contract.
     OpenApi,
     /// No such address, or not with this method.
@@ -36,7 +46,7 @@ pub enum Route {
 
 impl Route {
     /// All of them.
-    pub const ALL: [Route; 10] = [
+    pub const ALL: [Route; 15] = [
         Route::Time,
         Route::Campaigns,
         Route::Campaign,
@@ -45,6 +55,11 @@ impl Route {
         Route::Claims,
         Route::Coupons,
         Route::Codes,
+        Route::Redeem,
+        Route::Redemption,
+        Route::Confirm,
+        Route::Release,
+        Route::Refunds,
         Route::OpenApi,
         Route::Other,
     ];
@@ -60,6 +75,11 @@ impl Route {
             Route::Claims => ("POST", "/v1/campaigns/{campaign}/rounds/{round}/claims"),
             Route::Coupons => ("GET", "/v1/campaigns/{campaign}/coupons"),
             Route::Codes => ("POST", "/v1/campaigns/{campaign}/payment-codes"),
+            Route::Redeem => ("POST", "/v1/campaigns/{campaign}/redemptions"),
+            Route::Redemption => ("GET", "/v1/campaigns/{campaign}/redemptions/{order}"),
+            Route::Confirm => ("POST", "/v1/campaigns/{campaign}/redemptions/{order}/confirm"),
+            Route::Release => ("POST", "/v1/campaigns/{campaign}/redemptions/{order}/release"),
+            Route::Refunds => ("POST", "/v1/campaigns/{campaign}/redemptions/{order}/refunds"),
             Route::OpenApi => ("GET", "/openapi.json"),
             Route::Other => ("other", "other"),
         }

@@ -15,34 +15,34 @@ use crate::redeem;
 
 /// An order that a till wants paid with a coupon.
 #[derive(Clone, Copy, Debug)]
-pub struct Purchase<'a> {
+pub(super) struct Purchase<'a> {
     /// The merchant's number of it.
-    pub order: &'a str,
+    pub(super) order: &'a str,
     /// The customer's payment code.
-    pub code: Code,
+    pub(super) code: Code,
     /// The order's amount.
-    pub amount: Fen,
+    pub(super) amount: Fen,
     /// The coupon that the customer chose, if any.
-    pub choice: Option<CouponId>,
+    pub(super) choice: Option<CouponId>,
 }
 
 /// An order, and whether an earlier request had it.
-pub type Bought = (Redemption, bool);
+pub(super) type Bought = (Redemption, bool);
 
 /// What a till's requests are about.
 #[derive(Clone, Copy)]
-pub struct Desk<'a> {
+pub(super) struct Desk<'a> {
     /// The server.
-    pub app: &'a App,
+    pub(super) app: &'a App,
     /// The campaign.
-    pub campaign: &'a Campaign,
+    pub(super) campaign: &'a Campaign,
     /// The till.
-    pub from: &'a Heard<'a>,
+    pub(super) from: &'a Heard<'a>,
 }
 
 impl Desk<'_> {
     /// Holds a coupon for an order. A repeat is told what became of it, and the code is not touched.
-    pub async fn lock(&self, it: &Purchase<'_>, now: At) -> Result<Bought, Problem> {
+    pub(super) async fn lock(&self, it: &Purchase<'_>, now: At) -> Result<Bought, Problem> {
         let redemption = self.named(it.order);
         let request = redeem::request(&it.code.to_string(), it.amount, it.choice);
         if self.app.ledger.view().request(self.campaign.no, redemption) == Some(request) {
@@ -84,22 +84,22 @@ impl Desk<'_> {
     }
 
     /// An order of this till's merchant as it stands.
-    pub async fn look(&self, order: &str) -> Result<Redemption, Problem> {
+    pub(super) async fn look(&self, order: &str) -> Result<Redemption, Problem> {
         self.recall(self.named(order), None).await
     }
 
     /// The order was paid.
-    pub async fn confirm(&self, order: &str) -> Result<Redemption, Problem> {
+    pub(super) async fn confirm(&self, order: &str) -> Result<Redemption, Problem> {
         self.order(Command::Confirm(self.campaign.no, self.named(order))).await
     }
 
     /// The order came to nothing.
-    pub async fn release(&self, order: &str) -> Result<Redemption, Problem> {
+    pub(super) async fn release(&self, order: &str) -> Result<Redemption, Problem> {
         self.order(Command::Release(self.campaign.no, self.named(order))).await
     }
 
     /// Pays an order back; gives the refund, and the order after it.
-    pub async fn refund(
+    pub(super) async fn refund(
         &self,
         order: &str,
         number: &str,

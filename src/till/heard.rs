@@ -13,13 +13,13 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 /// A request that a till signed.
-pub struct Heard<'a> {
+pub(super) struct Heard<'a> {
     /// The till.
-    pub terminal: TerminalId,
+    pub(super) terminal: TerminalId,
     /// The shop that it is in.
-    pub shop: &'a Shop,
+    pub(super) shop: &'a Shop,
     /// The merchant that it speaks for.
-    pub merchant: MerchantNo,
+    pub(super) merchant: MerchantNo,
     headers: HeaderMap,
     uri: Uri,
     body: Bytes,
@@ -27,7 +27,7 @@ pub struct Heard<'a> {
 
 impl<'a> Heard<'a> {
     /// The request, if a registered till signed it and it comes for the first time.
-    pub async fn of(
+    pub(super) async fn of(
         campaign: &'a Campaign,
         peer: Peer,
         request: Request,
@@ -52,7 +52,7 @@ impl<'a> Heard<'a> {
     }
 
     /// What its body says.
-    pub fn says<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    pub(super) fn says<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         if !is_json(&self.headers) {
             return Err(Problem::UNSUPPORTED_MEDIA_TYPE);
         }
@@ -60,12 +60,12 @@ impl<'a> Heard<'a> {
     }
 
     /// Nothing, if it has to say nothing.
-    pub fn says_nothing(&self) -> Result<(), Problem> {
+    pub(super) fn says_nothing(&self) -> Result<(), Problem> {
         if self.body.is_empty() { Ok(()) } else { Err(Problem::BAD_REQUEST) }
     }
 
     /// Its path.
-    pub fn path(&self) -> &str {
+    pub(super) fn path(&self) -> &str {
         self.uri.path()
     }
 }

@@ -6,6 +6,11 @@
 //! - A repeat of an order does not touch its code: what became of the order is the ledger's to say.
 //! - What is answered is durable.
 
+mod desk;
+pub mod handler;
+mod heard;
+mod told;
+
 use crate::code::{CodeShard, Codes};
 use crate::domain::At;
 use crate::merchant::{Registry, terminal::Terminals};

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub(super) enum State {
     /// A coupon is held for it until it is confirmed or released.
     Locked,
     /// It was paid with the coupon.
@@ -22,7 +22,7 @@ pub enum State {
 /// Why a coupon is held no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum ReleasedBy {
+pub(super) enum ReleasedBy {
     /// The till said so.
     Till,
     /// It was not confirmed in time.
@@ -31,45 +31,45 @@ pub enum ReleasedBy {
 
 /// An order, as its till sees it.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct OrderNow {
+pub(super) struct OrderNow {
     /// The merchant's number of it.
-    pub order: String,
+    pub(super) order: String,
     /// Where it stands.
-    pub state: State,
+    pub(super) state: State,
     /// The number of the coupon that pays for it.
-    pub coupon: String,
+    pub(super) coupon: String,
     /// The coupon's kind.
-    pub kind: String,
+    pub(super) kind: String,
     /// What the coupon takes off.
-    pub face_fen: u64,
+    pub(super) face_fen: u64,
     /// The order's amount before the coupon.
-    pub amount_fen: u64,
+    pub(super) amount_fen: u64,
     /// What is left to pay.
-    pub to_pay_fen: u64,
+    pub(super) to_pay_fen: u64,
     /// The first instant at which it can't be confirmed any more, if it is locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
-    pub locked_until: Option<String>,
+    pub(super) locked_until: Option<String>,
     /// The same in Unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub locked_until_ms: Option<i64>,
+    pub(super) locked_until_ms: Option<i64>,
     /// Since when it is confirmed or released.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
-    pub since: Option<String>,
+    pub(super) since: Option<String>,
     /// Why the coupon is held no more, if it is released.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub released_by: Option<ReleasedBy>,
+    pub(super) released_by: Option<ReleasedBy>,
     /// How much of the amount was paid back.
-    pub refunded_fen: u64,
+    pub(super) refunded_fen: u64,
     /// How much of the face was taken back for it.
-    pub taken_back_fen: u64,
+    pub(super) taken_back_fen: u64,
 }
 
 /// What becomes of the coupon of an order that is paid back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum CouponAfter {
+pub(super) enum CouponAfter {
     /// It stays used.
     Used,
     /// Its holder can use it again until its end.
@@ -80,23 +80,23 @@ pub enum CouponAfter {
 
 /// A refund, as it was made.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct RefundMade {
+pub(super) struct RefundMade {
     /// The merchant's number of it.
-    pub refund: String,
+    pub(super) refund: String,
     /// How much of the order is paid back.
-    pub amount_fen: u64,
+    pub(super) amount_fen: u64,
     /// How much of that was the coupon's, and is taken back.
-    pub taken_back_fen: u64,
+    pub(super) taken_back_fen: u64,
     /// What the customer gets.
-    pub to_customer_fen: u64,
+    pub(super) to_customer_fen: u64,
     /// What becomes of the coupon.
-    pub coupon: CouponAfter,
+    pub(super) coupon: CouponAfter,
     /// Whether the next settlement takes it off what the merchant is due.
-    pub taken_off_next_settlement: bool,
+    pub(super) taken_off_next_settlement: bool,
 }
 
 /// The order as its till sees it; `None` if the coupon's kind is not in the plan.
-pub fn order(campaign: &Campaign, number: String, it: &Redemption) -> Option<OrderNow> {
+pub(super) fn order(campaign: &Campaign, number: String, it: &Redemption) -> Option<OrderNow> {
     let told = |at: At| Some(at.in_zone(&campaign.plan.zone));
     let (state, until, since, released_by) = match it.status {
         Status::Locked { until } => (State::Locked, Some(until), None, None),
@@ -127,7 +127,7 @@ pub fn order(campaign: &Campaign, number: String, it: &Redemption) -> Option<Ord
 }
 
 /// The refund as its till sees it.
-pub fn refund(number: String, made: &Refunded) -> RefundMade {
+pub(super) fn refund(number: String, made: &Refunded) -> RefundMade {
     RefundMade {
         refund: number,
         amount_fen: made.amount.get(),

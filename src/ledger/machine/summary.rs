@@ -1,5 +1,5 @@
 use super::state::{Campaign, Machine};
-use super::{Held, No};
+use super::{Held, No, Redemption};
 use crate::domain::{At, CampaignNo, KindNo, MerchantNo, PersonId, RedemptionId, RoundNo, Window};
 use crate::funds::Funds;
 use crate::ledger::event::{Adjusted, Standing};
@@ -89,6 +89,19 @@ impl Machine {
                 round.holders.iter().map(move |((person, _), held)| (no, *person, *held))
             })
         })
+    }
+
+    /// What was asked for each order that was not released.
+    pub fn requests(&self) -> impl Iterator<Item = (CampaignNo, RedemptionId, [u8; 8])> + '_ {
+        (0..self.campaigns()).map(CampaignNo).flat_map(|no| {
+            let orders = self.campaign(no).into_iter().flat_map(|it| it.orders.requests());
+            orders.map(move |(redemption, request)| (no, redemption, request))
+        })
+    }
+
+    /// An order as it stands.
+    pub fn redemption(&self, campaign: CampaignNo, it: RedemptionId) -> Option<Redemption> {
+        self.campaign(campaign)?.redemption(it)
     }
 
     /// What a merchant may do; `None` if it is not admitted.
