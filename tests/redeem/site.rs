@@ -51,8 +51,9 @@ pub(crate) struct Customer {
 
 impl Site {
     pub(crate) fn start(wish: &Wish) -> Site {
-        let folder = tempfile::Builder::new().prefix("redeem-");
-        let folder = folder.tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let mut folder = tempfile::Builder::new();
+        let folder = folder.prefix("redeem-").tempdir_in(env!("CARGO_TARGET_TMPDIR"));
+        let folder = folder.expect("the build's own temporary folder");
         let at = |name: &str| folder.path().join(name);
         write_keys(&at("keys"));
         for terminal in TERMINAL_IDS {
