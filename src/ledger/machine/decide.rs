@@ -25,7 +25,7 @@ impl Machine {
             Command::Resume(no) => Ok(done(*no)(self.known(*no)?.set_tripped(false))),
             Command::Adjust(no, adjusted) => self.known(*no)?.adjust(adjusted).map(done(*no)),
             Command::Admit(no, admitted) => self.known(*no)?.admit(admitted).map(done(*no)),
-            Command::Stand(no, stands) => self.known(*no)?.stand(stands).map(done(*no)),
+            Command::Stand(no, stands) => self.known(*no)?.stand(*stands).map(done(*no)),
             Command::Lock(ask) => self.known(ask.campaign)?.lock(ask, now),
             Command::Recall(ask) => self.known(ask.campaign)?.recall(ask),
             Command::Confirm(no, order) => self.known(*no)?.confirm(*no, *order, now),

@@ -191,9 +191,9 @@ impl Campaign {
         Ok(if same { vec![] } else { vec![What::Admitted(*admitted)] })
     }
 
-    pub(super) fn stand(&self, stands: &Stands) -> Result<Vec<What>, No> {
+    pub(super) fn stand(&self, stands: Stands) -> Result<Vec<What>, No> {
         let same = self.merchants.get(stands.merchant)?.standing == stands.standing;
-        Ok(if same { vec![] } else { vec![What::Stands(*stands)] })
+        Ok(if same { vec![] } else { vec![What::Stands(stands)] })
     }
 
     /// What the log holds of the merchant and the pool up to here comes into the batch; what the merchant owes is
