@@ -9,9 +9,9 @@ use crate::drain::{DrainThread, Progress};
 use crate::gate::{Gate, Outage, Reason, Verdict};
 use crate::http::body::{BodyLimits, HasBodyLimits};
 use crate::ledger::embedded::{Embedded, Outcome};
-use crate::ledger::event::{Admitted, Stands};
+use crate::ledger::event::{Admitted, Stands, What};
 use crate::ledger::journal::{Folder, Options};
-use crate::ledger::machine::{Answer, Command, Summary};
+use crate::ledger::machine::{Answer, Command, Redemption, Summary};
 use crate::ledger::redis::{self, Known, Opening, RedisLedger};
 use crate::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
 use crate::ledger::snapshot::{self, thread::SnapshotThread};
@@ -498,6 +498,12 @@ impl Watcher for Board {
     fn granted(&mut self, no: CampaignNo, round: RoundNo, kind: KindNo) {
         if let Some(campaign) = self.campaigns.by_no(no) {
             campaign.counts.granted(round, kind);
+        }
+    }
+
+    fn redemption(&mut self, no: CampaignNo, what: &What, order: &Redemption) {
+        if let Some(campaign) = self.campaigns.by_no(no) {
+            campaign.counts.redeeming.note(what, order);
         }
     }
 

@@ -84,6 +84,7 @@ fn r_redeem_4_r_redeem_5_a_coupon_goes_from_the_claim_to_the_refund() {
     let order = Order { amount_fen: 18_000, ..Order::new("A-1", &site.code(&customer), 0) };
     let locked = site.redeem(&till, &order);
     assert_eq!(locked.body["redemption"]["coupon"], json!(forty), "{locked:?}");
+    assert!((site.metric("quan_locks_open{campaign=\"xiangning-2023\"}") - 1.0).abs() < 0.5);
     for _ in 0..2 {
         let confirmed = site.end(&till, "A-1", "confirm");
         assert_eq!((confirmed.status, state(&confirmed)), (200, "confirmed"), "{confirmed:?}");
@@ -121,6 +122,26 @@ fn r_redeem_4_r_redeem_5_a_coupon_goes_from_the_claim_to_the_refund() {
     assert_eq!((full.status, full.text("/refund/coupon")), (200, "unused"), "{full:?}");
     assert_eq!(wallet(forty), is("unused", ""));
     assert!(!site.log().contains(&order.code), "no code is in a log");
+
+    let metric = |line: &str| {
+        let campaign = "campaign=\"xiangning-2023\"";
+        site.metric(&line.replace("campaign", campaign))
+    };
+    for (line, is) in [
+        ("quan_redeemed_fen_total{campaign}", 5_000.0),
+        ("quan_driven_sales_fen_total{campaign}", 38_000.0),
+        ("quan_redeem_refunds_total{campaign,kind=\"full\"}", 1.0),
+        ("quan_redeem_refunds_total{campaign,kind=\"partial\"}", 2.0),
+        ("quan_redeem_requests_total{campaign,kind=\"redeem\",outcome=\"done\"}", 3.0),
+        ("quan_redeem_requests_total{campaign,kind=\"redeem\",outcome=\"replayed\"}", 1.0),
+        ("quan_redeem_requests_total{campaign,kind=\"redeem\",outcome=\"code_dead\"}", 1.0),
+        ("quan_redeem_requests_total{campaign,kind=\"confirm\",outcome=\"done\"}", 2.0),
+        ("quan_payment_codes_issued_total{campaign}", 4.0),
+        ("quan_locks_open{campaign}", 0.0),
+    ] {
+        assert!((metric(line) - is).abs() < 0.5, "{line}: {} for {is}", metric(line));
+    }
+    site.ends_well();
 }
 
 /// R-REDEEM-1, R-REDEEM-2, R-REDEEM-6, R-KIND-2, R-KIND-4
@@ -245,7 +266,10 @@ enum Race {
 #[test]
 fn r_redeem_4_r_redeem_2_of_64_tills_at_once_one_redeems() {
     const TILLS: u64 = 64;
-    let site = Site::start(&Wish { plan: &[("wrong_tries", 1_000_000)], clock: OPEN });
+    let site = Site::start(&Wish {
+        plan: &[("wrong_tries", 1_000_000), ("terminal_requests", 1_000_000)],
+        clock: OPEN,
+    });
     let rounds = number("QUAN_RACE_ROUNDS", 20);
     let (till, to) = (site.till("T-1"), site.public());
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();

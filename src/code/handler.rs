@@ -86,6 +86,7 @@ fn made(
     let who = app.desk(campaign).identify(bearer(headers), now)?;
     let holder = holder(app, campaign, &who, &request, now)?;
     let made = till.codes.make(holder, now, &mut rand::rng());
+    campaign.counts.redeeming.code();
     Ok(PaymentCode {
         code: made.code.to_string(),
         rotates_at_ms: made.rotates_at.0,

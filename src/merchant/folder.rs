@@ -30,13 +30,16 @@ pub enum FolderError {
     },
 }
 
+/// What a file asks of the registry that those before it made.
+type Importing<'a> = dyn Fn(&[u8], &Registry) -> Result<Import, Vec<Fault>> + 'a;
+
 /// Reads the registry and the dishonesty list; `pools` are the plan's, by number.
 ///
 /// Who was admitted and came onto the list later is still registered: suspended, not gone (R-MERCH-1).
 pub fn load(folder: &Path, pools: &[&str]) -> Result<(Registry, Dishonest), FolderError> {
     let nobody = Dishonest::default();
     let mut registry = Registry::default();
-    let mut take = |name: &str, import: &dyn Fn(&[u8], &Registry) -> Result<Import, Vec<Fault>>| {
+    let mut take = |name: &str, import: &Importing| {
         let file = folder.join(name);
         let import = import(&read(&file)?, &registry).map_err(|faults| faulty(file, &faults))?;
         import.changes.into_iter().for_each(|change| registry.apply(change));

@@ -11,6 +11,7 @@ use crate::domain::{CouponId, Fen, Refusal};
 use crate::http::body::{self, HasBodyLimits};
 use crate::http::{Peer, Problem};
 use crate::ledger::machine::{Redemption, Status};
+use crate::metrics::Asked;
 use axum::{
     Extension,
     extract::{Request, State},
@@ -108,14 +109,19 @@ pub async fn redeem(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let told = to_redeem(&app, &campaign, peer, request).await;
+    counted(&app, &campaign, Asked::Redeem, peer, told)
+}
+
+async fn to_redeem(app: &Local, campaign: &Campaign, peer: Peer, request: Request) -> Told {
     let now = || app.clock.now();
-    let heard = Heard::of(&campaign, peer, request, app.body_limits(), now).await?;
-    let desk = Desk { app: &app, campaign: &campaign, from: &heard };
+    let heard = Heard::of(campaign, peer, request, app.body_limits(), now).await?;
+    let desk = Desk { app, campaign, from: &heard };
     let request: RedeemRequest = heard.says()?;
     let (order, replayed) = redeemed(&desk, &request).await?;
     let status = if replayed { StatusCode::OK } else { StatusCode::CREATED };
-    let redemption = order_now(&campaign, request.order, &order)?;
-    Ok(body::json(status, &Redeemed { redemption, replayed }))
+    let redemption = order_now(campaign, request.order, &order)?;
+    Ok((body::json(status, &Redeemed { redemption, replayed }), replayed))
 }
 
 async fn redeemed(desk: &Desk<'_>, request: &RedeemRequest) -> Result<Bought, Problem> {
@@ -157,11 +163,8 @@ pub async fn confirm(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let heard = told_nothing(&app, &campaign, peer, request).await?;
-    let desk = Desk { app: &app, campaign: &campaign, from: &heard };
-    let order = order_of(&heard)?;
-    let stands = desk.confirm(&order).await?;
-    answer(&campaign, order, &stands)
+    let told = about_order(&app, &campaign, peer, request, Asked::Confirm).await;
+    counted(&app, &campaign, Asked::Confirm, peer, told)
 }
 
 /// The order came to nothing: its coupon is its holder's again.
@@ -182,11 +185,8 @@ pub async fn release(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let heard = told_nothing(&app, &campaign, peer, request).await?;
-    let desk = Desk { app: &app, campaign: &campaign, from: &heard };
-    let order = order_of(&heard)?;
-    let stands = desk.release(&order).await?;
-    answer(&campaign, order, &stands)
+    let told = about_order(&app, &campaign, peer, request, Asked::Release).await;
+    counted(&app, &campaign, Asked::Release, peer, told)
 }
 
 /// An order of the till's merchant, as it stands.
@@ -207,11 +207,8 @@ pub async fn look(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let heard = told_nothing(&app, &campaign, peer, request).await?;
-    let desk = Desk { app: &app, campaign: &campaign, from: &heard };
-    let order = order_of(&heard)?;
-    let stands = desk.look(&order).await?;
-    answer(&campaign, order, &stands)
+    let told = about_order(&app, &campaign, peer, request, Asked::Look).await;
+    counted(&app, &campaign, Asked::Look, peer, told)
 }
 
 /// Pays an order back, whole or in part. The same refund again is answered as it was made.
@@ -233,41 +230,67 @@ pub async fn refund(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let told = to_refund(&app, &campaign, peer, request).await;
+    counted(&app, &campaign, Asked::Refund, peer, told)
+}
+
+async fn to_refund(app: &Local, campaign: &Campaign, peer: Peer, request: Request) -> Told {
     let now = || app.clock.now();
-    let heard = Heard::of(&campaign, peer, request, app.body_limits(), now).await?;
-    let desk = Desk { app: &app, campaign: &campaign, from: &heard };
+    let heard = Heard::of(campaign, peer, request, app.body_limits(), now).await?;
+    let desk = Desk { app, campaign, from: &heard };
     let request: RefundRequest = heard.says()?;
     let (order, amount) = (order_of(&heard)?, amount(request.amount_fen)?);
     if !is_number(&request.refund) {
         return Err(Problem::BAD_REQUEST);
     }
     let (made, stands) = desk.refund(&order, &request.refund, amount).await?;
-    let redemption = order_now(&campaign, order, &stands)?;
+    let redemption = order_now(campaign, order, &stands)?;
     let refund = told::refund(request.refund, &made);
-    Ok(body::json(StatusCode::OK, &PaidBack { refund, redemption }))
+    Ok((body::json(StatusCode::OK, &PaidBack { refund, redemption }), false))
 }
 
-async fn told_nothing<'a>(
+/// A yes, and whether it was an earlier request's; or a no.
+type Told = Result<(Response, bool), Problem>;
+
+/// The answer, counted.
+fn counted(
     app: &Local,
-    campaign: &'a Campaign,
+    campaign: &Campaign,
+    asked: Asked,
+    peer: Peer,
+    told: Told,
+) -> Result<Response, Problem> {
+    let outcome = told.as_ref().map(|(_, replayed)| *replayed);
+    app.metrics.till(&campaign.counts, asked, outcome, peer.since);
+    told.map(|(response, _)| response)
+}
+
+/// What a till asks about an order that its address names, with nothing more to say.
+async fn about_order(
+    app: &Local,
+    campaign: &Campaign,
     peer: Peer,
     request: Request,
-) -> Result<Heard<'a>, Problem> {
+    asked: Asked,
+) -> Told {
     let now = || app.clock.now();
     let heard = Heard::of(campaign, peer, request, app.body_limits(), now).await?;
     heard.says_nothing()?;
-    Ok(heard)
+    let desk = Desk { app, campaign, from: &heard };
+    let order = order_of(&heard)?;
+    let stands = match asked {
+        Asked::Confirm => desk.confirm(&order).await?,
+        Asked::Release => desk.release(&order).await?,
+        Asked::Look | Asked::Redeem | Asked::Refund => desk.look(&order).await?,
+    };
+    let redemption = order_now(campaign, order, &stands)?;
+    Ok((body::json(StatusCode::OK, &Stands { redemption }), false))
 }
 
 /// The order that the address names.
 fn order_of(heard: &Heard) -> Result<String, Refusal> {
     let order = order_in(heard.path());
     if is_number(&order) { Ok(order.into_owned()) } else { Err(Refusal::OrderUnknown) }
-}
-
-fn answer(campaign: &Campaign, order: String, stands: &Redemption) -> Result<Response, Problem> {
-    let redemption = order_now(campaign, order, stands)?;
-    Ok(body::json(StatusCode::OK, &Stands { redemption }))
 }
 
 fn order_now(campaign: &Campaign, order: String, it: &Redemption) -> Result<OrderNow, Problem> {
