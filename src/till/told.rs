@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum State {
+pub(super) enum OrderState {
     /// A coupon is held for it until it is confirmed or released.
     Locked,
     /// It was paid with the coupon.
@@ -35,7 +35,7 @@ pub(super) struct OrderNow {
     /// The merchant's number of it.
     pub(super) order: String,
     /// Where it stands.
-    pub(super) state: State,
+    pub(super) state: OrderState,
     /// The number of the coupon that pays for it.
     pub(super) coupon: String,
     /// The coupon's kind.
@@ -99,14 +99,14 @@ pub(super) struct RefundMade {
 pub(super) fn order(campaign: &Campaign, number: String, it: &Redemption) -> Option<OrderNow> {
     let told = |at: At| Some(at.in_zone(&campaign.plan.zone));
     let (state, until, since, released_by) = match it.status {
-        Status::Locked { until } => (State::Locked, Some(until), None, None),
-        Status::Confirmed { at } => (State::Confirmed, None, told(at), None),
+        Status::Locked { until } => (OrderState::Locked, Some(until), None, None),
+        Status::Confirmed { at } => (OrderState::Confirmed, None, told(at), None),
         Status::Released { at, why } => {
             let by = match why {
                 Release::ByTill => ReleasedBy::Till,
                 Release::AtDeadline => ReleasedBy::Deadline,
             };
-            (State::Released, None, told(at), Some(by))
+            (OrderState::Released, None, told(at), Some(by))
         }
     };
     Some(OrderNow {
