@@ -16,6 +16,7 @@ import urllib.request
 import requests
 import schemathesis
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.specs.openapi.checks import ignored_auth
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "target" / "tmp" / "contract"
@@ -162,7 +163,9 @@ def honest(url):
         answer = requests.request(method, url + target, data=sent, headers=headers, timeout=10)
         assert answer.status_code == status, (path, answer.status_code, answer.text)
         order = {"campaign": CAMPAIGN, "order": "A-1"} if "{order}" in path else paths
-        schema[path][method].Case(path_parameters=order).validate_response(answer)
+        # The check of ignored authorization can't know that this one was made well.
+        case = schema[path][method].Case(path_parameters=order)
+        case.validate_response(answer, excluded_checks=[ignored_auth])
 
     orders, one = campaign + "/redemptions", campaign + "/redemptions/{order}"
     order = {"order": "A-1", "code": code, "amount_fen": 5_000, "scan": "merchant"}
