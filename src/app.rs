@@ -4,16 +4,18 @@ use crate::campaign::{Campaign, OVERSHOOT, OVERSHOOT_EACH};
 use crate::clock::{Clock, wall};
 use crate::config::{self, Config};
 use crate::data::DataFolder;
-use crate::domain::{At, CampaignNo, KindNo, RoundNo};
+use crate::domain::{At, CampaignNo, KindNo, MerchantNo, PoolSet, RoundNo};
 use crate::drain::{DrainThread, Progress};
 use crate::gate::{Gate, Outage, Reason, Verdict};
 use crate::http::body::{BodyLimits, HasBodyLimits};
 use crate::ledger::embedded::{Embedded, Outcome};
+use crate::ledger::event::{Admitted, Stands, What};
 use crate::ledger::journal::{Folder, Options};
-use crate::ledger::machine::{Answer, Command, Summary};
+use crate::ledger::machine::{Answer, Command, Redemption, Summary};
 use crate::ledger::redis::{self, Known, Opening, RedisLedger};
 use crate::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
 use crate::ledger::snapshot::{self, thread::SnapshotThread};
+use crate::merchant::{self, Change, Dishonest, Merchant, Registry};
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::orders::Orders;
@@ -21,6 +23,7 @@ use crate::pass::{Desk, Keyring};
 use crate::plan::Plan;
 use crate::steward;
 use crate::store::{Store, StoreUrl};
+use crate::till::Till;
 use anyhow::{Context, Result, bail, ensure};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
@@ -107,7 +110,9 @@ impl App {
     pub fn open(config: &Config, at_least: u64, clock: Arc<Clock>) -> Result<App> {
         let mut plans = Vec::new();
         for campaign in &config.campaign {
-            plans.push(plan(campaign)?);
+            let plan = plan(campaign)?;
+            let merchants = registered(campaign, &plan)?;
+            plans.push((plan, merchants));
         }
         let metrics = Arc::new(Metrics::start()?);
         let keys = &config.keys.folder;
@@ -120,11 +125,14 @@ impl App {
             Some(ledger) => Home::Redis(Box::new(elsewhere(ledger, &store, &data, clock.now())?)),
         };
         let mut campaigns = BTreeMap::new();
-        for plan in plans {
+        for (plan, merchants) in plans {
             let no = home.open_campaign(&plan, clock.now())?;
+            home.admit(no, &merchants, clock.now())?;
+            let till =
+                home.redeems().then(|| Till::new(&plan.redeem, &keys.terminals, merchants.0));
             let (id, gate) = (plan.id.clone(), Gate::new(no, &plan, Arc::clone(&keys)));
-            let before = campaigns
-                .insert(id.clone(), Arc::new(Campaign::new(no, plan, gate, home.overshoot())));
+            let campaign = Campaign::new(no, plan, gate, till, home.overshoot());
+            let before = campaigns.insert(id.clone(), Arc::new(campaign));
             ensure!(before.is_none(), "two plans have the campaign id {id}");
         }
         let campaigns = Arc::new(Campaigns(campaigns));
@@ -290,6 +298,14 @@ fn plan(campaign: &crate::config::Campaign) -> Result<Plan> {
     }
 }
 
+/// The merchants of a campaign, as its files say.
+fn registered(campaign: &config::Campaign, plan: &Plan) -> Result<(Registry, Dishonest)> {
+    let pools: Vec<&str> = plan.pools.iter().map(|pool| pool.name.as_str()).collect();
+    let folder = campaign.merchants.as_ref();
+    let loaded = folder.map(|folder| merchant::load(folder, &pools)).transpose()?;
+    Ok(loaded.unwrap_or_default())
+}
+
 fn open_ledger(
     config: &Config,
     data: &DataFolder,
@@ -360,6 +376,37 @@ impl Home {
         }
     }
 
+    /// Whether coupons are redeemed with this ledger.
+    fn redeems(&self) -> bool {
+        matches!(self, Home::Here(_))
+    }
+
+    /// Lets the merchants of the files redeem on their terms, and suspends those on the dishonesty list (R-MERCH-1).
+    /// What the ledger knows already it does not write again.
+    fn admit(
+        &mut self,
+        no: CampaignNo,
+        (registry, dishonest): &(Registry, Dishonest),
+        now: At,
+    ) -> Result<()> {
+        let Home::Here(embedded) = self else { return Ok(()) };
+        let admit = |it: &Merchant| {
+            let (merchant, categories) = (MerchantNo(it.number), PoolSet(it.categories));
+            Command::Admit(no, Admitted { merchant, categories, cap: it.cap })
+        };
+        decided(embedded, &registry.merchants().map(admit).collect::<Vec<_>>(), now)?;
+        let stands = |merchant| {
+            let standing = embedded.machine().standing(no, MerchantNo(merchant));
+            standing.unwrap_or_default().into()
+        };
+        let suspend = dishonest.suspensions(registry, stands).into_iter().filter_map(|change| {
+            let Change::Standing { merchant, standing } = change else { return None };
+            let stands = Stands { merchant: MerchantNo(merchant), standing: standing.into() };
+            Some(Command::Stand(no, stands))
+        });
+        decided(embedded, &suspend.collect::<Vec<_>>(), now)
+    }
+
     /// Opens the campaign in the ledger, or finds it opened before on the same terms.
     fn open_campaign(&mut self, plan: &Plan, now: At) -> Result<CampaignNo> {
         let Command::Open { name, pools, kinds } = steward::opening(plan) else {
@@ -379,6 +426,18 @@ impl Home {
             }
         }
     }
+}
+
+/// Has all of it done, so many at a time.
+fn decided(embedded: &mut Embedded<Folder>, commands: &[Command], now: At) -> Result<()> {
+    const AT_ONCE: usize = 1_000;
+    for commands in commands.chunks(AT_ONCE) {
+        let batch = embedded.decide_all(commands.iter(), now);
+        for (command, outcome) in commands.iter().zip(embedded.commit(batch).outcomes) {
+            ensure!(matches!(outcome, Outcome::Yes(_)), "the ledger: {command:?}: {outcome:?}");
+        }
+    }
+    Ok(())
 }
 
 fn here(config: &Config, data: &DataFolder, at_least: u64, now: At) -> Result<Embedded<Folder>> {
@@ -439,6 +498,12 @@ impl Watcher for Board {
     fn granted(&mut self, no: CampaignNo, round: RoundNo, kind: KindNo) {
         if let Some(campaign) = self.campaigns.by_no(no) {
             campaign.counts.granted(round, kind);
+        }
+    }
+
+    fn redemption(&mut self, no: CampaignNo, what: &What, order: &Redemption) {
+        if let Some(campaign) = self.campaigns.by_no(no) {
+            campaign.counts.redeeming.note(what, order);
         }
     }
 

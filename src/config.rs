@@ -134,6 +134,9 @@ pub struct Keys {
 pub struct Campaign {
     /// Its plan file, relative to the configuration file.
     pub plan: PathBuf,
+    /// The folder of its merchants' files, relative to the configuration file; without it nobody redeems.
+    #[serde(default)]
+    pub merchants: Option<PathBuf>,
 }
 
 /// Why the configuration can't be used.
@@ -190,7 +193,10 @@ impl Config {
         config.in_range(file)?;
         let folder = file.parent().unwrap_or(Path::new(""));
         let paths = [&mut config.data.folder, &mut config.keys.folder];
-        for path in paths.into_iter().chain(config.campaign.iter_mut().map(|it| &mut it.plan)) {
+        let campaigns = config.campaign.iter_mut();
+        let campaigns =
+            campaigns.flat_map(|it| [&mut it.plan].into_iter().chain(&mut it.merchants));
+        for path in paths.into_iter().chain(campaigns) {
             *path = folder.join(&*path);
         }
         Ok(config)

@@ -34,6 +34,7 @@ pub mod serve;
 pub mod settle;
 pub mod steward;
 pub mod store;
+pub mod till;
 pub mod wallet;
 
 // Unit tests share generators with `tests/`, where the library has this name.

@@ -150,14 +150,14 @@ fn listening(address: std::net::SocketAddr) -> String {
     format!("listening on {address}")
 }
 
-/// Watches what issuing rests on, and forgets full buckets.
+/// Watches what issuing rests on, and forgets full buckets and dead codes.
 async fn guard(app: Arc<App>) {
     let mut check = every(CHECK_EVERY);
     let mut tidy = every(Duration::from_mins(1));
     loop {
         tokio::select! {
             _ = check.tick() => app.keep_watch(),
-            _ = tidy.tick() => app.campaigns().for_each(|campaign| campaign.gate.rates.tidy(app.clock.now())),
+            _ = tidy.tick() => app.campaigns().for_each(|campaign| campaign.tidy(app.clock.now())),
         }
     }
 }

@@ -33,6 +33,8 @@ use std::{
 use text::{Sample, samples, sum};
 
 const PEOPLE: u32 = 60;
+/// What tills ask, and the kinds of refunds.
+const ASKED: [&str; 7] = ["redeem", "confirm", "release", "refund", "look", "full", "partial"];
 
 /// Whether a label may have this value: each is one of a list that the code or the plan sets.
 fn is_bounded(plan: &Plan, label: &str, value: &str) -> bool {
@@ -41,7 +43,7 @@ fn is_bounded(plan: &Plan, label: &str, value: &str) -> bool {
     match label {
         "campaign" => value == plan.id,
         "round" | "worker" => number(),
-        "kind" => plan.kinds.iter().any(|kind| kind.name == value),
+        "kind" => plan.kinds.iter().any(|kind| kind.name == value) || ASKED.contains(&value),
         "fund" => plan.pools.iter().any(|pool| pool.name == value),
         "route" => Route::ALL.iter().any(|route| route.name().1 == value),
         "method" => ["GET", "POST", "other"].contains(&value),

@@ -5,17 +5,19 @@ pub mod handler;
 mod place;
 mod state;
 
-pub use place::{InCampaign, InRound, in_round};
+pub use place::{InCampaign, InRound, in_round, order_in};
 pub use state::{Remaining, State, state};
 
 use crate::domain::refusal::BUSY_MS;
 use crate::domain::{At, CampaignNo, KindNo, Refusal, RoundNo, calendar::Round};
 use crate::gate::{Gate, Reason};
+use crate::http::Problem;
 use crate::inventory::{Shortage, Stock};
 use crate::ledger::machine::Summary;
 use crate::ledger::service::View;
 use crate::metrics::Counts;
 use crate::plan::{Kind, Plan};
+use crate::till::Till;
 use std::sync::{Arc, OnceLock};
 
 /// Takes let through beyond what is left, since some holders will be refused further on.
@@ -34,6 +36,8 @@ pub struct Campaign {
     pub gate: Gate,
     /// What is counted of it.
     pub counts: Counts,
+    /// What redeeming needs; `None` where the ledger does not redeem.
+    till: Option<Till>,
     /// Takes that its shields let through beyond what is left.
     overshoot: u32,
     /// By round, from the first: when its coupons end, as people are told.
@@ -44,11 +48,30 @@ pub struct Campaign {
 
 impl Campaign {
     /// The campaign of `plan`, with no round armed yet; its shields let `overshoot` takes through beyond what is left.
-    pub fn new(no: CampaignNo, plan: Plan, gate: Gate, overshoot: u32) -> Campaign {
+    pub fn new(
+        no: CampaignNo,
+        plan: Plan,
+        gate: Gate,
+        till: Option<Till>,
+        overshoot: u32,
+    ) -> Campaign {
         let stocks = plan.rounds.iter().map(|_| OnceLock::new()).collect();
         let counts = Counts::of(&plan);
         let ends = plan.rounds.iter().map(|it| it.window.until.in_zone(&plan.zone)).collect();
-        Campaign { no, plan, gate, counts, overshoot, ends, stocks }
+        Campaign { no, plan, gate, counts, till, overshoot, ends, stocks }
+    }
+
+    /// What redeeming needs.
+    pub fn till(&self) -> Result<&Till, Problem> {
+        self.till.as_ref().ok_or(Problem::REDEEMING_ELSEWHERE)
+    }
+
+    /// Forgets what counts no longer. To be called on a timer.
+    pub fn tidy(&self, now: At) {
+        self.gate.rates.tidy(now);
+        if let Some(till) = &self.till {
+            till.tidy(now);
+        }
     }
 
     /// The round of that number in the plan.

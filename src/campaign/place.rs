@@ -37,9 +37,16 @@ pub fn in_round<'a>(app: &'a Local, path: &str) -> Result<(&'a Here, RoundNo), R
     Ok((campaign, round))
 }
 
+/// The order that a path names.
+pub fn order_in(path: &str) -> Cow<'_, str> {
+    segment(path, ORDER)
+}
+
 /// Where they stand in `/v1/campaigns/{campaign}/rounds/{round}`, counted between the slashes.
 const CAMPAIGN: usize = 3;
 const ROUND: usize = 5;
+/// Where the order stands in `/v1/campaigns/{campaign}/redemptions/{order}`.
+const ORDER: usize = 5;
 
 /// A part of the address, read in place: the router's own list of them is made anew a request.
 fn segment(path: &str, at: usize) -> Cow<'_, str> {

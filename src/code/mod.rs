@@ -25,10 +25,11 @@
 //!
 //! # Not here
 //!
-//! How often a person may ask for a code, and where from: the gate's rates and the fence.
+//! How often a person may ask for a code, and where from: the gate's rates and the fence, which the handler asks.
 
 mod bars;
 mod codes;
+pub mod handler;
 mod number;
 mod svg;
 mod tries;

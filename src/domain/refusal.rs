@@ -129,11 +129,25 @@ pub enum Refusal {
     CodeDead,
     /// The consumer scanned the shop's code (R-REDEEM-1).
     WrongScanDirection,
+    /// The device is not the one that the person signed in on (R-REDEEM-2).
+    WrongDevice,
+    /// What was scanned is no payment code of ours, or was misread (R-REDEEM-2).
+    CodeUnreadable,
+    /// The payment code was made far from the shop that scanned it (R-REDEEM-2).
+    TooFarFromShop,
+    /// The till is not registered.
+    TerminalUnknown,
+    /// The request is not what the till signed.
+    SignatureInvalid,
+    /// The till signed the request too long ago, or its clock is ahead.
+    RequestStale,
+    /// The same signed request came before.
+    RequestReplayed,
 }
 
 impl Refusal {
     /// Every refusal once, in the order above; numbers are zero.
-    pub const ALL: [Refusal; 56] = [
+    pub const ALL: [Refusal; 63] = [
         Refusal::CampaignUnknown,
         Refusal::RoundUnknown,
         Refusal::KindUnknown,
@@ -190,6 +204,13 @@ impl Refusal {
         Refusal::NotConfirmed,
         Refusal::CodeDead,
         Refusal::WrongScanDirection,
+        Refusal::WrongDevice,
+        Refusal::CodeUnreadable,
+        Refusal::TooFarFromShop,
+        Refusal::TerminalUnknown,
+        Refusal::SignatureInvalid,
+        Refusal::RequestStale,
+        Refusal::RequestReplayed,
     ];
 
     /// The stable name, used in HTTP answers, metrics and reports.
@@ -251,6 +272,13 @@ impl Refusal {
             Refusal::NotConfirmed => "not_confirmed",
             Refusal::CodeDead => "code_dead",
             Refusal::WrongScanDirection => "wrong_scan_direction",
+            Refusal::WrongDevice => "wrong_device",
+            Refusal::CodeUnreadable => "code_unreadable",
+            Refusal::TooFarFromShop => "too_far_from_shop",
+            Refusal::TerminalUnknown => "terminal_unknown",
+            Refusal::SignatureInvalid => "signature_invalid",
+            Refusal::RequestStale => "request_stale",
+            Refusal::RequestReplayed => "request_replayed",
         }
     }
 
@@ -313,6 +341,13 @@ impl Refusal {
             Refusal::NotConfirmed => 53,
             Refusal::CodeDead => 54,
             Refusal::WrongScanDirection => 55,
+            Refusal::WrongDevice => 56,
+            Refusal::CodeUnreadable => 57,
+            Refusal::TooFarFromShop => 58,
+            Refusal::TerminalUnknown => 59,
+            Refusal::SignatureInvalid => 60,
+            Refusal::RequestStale => 61,
+            Refusal::RequestReplayed => 62,
         }
     }
 }

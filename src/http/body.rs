@@ -5,7 +5,7 @@ use axum::{
     BoxError,
     body::{Body, HttpBody},
     extract::{FromRequest, Request},
-    http::{self, HeaderValue, StatusCode, header},
+    http::{self, HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bytes::{Bytes, BytesMut};
@@ -68,7 +68,7 @@ impl JsonText {
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
     {
-        if !is_json(&request) {
+        if !is_json(request.headers()) {
             return Err(Problem::UNSUPPORTED_MEDIA_TYPE);
         }
         read(request.into_body(), limits).await.map(JsonText)
@@ -88,8 +88,9 @@ impl<S: HasBodyLimits + Send + Sync> FromRequest<S> for JsonText {
     }
 }
 
-fn is_json<B>(request: &http::Request<B>) -> bool {
-    let Some(kind) = request.headers().get(header::CONTENT_TYPE) else { return false };
+/// Whether a request says that its body is JSON.
+pub fn is_json(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return false };
     let kind = kind.as_bytes();
     let essence = kind.split(|byte| *byte == b';').next().unwrap_or(kind);
     essence.trim_ascii().eq_ignore_ascii_case(b"application/json")

@@ -4,6 +4,7 @@
 //! Chinese and English, and how long to wait where trying again helps.
 
 use crate::domain::Refusal;
+use crate::merchant::terminal;
 use axum::{
     body::Body,
     http::{HeaderValue, StatusCode, header},
@@ -107,8 +108,17 @@ impl Problem {
         opens_in_ms: None,
     };
 
+    /// The ledger of this server does not redeem.
+    pub const REDEEMING_ELSEWHERE: Problem = problem(row(
+        9,
+        "redeeming_elsewhere",
+        501,
+        "本服务器不办理核销",
+        "this server does not redeem",
+    ));
+
     /// Those that are not a [`Refusal`].
-    pub const OTHERS: [Problem; 9] = [
+    pub const OTHERS: [Problem; 10] = [
         Problem::BAD_REQUEST,
         Problem::NOT_FOUND,
         Problem::METHOD_NOT_ALLOWED,
@@ -118,6 +128,7 @@ impl Problem {
         Problem::INTERNAL,
         Problem::UNAVAILABLE,
         Problem::OUTCOME_UNKNOWN,
+        Problem::REDEEMING_ELSEWHERE,
     ];
 
     /// How many there are.
@@ -146,6 +157,13 @@ impl Problem {
     /// The text for people, Chinese and English.
     pub fn texts(&self) -> (&'static str, &'static str) {
         (self.row.zh, self.row.en)
+    }
+
+    /// How whoever is asked who they are shows it: people by a token, tills by a signature.
+    pub fn scheme(&self) -> &'static str {
+        let of_tills =
+            ["terminal_unknown", "signature_invalid", "request_stale", "request_replayed"];
+        if of_tills.contains(&self.row.code) { terminal::SCHEME } else { "Bearer" }
     }
 
     /// Whether its body is another one each time.
@@ -214,7 +232,7 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, json);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.row.status == 401 {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(self.scheme()));
         }
         if let Some(ms) = self.retry_after_ms {
             headers.insert(header::RETRY_AFTER, ms.div_ceil(1_000).max(1).into());
@@ -376,6 +394,33 @@ fn contract(refusal: Refusal) -> Row {
             "消费券须由商户扫描顾客付款码核销",
             "the shop scans the customer's code, not the other way round",
         ),
+        R::WrongDevice => {
+            (403, "请在登录本人账号的手机上操作", "use the phone that you signed in on")
+        }
+        R::CodeUnreadable => (
+            403,
+            "这不是消费券付款码或识别有误，请重新扫码",
+            "this is no payment code of the campaign, or was misread; scan again",
+        ),
+        R::TooFarFromShop => (
+            403,
+            "付款码生成地点离本店过远，请顾客在店内刷新后重扫",
+            "the code was made too far from the shop; refresh it here and scan again",
+        ),
+        R::TerminalUnknown => {
+            (401, "终端未登记，请联系活动服务方", "the till is not registered; call the operator")
+        }
+        R::SignatureInvalid => {
+            (401, "终端签名无效，请检查密钥", "the till's signature does not hold; check its key")
+        }
+        R::RequestStale => (
+            401,
+            "请求已过时，请校准终端时钟后重试",
+            "too old; set the till's clock and send again",
+        ),
+        R::RequestReplayed => {
+            (401, "该请求已收到过，请重新签名", "the request came before; sign it again")
+        }
     };
     Row { place: refusal.place(), code: refusal.code(), status, zh, en }
 }
@@ -419,6 +464,8 @@ mod tests {
     fn an_answer_that_wants_an_identity_says_how_it_is_shown() {
         let response = Problem::from(Refusal::IdentityExpired).into_response();
         assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
+        let response = Problem::from(Refusal::RequestStale).into_response();
+        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Quan-Terminal");
         let response = Problem::from(Refusal::NotRealName).into_response();
         assert!(!response.headers().contains_key(header::WWW_AUTHENTICATE));
     }

@@ -2,11 +2,12 @@
 
 mod problems;
 
-use crate::{campaign, claim, pass, wallet};
+use crate::merchant::terminal;
+use crate::{campaign, claim, code, pass, till, wallet};
 use serde::Serialize;
 use utoipa::{
     Modify, OpenApi, ToSchema,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
 /// Why not (RFC 9457).
@@ -30,13 +31,19 @@ pub struct ProblemBody {
     opens_in_ms: Option<i64>,
 }
 
-struct Identity;
+struct Schemes;
 
-impl Modify for Identity {
+impl Modify for Schemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("identity", SecurityScheme::Http(scheme));
+        let how = format!(
+            "`{} id=.., key=.., at=.., nonce=.., mac=..`: the till's HMAC-SHA-256 over the request",
+            terminal::SCHEME
+        );
+        let header = ApiKey::Header(ApiKeyValue::with_description("Authorization", &how));
+        components.add_security_scheme("terminal", SecurityScheme::ApiKey(header));
     }
 }
 
@@ -53,7 +60,7 @@ impl Modify for Problems {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "quan", description = "Consumption vouchers: passes, claims, my coupons."),
+    info(title = "quan", description = "Consumption vouchers: passes, claims, my coupons, payment codes; tills redeem."),
     paths(
         campaign::handler::time,
         campaign::handler::list,
@@ -62,9 +69,15 @@ impl Modify for Problems {
         pass::handler::make,
         claim::handler::post,
         wallet::handler::coupons,
+        code::handler::make,
+        till::handler::redeem,
+        till::handler::look,
+        till::handler::confirm,
+        till::handler::release,
+        till::handler::refund,
     ),
     components(schemas(ProblemBody)),
-    modifiers(&Identity, &Problems)
+    modifiers(&Schemes, &Problems)
 )]
 struct Document;
 

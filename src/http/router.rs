@@ -4,7 +4,7 @@ use super::accept::Service;
 use super::{Peer, Problem, measured::measured, openapi};
 use crate::app::{App, Local};
 use crate::metrics::{Route, routes::RouteCounts};
-use crate::{campaign, claim, pass, wallet};
+use crate::{campaign, claim, code, pass, till, wallet};
 use axum::{
     Router,
     http::{Method, Request, header},
@@ -75,6 +75,12 @@ fn router(app: &App, local: Arc<Local>) -> Router {
         .route(path(Route::Passes), post(measured(on(Route::Passes), pass::handler::make)))
         .route(path(Route::Claims), post(measured(on(Route::Claims), claim::handler::post)))
         .route(path(Route::Coupons), get(measured(on(Route::Coupons), wallet::handler::coupons)))
+        .route(path(Route::Codes), post(measured(on(Route::Codes), code::handler::make)))
+        .route(path(Route::Redeem), post(measured(on(Route::Redeem), till::handler::redeem)))
+        .route(path(Route::Redemption), get(measured(on(Route::Redemption), till::handler::look)))
+        .route(path(Route::Confirm), post(measured(on(Route::Confirm), till::handler::confirm)))
+        .route(path(Route::Release), post(measured(on(Route::Release), till::handler::release)))
+        .route(path(Route::Refunds), post(measured(on(Route::Refunds), till::handler::refund)))
         .route(path(Route::OpenApi), get(measured(on(Route::OpenApi), document)))
         .fallback(measured(Arc::clone(&other), not_found))
         .method_not_allowed_fallback(measured(other, not_allowed))

@@ -27,6 +27,7 @@
 mod credit_code;
 mod dishonest;
 mod fault;
+mod folder;
 mod import;
 mod registry;
 mod table;
@@ -35,5 +36,6 @@ pub mod terminal;
 pub use credit_code::{CreditCode, NotACreditCode};
 pub use dishonest::Dishonest;
 pub use fault::Fault;
+pub use folder::{FolderError, load};
 pub use import::{BadRows, Import, merchants, shops, terminals};
 pub use registry::{Change, Merchant, Paper, Registry, Shop, Standing};

@@ -5,6 +5,7 @@ use crate::domain::{
     Fen, TerminalId,
     fence::{Fix, Position},
 };
+use crate::ledger::event;
 use std::collections::BTreeMap;
 
 /// A merchant (R-MERCH-1).
@@ -108,6 +109,23 @@ impl Standing {
     #[must_use]
     pub const fn held(self, held: bool) -> Standing {
         Standing::of(self.is_suspended(), held)
+    }
+}
+
+impl From<event::Standing> for Standing {
+    fn from(standing: event::Standing) -> Standing {
+        Standing::of(!standing.redeems(), !standing.settles())
+    }
+}
+
+impl From<Standing> for event::Standing {
+    fn from(standing: Standing) -> event::Standing {
+        match standing {
+            Standing::Active => event::Standing::Active,
+            Standing::Suspended => event::Standing::Suspended,
+            Standing::Held => event::Standing::Held,
+            Standing::SuspendedAndHeld => event::Standing::SuspendedAndHeld,
+        }
     }
 }
 

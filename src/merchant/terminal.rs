@@ -31,9 +31,9 @@
 mod header;
 mod seen;
 
-pub use header::{Header, NotAHeader};
+pub use header::{Header, NotAHeader, SCHEME};
 
-use crate::domain::{At, TerminalId};
+use crate::domain::{At, Refusal, TerminalId};
 use crate::pass::{Keys, TerminalKeys};
 use hmac::{Hmac, Mac};
 use parking_lot::Mutex;
@@ -88,15 +88,14 @@ pub enum Refused {
     },
 }
 
-impl Refused {
-    /// The stable name.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Refused::TerminalUnknown => "terminal_unknown",
-            Refused::SignatureInvalid => "signature_invalid",
-            Refused::RequestStale => "request_stale",
-            Refused::RequestReplayed => "request_replayed",
-            Refused::TooFast { .. } => "too_fast",
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Refusal {
+        match refused {
+            Refused::TerminalUnknown => Refusal::TerminalUnknown,
+            Refused::SignatureInvalid => Refusal::SignatureInvalid,
+            Refused::RequestStale => Refusal::RequestStale,
+            Refused::RequestReplayed => Refusal::RequestReplayed,
+            Refused::TooFast { retry_after_ms } => Refusal::TooFast { retry_after_ms },
         }
     }
 }

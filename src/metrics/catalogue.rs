@@ -93,6 +93,15 @@ catalogue! {
     PASSES_REJECTED = Counter, "quan_passes_rejected_total", "passes", &["campaign", "reason"], "Applications for a pass that were refused.";
     INTERLOCK = Gauge, "quan_interlock_tripped", "", &["campaign", "reason"], "1 while issuing is stopped for this reason.";
 
+    CODES_ISSUED = Counter, "quan_payment_codes_issued_total", "codes", &["campaign"], "Payment codes that were given out.";
+    REDEEM = Counter, "quan_redeem_requests_total", "requests", &["campaign", "kind", "outcome"], "Tills' requests by what they asked (redeem, confirm, release, refund, look) and how they were answered: done, an earlier request's, or the code of the no.";
+    REDEEM_DURATION = Histogram(API), "quan_redeem_duration_seconds", "seconds", &["kind"], "From the head of a till's request to its answer.";
+    REFUNDS = Counter, "quan_redeem_refunds_total", "refunds", &["campaign", "kind"], "Refunds that this process saw become durable: of whole orders (full) or of parts (partial).";
+    REDEEMED = Counter, "quan_redeemed_fen_total", "fen", &["campaign"], "Faces of the coupons that this process saw used; refunds are not taken off.";
+    SALES = Counter, "quan_driven_sales_fen_total", "fen", &["campaign"], "Amounts of the orders that these coupons paid for.";
+    LOCKS = Gauge, "quan_locks_open", "locks", &["campaign"], "Coupons that are held for orders now.";
+    LOCKS_OVERDUE = Gauge, "quan_locks_overdue_seconds", "seconds", &["campaign"], "How long ago the oldest open lock should have been released; 0 if none should.";
+
     FUND_BUDGET = Gauge, "quan_fund_budget_fen", "fen", FUND, "What the treasury put into the fund.";
     FUND_COMMITTED = Gauge, "quan_fund_committed_fen", "fen", FUND, "Set aside for armed rounds, in coupons that people hold, redeemed, or with merchants.";
     FUND_FROZEN = Gauge, "quan_fund_frozen_fen", "fen", FUND, "In coupons that people hold.";
@@ -122,12 +131,15 @@ mod tests {
     use std::collections::HashSet;
 
     /// Base units of Prometheus, money in its own, and things that are counted.
-    const UNITS: [&str; 11] = [
+    const UNITS: [&str; 14] = [
         "",
         "seconds",
         "bytes",
         "fen",
         "coupons",
+        "codes",
+        "refunds",
+        "locks",
         "requests",
         "connections",
         "passes",

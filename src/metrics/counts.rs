@@ -1,5 +1,6 @@
 //! What a campaign counts while it serves: plain arrays, no name looked up, nothing made.
 
+use super::redeeming::Redeeming;
 use crate::domain::{KindNo, RoundNo};
 use crate::http::Problem;
 use crate::ledger::machine::Summary;
@@ -30,6 +31,8 @@ pub struct Counts {
     begun: AtomicBool,
     /// By round and kind.
     stock: Box<[Box<[Seen]>]>,
+    /// Of tills and payment codes.
+    pub redeeming: Redeeming,
 }
 
 /// What was seen of a kind's stock in a round.
@@ -84,6 +87,7 @@ impl Counts {
             rejected: std::array::from_fn(|_| zero()),
             begun: AtomicBool::new(false),
             stock: rounds().map(|_| plan.kinds.iter().map(|_| seen()).collect()).collect(),
+            redeeming: Redeeming::new(),
         }
     }
 

@@ -17,11 +17,13 @@ pub mod catalogue;
 mod counts;
 mod peak;
 mod process;
+mod redeeming;
 pub mod routes;
 mod sample;
 
 pub use counts::{Counts, Told};
 pub use peak::{Longest, Peak};
+pub use redeeming::Asked;
 pub use routes::Route;
 
 use crate::domain::RoundNo;
@@ -61,6 +63,8 @@ pub struct Metrics {
     pub ledger_wait: Histogram,
     /// By the place of the outcome.
     claims: Vec<Histogram>,
+    /// By the place of what a till asks.
+    tills: [Histogram; Asked::COUNT],
     fsync: Histogram,
     batch: Histogram,
     appended: Counter,
@@ -92,6 +96,7 @@ impl Metrics {
         Ok(Metrics {
             ledger_wait: histogram(&catalogue::LEDGER_WAIT, &[]),
             claims,
+            tills: Asked::ALL.map(|(_, name)| histogram(&catalogue::REDEEM_DURATION, &[name])),
             fsync: histogram(&catalogue::JOURNAL_FSYNC, &[]),
             batch: histogram(&catalogue::JOURNAL_BATCH, &[]),
             appended: recorder.register_counter(&key(&catalogue::JOURNAL_APPEND, &[]), &METADATA),
@@ -120,6 +125,20 @@ impl Metrics {
     pub fn claimed(&self, counts: &Counts, round: RoundNo, told: Told, since: Instant) {
         counts.claim(round, told);
         if let Some(duration) = self.claims.get(told.place()) {
+            duration.record(since.elapsed());
+        }
+    }
+
+    /// A till that asked something at `since` is being answered; a yes may have been an earlier request's.
+    pub fn till(
+        &self,
+        counts: &Counts,
+        asked: Asked,
+        told: Result<bool, &Problem>,
+        since: Instant,
+    ) {
+        counts.redeeming.answered(asked, told);
+        if let Some(duration) = self.tills.get(asked.place()) {
             duration.record(since.elapsed());
         }
     }
@@ -218,7 +237,7 @@ mod tests {
         assert_eq!(of(Refusal::RiskControlDegraded.into()), "refused");
         let errors = Problem::all().filter(|no| of(*no) == "error").map(|no| no.code());
         let errors: Vec<_> = errors.collect();
-        assert_eq!(errors, ["internal", "unavailable", "outcome_unknown"]);
+        assert_eq!(errors, ["internal", "unavailable", "outcome_unknown", "redeeming_elsewhere"]);
     }
 
     #[test]

@@ -26,6 +26,18 @@ pub enum Route {
     Claims,
     /// My coupons.
     Coupons,
+    /// Making a payment code.
+    Codes,
+    /// Redeeming.
+    Redeem,
+    /// How an order stands.
+    Redemption,
+    /// An order was paid.
+    Confirm,
+    /// An order came to nothing.
+    Release,
+    /// Paying an order back.
+    Refunds,
     /// The contract.
     OpenApi,
     /// No such address, or not with this method.
@@ -34,7 +46,7 @@ pub enum Route {
 
 impl Route {
     /// All of them.
-    pub const ALL: [Route; 9] = [
+    pub const ALL: [Route; 15] = [
         Route::Time,
         Route::Campaigns,
         Route::Campaign,
@@ -42,6 +54,12 @@ impl Route {
         Route::Passes,
         Route::Claims,
         Route::Coupons,
+        Route::Codes,
+        Route::Redeem,
+        Route::Redemption,
+        Route::Confirm,
+        Route::Release,
+        Route::Refunds,
         Route::OpenApi,
         Route::Other,
     ];
@@ -56,6 +74,12 @@ impl Route {
             Route::Passes => ("POST", "/v1/campaigns/{campaign}/rounds/{round}/passes"),
             Route::Claims => ("POST", "/v1/campaigns/{campaign}/rounds/{round}/claims"),
             Route::Coupons => ("GET", "/v1/campaigns/{campaign}/coupons"),
+            Route::Codes => ("POST", "/v1/campaigns/{campaign}/payment-codes"),
+            Route::Redeem => ("POST", "/v1/campaigns/{campaign}/redemptions"),
+            Route::Redemption => ("GET", "/v1/campaigns/{campaign}/redemptions/{order}"),
+            Route::Confirm => ("POST", "/v1/campaigns/{campaign}/redemptions/{order}/confirm"),
+            Route::Release => ("POST", "/v1/campaigns/{campaign}/redemptions/{order}/release"),
+            Route::Refunds => ("POST", "/v1/campaigns/{campaign}/redemptions/{order}/refunds"),
             Route::OpenApi => ("GET", "/openapi.json"),
             Route::Other => ("other", "other"),
         }

@@ -1,6 +1,6 @@
 //! What is read when somebody looks: how the parts stand, put beside what was counted.
 
-use super::{Metrics, catalogue as c, counts, process, routes};
+use super::{Asked, Metrics, catalogue as c, counts, process, redeeming, routes};
 use crate::app::App;
 use crate::campaign::{Campaign, State, state};
 use crate::domain::{Fen, KindNo, PoolNo, calendar::Round};
@@ -11,7 +11,8 @@ use crate::ledger::service::QUEUE;
 use std::{collections::BTreeMap, fs, path::Path, sync::atomic::Ordering::Relaxed, time::Duration};
 
 /// Outcomes that are told before they first happen, so that their first time shows as a rise.
-const FROM_THE_START: [&str; 8] = [
+const FROM_THE_START: [&str; 9] = [
+    "done",
     "granted",
     "already_held",
     "sold_out",
@@ -92,6 +93,7 @@ impl Metrics {
             }
         }
         if let Some(summary) = summary {
+            self.redeeming(app, campaign, &summary);
             self.funds(campaign, &summary);
         }
     }
@@ -138,6 +140,29 @@ impl Metrics {
             let expired = if armed.expired { level.unused() } else { 0 };
             self.counter(&c::COUPONS_EXPIRED, &labels).absolute(expired.into());
         }
+    }
+
+    fn redeeming(&self, app: &App, campaign: &Campaign, summary: &Summary) {
+        let (id, counts) = (&*campaign.plan.id, &campaign.counts.redeeming);
+        self.counter(&c::CODES_ISSUED, &[id]).absolute(counts.codes());
+        for (asked, name) in Asked::ALL {
+            for (outcome, count) in redeeming::outcomes().zip(counts.asked(asked)) {
+                if count > 0 || FROM_THE_START.contains(&outcome) {
+                    self.counter(&c::REDEEM, &[id, name, outcome]).absolute(count);
+                }
+            }
+        }
+        for (kind, count) in ["full", "partial"].into_iter().zip(counts.refunds()) {
+            self.counter(&c::REFUNDS, &[id, kind]).absolute(count);
+        }
+        let (redeemed, sales) = counts.fen();
+        self.counter(&c::REDEEMED, &[id]).absolute(redeemed);
+        self.counter(&c::SALES, &[id]).absolute(sales);
+        let levels = summary.rounds.iter().flat_map(|round| &round.stock);
+        let locks = levels.map(|level| u64::from(level.locked)).sum();
+        self.gauge(&c::LOCKS, &[id]).set(float(locks));
+        let overdue = summary.lapses_at.map_or(0, |at| app.clock.now().ms_since(at).max(0));
+        self.gauge(&c::LOCKS_OVERDUE, &[id]).set(seconds(overdue));
     }
 
     fn funds(&self, campaign: &Campaign, summary: &Summary) {

@@ -1,14 +1,17 @@
 //! What must hold between the values of a plan file, and what a person should know about them.
 
 use super::{
-    BoundFor, Checked, Faulty, Finding, Kind, Limit, LimitOf, PassRules, Per, Plan, Pool, parse,
+    BoundFor, Checked, Faulty, Finding, Kind, Limit, LimitOf, PassRules, Per, Plan, Pool,
+    RedeemRules, parse,
 };
+use crate::code::CodeRules;
 use crate::domain::{
     At, Fen, KindSet, PoolNo, PoolSet, Window,
     calendar::{Round, WeeklyRule, instant},
     fence::{Fence, FixRules},
     workdays::{SettlementRules, WorkingDays, is_weekend},
 };
+use crate::merchant::terminal::TerminalRules;
 use crate::redeem::{Case, Part, Policy, Side, Treatment};
 use jiff::{
     ToSpan,
@@ -31,6 +34,11 @@ const MOST_ROUNDS: u8 = 99;
 const LONGEST_LOCK_S: u32 = 86_400;
 /// Working days until payment: more than two weeks of them are a slip of the pen.
 const MOST_DAYS: u8 = 10;
+/// How long a payment code may live, in seconds (R-REDEEM-2).
+const LONGEST_CODE_S: u32 = 60;
+/// How old a till's request may be, in seconds, and how many of one till are remembered for so long.
+const LONGEST_SIGNED_S: u32 = 3_600;
+const MOST_REQUESTS: u32 = 1_000_000;
 const DAY_MS: i64 = 86_400_000;
 
 struct Check<'a> {
@@ -78,7 +86,7 @@ fn resolve(
     time: Times,
     kinds: Vec<Kind>,
     fix: FixRules,
-    (lock_ms, refunds): (u32, Policy),
+    redeem: RedeemRules,
 ) -> Plan {
     let pools = file.pool.into_iter().map(|pool| Pool {
         name: pool.name.into_inner(),
@@ -106,8 +114,7 @@ fn resolve(
         },
         fix,
         fence_at_use: file.fix.fence_at_use,
-        lock_ms,
-        refunds,
+        redeem,
         rates: file.rates,
         clock: file.clock,
         settlement: SettlementRules {
@@ -390,14 +397,40 @@ impl Check<'_> {
         })
     }
 
-    /// How long a coupon is held, in milliseconds, and what is done about refunds.
-    fn redeem(&mut self, file: &parse::File) -> Option<(u32, Policy)> {
-        let lock = &file.redeem.lock_s;
-        let lock_s = lock.get_ref().get();
-        if lock_s > LONGEST_LOCK_S {
-            let remedy = format!("write 1 to {LONGEST_LOCK_S}");
-            self.error(&lock.span(), "a coupon can't be held for so long", remedy);
+    /// How coupons are redeemed.
+    fn redeem(&mut self, file: &parse::File) -> Option<RedeemRules> {
+        let it = &file.redeem;
+        for (value, most, fault) in [
+            (&it.lock_s, LONGEST_LOCK_S, "a coupon can't be held for so long"),
+            (&it.code_life_s, LONGEST_CODE_S, "a payment code can't live for so long"),
+            (&it.code_rotate_s, it.code_life_s.get_ref().get(), "the code is dead by then"),
+            (&it.signed_within_s, LONGEST_SIGNED_S, "a request can't be signed so long before"),
+            (&it.terminal_requests, MOST_REQUESTS, "so many requests are not remembered"),
+        ] {
+            if value.get_ref().get() > most {
+                self.error(&value.span(), fault, format!("write 1 to {most}"));
+            }
         }
+        let refunds = self.refunds(file)?;
+        Some(RedeemRules {
+            lock_ms: it.lock_s.get_ref().get().checked_mul(1_000)?,
+            far_m: it.far_m.get(),
+            codes: CodeRules {
+                rotate_s: *it.code_rotate_s.get_ref(),
+                life_s: *it.code_life_s.get_ref(),
+                wrong_tries: it.wrong_tries,
+                wrong_per_s: it.wrong_per_s,
+            },
+            terminals: TerminalRules {
+                window_s: *it.signed_within_s.get_ref(),
+                requests: *it.terminal_requests.get_ref(),
+            },
+            refunds,
+        })
+    }
+
+    /// What is done about refunds.
+    fn refunds(&mut self, file: &parse::File) -> Option<Policy> {
         let mut rows: Vec<(Case, Treatment)> = Vec::new();
         for row in file.refund.get_ref() {
             let parse::Refund { order, end, settlement, coupon, money } = *row.get_ref();
@@ -416,7 +449,7 @@ impl Check<'_> {
             self.error(&file.refund.span(), fault, "add a [[refund]] table for it");
         }
         let row = |case| rows.iter().find(|(known, _)| *known == case).map(|(_, row)| *row);
-        Some((lock_s.checked_mul(1_000)?, Policy::of(row)?))
+        Policy::of(row)
     }
 
     fn duplicates<'b>(&mut self, names: impl Iterator<Item = &'b Spanned<String>>) {

@@ -9,9 +9,11 @@ pub(crate) mod tests;
 
 pub use parse::{Allocation, BoundFor, ClockRules, Leftover, Limit, LimitOf, Per, RateRules};
 
+use crate::code::CodeRules;
 use crate::domain::{
     At, Fen, PoolNo, Window, calendar::Round, fence::FixRules, workdays::SettlementRules,
 };
+use crate::merchant::terminal::TerminalRules;
 use crate::redeem::Policy;
 use jiff::tz::TimeZone;
 use std::{fmt, fs, io, num::NonZeroU32, path::Path};
@@ -49,10 +51,8 @@ pub struct Plan {
     pub fix: FixRules,
     /// Whether the fence is checked again when a payment code is made (R-WHO-1).
     pub fence_at_use: bool,
-    /// How long a coupon is held for an order (R-REDEEM-4).
-    pub lock_ms: u32,
-    /// What is done about refunds (R-REDEEM-5).
-    pub refunds: Policy,
+    /// The rules of redeeming (R-REDEEM).
+    pub redeem: RedeemRules,
     /// How often a person, device or address may ask (R-RISK-4).
     pub rates: RateRules,
     /// The rules of the server's clock (R-RISK-3).
@@ -98,6 +98,21 @@ pub struct PassRules {
     pub one_kind_per_pass: bool,
     /// How long identifiers stay bound to a person (R-WHO-3).
     pub bound_for: BoundFor,
+}
+
+/// The rules of redeeming.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RedeemRules {
+    /// How long a coupon is held for an order (R-REDEEM-4).
+    pub lock_ms: u32,
+    /// How far from the shop a payment code may have been made, in metres (R-REDEEM-2).
+    pub far_m: u32,
+    /// The rules of payment codes (R-REDEEM-2).
+    pub codes: CodeRules,
+    /// The rules of tills' signatures.
+    pub terminals: TerminalRules,
+    /// What is done about refunds (R-REDEEM-5).
+    pub refunds: Policy,
 }
 
 /// Something to say about one line of the file.

@@ -203,6 +203,13 @@ pub(super) struct Fix {
 #[serde(deny_unknown_fields)]
 pub(super) struct Redeem {
     pub(super) lock_s: Spanned<NonZeroU32>,
+    pub(super) far_m: NonZeroU32,
+    pub(super) code_rotate_s: Spanned<NonZeroU32>,
+    pub(super) code_life_s: Spanned<NonZeroU32>,
+    pub(super) wrong_tries: NonZeroU32,
+    pub(super) wrong_per_s: NonZeroU32,
+    pub(super) signed_within_s: Spanned<NonZeroU32>,
+    pub(super) terminal_requests: Spanned<NonZeroU32>,
 }
 
 /// What is done about one case of a refund (R-REDEEM-5).

@@ -95,7 +95,7 @@ fn taken_back(amount: u64, face: u64, parts: &[u64]) -> Vec<Option<u64>> {
 
 #[test]
 fn r_redeem_5_refunds_are_those_of_the_table() {
-    let policy = crate::plan::tests::shipped().refunds;
+    let policy = crate::plan::tests::shipped().redeem.refunds;
     for line in include_str!("vectors/refunds.csv").lines().skip(1) {
         let row: Vec<&str> = line.split(',').collect();
         let [story, amount, face, parts, end, coupon, back, money] = row[..] else {

@@ -36,10 +36,14 @@ pub(crate) struct Good {
     pub(crate) pass: String,
 }
 
+pub(crate) const CODES: &str = "/v1/campaigns/xiangning-2023/payment-codes";
+pub(crate) const REDEMPTIONS: &str = "/v1/campaigns/xiangning-2023/redemptions";
+pub(crate) const REFUNDS: &str = "/v1/campaigns/xiangning-2023/redemptions/A-1/refunds";
+
 type Make = fn(&mut StdRng, &Good) -> Attack;
 
 /// Every class by its name.
-pub(crate) const CLASSES: [(&str, Make); 41] = [
+pub(crate) const CLASSES: [(&str, Make); 44] = [
     ("bad request line", |rng, _| at_once(bad_line(rng))),
     ("binary noise", |rng, _| at_once(noise(rng, 1, 2_000))),
     ("huge header", |rng, _| {
@@ -204,7 +208,16 @@ pub(crate) const CLASSES: [(&str, Make); 41] = [
     ("wrong method", |rng, _| {
         let methods =
             ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "QUAN", "get"];
-        let paths = [PASSES, CLAIMS, "/v1/time", "/openapi.json", "/v1/campaigns"];
+        let paths = [
+            PASSES,
+            CLAIMS,
+            CODES,
+            REDEMPTIONS,
+            REFUNDS,
+            "/v1/time",
+            "/openapi.json",
+            "/v1/campaigns",
+        ];
         at_once(request(pick(rng, &methods), pick(rng, &paths), "", ""))
     }),
     ("HEAD", |rng, _| {
@@ -241,6 +254,29 @@ pub(crate) const CLASSES: [(&str, Make); 41] = [
         let body = good.claimer.claim(&spoilt(rng, &good.pass));
         at_once(post(CLAIMS, "", &body.to_string()))
     }),
+    ("spoilt code request", |rng, good| {
+        let bearer = format!("authorization: Bearer {}\r\n", good.application.identity);
+        let mut body = json!({
+            "device": good.application.device, "fix": good.application.body["fix"],
+        });
+        let field = pick(rng, &["device", "fix"]);
+        body[field] = json!(spoilt(rng, body[field].as_str().unwrap_or_default()));
+        at_once(post(CODES, &bearer, &body.to_string()))
+    }),
+    ("spoilt till's signature", |rng, _| {
+        let nonce = "AAECAwQFBgcICQoLDA0ODw";
+        let at = rng.random_range(1_693_533_000_000_i64..1_693_534_000_000);
+        let good = format!(
+            "Quan-Terminal id=T-1, key=1, at={at}, nonce={nonce}, mac={}",
+            "AQEB".repeat(10) + "AQE"
+        );
+        let value = if rng.random_bool(0.5) { spoilt(rng, &good) } else { good };
+        let header = format!("authorization: {value}\r\n");
+        at_once(post(pick(rng, &[REDEMPTIONS, REFUNDS]), &header, &order(rng)))
+    }),
+    ("till without signature", |rng, _| {
+        at_once(post(pick(rng, &[REDEMPTIONS, REFUNDS]), "", &order(rng)))
+    }),
     ("expectations", |rng, good| {
         let expects = ["100-continue", "200-ok", "100-continue, 100-continue", ""];
         let headers = format!("expect: {}\r\n", pick(rng, &expects));
@@ -261,6 +297,17 @@ const PATHS: [&str; 6] = [
     "/v1/campaigns/nowhere/rounds/1",
     "/nowhere",
 ];
+
+/// What a till may want, or nothing that it could.
+fn order(rng: &mut StdRng) -> String {
+    let codes = ["6200000000000000000", "62", "", "9999999999999999999"];
+    let order = json!({
+        "order": pick(rng, &["A-1", "", "../..", "\u{5355}"]), "code": pick(rng, &codes),
+        "amount_fen": rng.random::<i64>(), "scan": pick(rng, &["merchant", "consumer", "x"]),
+        "refund": "R-1",
+    });
+    order.to_string()
+}
 
 fn at_once(bytes: Vec<u8>) -> Attack {
     Attack { pieces: vec![(0, bytes)], expect: Expect::No, ends: false, to_head: false }

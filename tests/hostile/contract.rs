@@ -1,5 +1,6 @@
 //! The error contract as a peer sees it: which answers there may be.
 
+use super::attacks::{CODES, REDEMPTIONS, REFUNDS};
 use super::wire::{Answer, Wire, get};
 use crate::common::host::{CLAIMS, PASSES};
 use quan::domain::Refusal;
@@ -58,19 +59,20 @@ fn problem(answer: &Answer) -> Result<String, String> {
 }
 
 /// The codes that the server's own document allows, by operation.
-pub(crate) struct Document([(&'static str, Vec<Value>); 2]);
+pub(crate) struct Document([(&'static str, Vec<Value>); 5]);
 
 impl Document {
     pub(crate) async fn of(address: SocketAddr) -> Document {
         let document = Wire::open(address).await.ask(&get("/openapi.json")).await.json();
         let codes = |path: &str| {
             let path = path.replace("xiangning-2023", "{campaign}").replace("/1/", "/{round}/");
+            let path = path.replace("/A-1/", "/{order}/");
             let answers = document["paths"][path]["post"]["responses"].as_object();
             let problem = "/content/application~1problem+json/schema/allOf/1/properties/code/enum";
             let codes = answers.expect("it is documented").values();
             codes.filter_map(|it| it.pointer(problem)?.as_array()).flatten().cloned().collect()
         };
-        Document([(PASSES, codes(PASSES)), (CLAIMS, codes(CLAIMS))])
+        Document([PASSES, CLAIMS, CODES, REDEMPTIONS, REFUNDS].map(|path| (path, codes(path))))
     }
 
     /// Whether the answer to this request is documented, if it is one to a documented operation.

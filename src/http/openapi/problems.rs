@@ -3,7 +3,7 @@
 use super::ProblemBody;
 use crate::domain::Refusal;
 use crate::http::Problem;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::{
     ToSchema,
     openapi::{
@@ -23,7 +23,19 @@ const POSITION: [Refusal; 7] = [
     Refusal::PositionOutside,
 ];
 
+/// What a till's request may be refused for, whatever it asks.
+const TILL: [Refusal; 7] = [
+    Refusal::CampaignUnknown,
+    Refusal::TooFast { retry_after_ms: 0 },
+    Refusal::Busy { retry_after_ms: 0 },
+    Refusal::TerminalUnknown,
+    Refusal::SignatureInvalid,
+    Refusal::RequestStale,
+    Refusal::RequestReplayed,
+];
+
 /// Everything that can be answered but a yes.
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn problems(operation: &str) -> Vec<Problem> {
     use Refusal as R;
     let named: &[Refusal] = match operation {
@@ -79,6 +91,47 @@ fn problems(operation: &str) -> Vec<Problem> {
             R::Busy { retry_after_ms: 0 },
             R::SoldOut,
         ],
+        "payment_code" => &[
+            R::CampaignUnknown,
+            R::TooFast { retry_after_ms: 0 },
+            R::ChannelRequired,
+            R::IdentityInvalid,
+            R::IdentityExpired,
+            R::NotRealName,
+            R::IdentifierBlank,
+            R::WrongDevice,
+        ],
+        "redeem" => &[
+            R::CodeDead,
+            R::CodeUnreadable,
+            R::TooFarFromShop,
+            R::WrongScanDirection,
+            R::OrderConflict,
+            R::LockExpired,
+            R::CouponExpired,
+            R::CouponNotYetValid,
+            R::CouponUsed,
+            R::CouponLocked,
+            R::NoCoupon,
+            R::NotTheHolder,
+            R::WrongCategory,
+            R::BelowThreshold,
+            R::MerchantUnknown,
+            R::MerchantSuspended,
+            R::MerchantCap,
+        ],
+        "redemption" => &[R::OrderUnknown],
+        "confirm" => &[R::OrderUnknown, R::LockExpired],
+        "release" => &[R::OrderUnknown, R::OrderConflict],
+        "refund" => &[
+            R::OrderUnknown,
+            R::NotConfirmed,
+            R::RefundTooLarge,
+            R::RefundConflict,
+            R::NotTheHolder,
+            R::MerchantUnknown,
+            R::FundsShort,
+        ],
         // Its lack of any problem fails the test below.
         _ => return Vec::new(),
     };
@@ -88,16 +141,25 @@ fn problems(operation: &str) -> Vec<Problem> {
     if !named.is_empty() {
         problems.push(Problem::NOT_FOUND);
     }
-    if matches!(operation, "pass" | "claim") {
+    let of_a_till = matches!(operation, "redeem" | "redemption" | "confirm" | "release" | "refund");
+    let has_body = matches!(operation, "pass" | "claim" | "payment_code" | "redeem" | "refund");
+    if matches!(operation, "pass" | "claim" | "payment_code") {
         problems.extend(POSITION.map(Problem::from));
-        problems.extend([
-            Problem::BAD_REQUEST,
-            Problem::REQUEST_TIMEOUT,
-            Problem::BODY_TOO_LARGE,
-            Problem::UNSUPPORTED_MEDIA_TYPE,
-            Problem::UNAVAILABLE,
-            Problem::OUTCOME_UNKNOWN,
-        ]);
+    }
+    if has_body {
+        problems.push(Problem::UNSUPPORTED_MEDIA_TYPE);
+    }
+    if has_body || of_a_till {
+        problems.extend([Problem::BAD_REQUEST, Problem::REQUEST_TIMEOUT, Problem::BODY_TOO_LARGE]);
+    }
+    if of_a_till {
+        problems.extend(TILL.map(Problem::from));
+    }
+    if matches!(operation, "pass" | "claim") || of_a_till {
+        problems.extend([Problem::UNAVAILABLE, Problem::OUTCOME_UNKNOWN]);
+    }
+    if operation == "payment_code" || of_a_till {
+        problems.push(Problem::REDEEMING_ELSEWHERE);
     }
     problems
 }
@@ -132,7 +194,11 @@ fn response(status: u16, problems: &[Problem]) -> Response {
         .content("application/problem+json", content)
         .header("cache-control", header("`no-store`", Type::String));
     let response = match status {
-        401 => response.header("www-authenticate", header("`Bearer`", Type::String)),
+        401 => {
+            let schemes: BTreeSet<_> = problems.iter().map(Problem::scheme).collect();
+            let schemes: Vec<_> = schemes.into_iter().map(|it| format!("`{it}`")).collect();
+            response.header("www-authenticate", header(&schemes.join(", "), Type::String))
+        }
         429 | 503 => {
             let seconds = header("seconds to wait, where trying again helps", Type::Integer);
             response.header("retry-after", seconds)
@@ -153,35 +219,10 @@ fn header(description: &str, kind: Type) -> Header {
 #[cfg(test)]
 mod tests {
     use super::super::document;
-    use crate::domain::Refusal;
     use crate::http::Problem;
     use crate::metrics::Route;
     use serde_json::Value;
     use std::collections::HashSet;
-
-    /// Those of redeeming, which has no address yet.
-    const TO_COME: [Refusal; 20] = [
-        Refusal::CouponExpired,
-        Refusal::CouponNotYetValid,
-        Refusal::WrongCategory,
-        Refusal::BelowThreshold,
-        Refusal::MerchantUnknown,
-        Refusal::MerchantSuspended,
-        Refusal::MerchantCap,
-        Refusal::NoCoupon,
-        Refusal::CouponUsed,
-        Refusal::CouponLocked,
-        Refusal::NotTheHolder,
-        Refusal::OrderConflict,
-        Refusal::OrderUnknown,
-        Refusal::LockExpired,
-        Refusal::RefundTooLarge,
-        Refusal::RefundConflict,
-        Refusal::FundsShort,
-        Refusal::NotConfirmed,
-        Refusal::CodeDead,
-        Refusal::WrongScanDirection,
-    ];
 
     fn operations() -> Vec<Value> {
         let document = serde_json::to_value(document()).unwrap();
@@ -202,9 +243,7 @@ mod tests {
         }
         // An address has no operation for a method that it does not take.
         let without = Problem::METHOD_NOT_ALLOWED;
-        let met_so_far = Refusal::ALL.into_iter().filter(|refusal| !TO_COME.contains(refusal));
-        let all = met_so_far.map(Problem::from).chain(Problem::OTHERS);
-        let all = all.filter(|problem| *problem != without);
+        let all = Problem::all().filter(|problem| *problem != without);
         let all: HashSet<_> =
             all.map(|problem| (problem.status().to_string(), problem.code().to_owned())).collect();
         assert_eq!(met, all);
@@ -228,7 +267,7 @@ mod tests {
     #[test]
     fn every_answer_has_an_exact_status_and_a_description() {
         let operations = operations();
-        assert_eq!(operations.len(), 7);
+        assert_eq!(operations.len(), 13);
         for operation in operations {
             let answers = operation["responses"].as_object().unwrap();
             assert!(answers.len() > 1, "{operation}");

@@ -37,6 +37,12 @@ impl Orders {
         self.all.get(&redemption)
     }
 
+    /// What was asked for each that was not released.
+    pub(super) fn requests(&self) -> impl Iterator<Item = (RedemptionId, [u8; 8])> + '_ {
+        let open = self.all.iter().filter(|(_, it)| !matches!(it.status, Status::Released { .. }));
+        open.map(|(redemption, it)| (*redemption, it.request))
+    }
+
     pub(super) fn refund(&self, refund: RefundId) -> Option<&Refunded> {
         self.refunds.get(&refund)
     }

@@ -1,8 +1,8 @@
 use super::state::{Campaign, Machine};
-use super::{Held, No};
-use crate::domain::{At, CampaignNo, KindNo, PersonId, RedemptionId, RoundNo, Window};
+use super::{Held, No, Redemption};
+use crate::domain::{At, CampaignNo, KindNo, MerchantNo, PersonId, RedemptionId, RoundNo, Window};
 use crate::funds::Funds;
-use crate::ledger::event::Adjusted;
+use crate::ledger::event::{Adjusted, Standing};
 use serde::{Deserialize, Serialize};
 
 /// What can be said of a campaign without looking at a person.
@@ -89,6 +89,24 @@ impl Machine {
                 round.holders.iter().map(move |((person, _), held)| (no, *person, *held))
             })
         })
+    }
+
+    /// What was asked for each order that was not released.
+    pub fn requests(&self) -> impl Iterator<Item = (CampaignNo, RedemptionId, [u8; 8])> + '_ {
+        (0..self.campaigns()).map(CampaignNo).flat_map(|no| {
+            let orders = self.campaign(no).into_iter().flat_map(|it| it.orders.requests());
+            orders.map(move |(redemption, request)| (no, redemption, request))
+        })
+    }
+
+    /// An order as it stands.
+    pub fn redemption(&self, campaign: CampaignNo, it: RedemptionId) -> Option<Redemption> {
+        self.campaign(campaign)?.redemption(it)
+    }
+
+    /// What a merchant may do; `None` if it is not admitted.
+    pub fn standing(&self, campaign: CampaignNo, merchant: MerchantNo) -> Option<Standing> {
+        Some(self.campaign(campaign)?.merchants.get(merchant).ok()?.standing)
     }
 
     /// The coupon of an order and its holder, as they are now.

@@ -239,19 +239,19 @@ impl Campaign {
         Ok(Decision { events: events(campaign, whats), answer })
     }
 
+    /// An order as it stands.
+    pub(super) fn redemption(&self, redemption: RedemptionId) -> Option<Redemption> {
+        self.shown(redemption, self.orders.get(redemption)?).ok()
+    }
+
     fn answer(&self, redemption: RedemptionId, order: &Order) -> Result<Answer, No> {
+        Ok(Answer::Redemption(self.shown(redemption, order)?))
+    }
+
+    fn shown(&self, redemption: RedemptionId, order: &Order) -> Result<Redemption, Refusal> {
         let face = self.terms(order.coupon.kind)?.face;
         let Order { merchant, coupon, amount, status, refunded, back, .. } = *order;
-        Ok(Answer::Redemption(Redemption {
-            redemption,
-            merchant,
-            coupon,
-            amount,
-            face,
-            status,
-            refunded,
-            back,
-        }))
+        Ok(Redemption { redemption, merchant, coupon, amount, face, status, refunded, back })
     }
 }
 

@@ -24,7 +24,8 @@ pub use local::LocalLedger;
 pub use view::View;
 
 use super::embedded::Outcome;
-use super::machine::{Command, Held, Summary};
+use super::event::What;
+use super::machine::{Command, Held, Redemption, Summary};
 use crate::domain::{CampaignNo, KindNo, PersonId, RoundNo};
 use futures_util::future::BoxFuture;
 use std::time::Duration;
@@ -49,6 +50,8 @@ pub trait Watcher: Send {
     fn campaign(&mut self, seq: u64, no: CampaignNo, summary: &Summary);
     /// With several nodes: this one granted a coupon, durably.
     fn granted(&mut self, _campaign: CampaignNo, _round: RoundNo, _kind: KindNo) {}
+    /// Something became durable of an order, which now stands like this.
+    fn redemption(&mut self, _campaign: CampaignNo, _what: &What, _order: &Redemption) {}
     /// A batch was synced.
     fn batch(&mut self, stats: &BatchStats);
 }

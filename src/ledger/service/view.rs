@@ -1,6 +1,6 @@
 use super::Lease;
 use crate::domain::keyed::KeyedState;
-use crate::domain::{At, CampaignNo, CouponId, KindNo, PersonId, RoundNo};
+use crate::domain::{At, CampaignNo, CouponId, KindNo, PersonId, RedemptionId, RoundNo};
 use crate::ledger::event::{Event, What};
 use crate::ledger::machine::{Held, Machine, Summary};
 use dashmap::DashMap;
@@ -21,6 +21,8 @@ pub struct View {
     lease: Lease,
     holders: DashMap<(CampaignNo, PersonId), Vec<Held>, KeyedState>,
     campaigns: RwLock<BTreeMap<CampaignNo, Arc<Summary>>>,
+    /// What was asked for each order that was not released.
+    requests: DashMap<(CampaignNo, RedemptionId), [u8; 8], KeyedState>,
 }
 
 impl View {
@@ -29,6 +31,9 @@ impl View {
         view.advance(durable);
         for (campaign, person, held) in machine.holders() {
             view.hold(campaign, person, held);
+        }
+        for (campaign, redemption, request) in machine.requests() {
+            view.requests.insert((campaign, redemption), request);
         }
         view
     }
@@ -41,6 +46,7 @@ impl View {
             lease: Lease::alone(),
             holders: DashMap::default(),
             campaigns: RwLock::default(),
+            requests: DashMap::default(),
         }
     }
 
@@ -75,6 +81,11 @@ impl View {
         coupons.iter().find(this).copied().filter(|_| self.tells())
     }
 
+    /// What was asked for an order, if a coupon is held for it or was used.
+    pub fn request(&self, campaign: CampaignNo, redemption: RedemptionId) -> Option<[u8; 8]> {
+        self.requests.get(&(campaign, redemption)).map(|it| *it)
+    }
+
     /// A campaign as it stands; `None` if it was never opened.
     pub fn campaign(&self, no: CampaignNo) -> Option<Arc<Summary>> {
         self.campaigns.read().get(&no).cloned()
@@ -104,8 +115,17 @@ impl View {
     }
 
     pub(in crate::ledger) fn event(&self, event: &Event, at: At) {
-        if let What::Granted(granted) = &event.what {
-            self.hold(event.campaign, granted.person, Held::of(granted, at));
+        match &event.what {
+            What::Granted(granted) => {
+                self.hold(event.campaign, granted.person, Held::of(granted, at));
+            }
+            What::Locked(locked) => {
+                self.requests.insert((event.campaign, locked.redemption), locked.request);
+            }
+            What::Released(released) => {
+                self.requests.remove(&(event.campaign, released.redemption));
+            }
+            _ => {}
         }
     }
 

@@ -112,10 +112,14 @@ impl<D: Disk, C: Fn() -> At> Writer<D, C> {
         for event in written {
             self.shared.view.event(event, at);
             // The machine has taken in nothing that is not durable by now.
-            if let Some(order) = event.what.redemption()
-                && let Some((who, held)) = self.embedded.machine().paid_with(event.campaign, order)
-            {
-                self.shared.view.change(event.campaign, who, held);
+            if let Some(order) = event.what.redemption() {
+                let (no, machine) = (event.campaign, self.embedded.machine());
+                if let Some((who, held)) = machine.paid_with(no, order) {
+                    self.shared.view.change(no, who, held);
+                }
+                if let Some(order) = machine.redemption(no, order) {
+                    self.watcher.redemption(no, &event.what, &order);
+                }
             }
             if !touched.contains(&event.campaign) {
                 touched.push(event.campaign);

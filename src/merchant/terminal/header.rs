@@ -4,7 +4,8 @@ use crate::domain::{At, TerminalId};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{fmt, str::FromStr};
 
-const SCHEME: &str = "Quan-Terminal";
+/// What the header begins with.
+pub const SCHEME: &str = "Quan-Terminal";
 /// Characters of a header at most.
 const LONGEST: usize = 256;
 /// The names of what it has.

@@ -323,7 +323,7 @@ fn r_redeem_5_the_shipped_plan_says_of_each_refund_what_is_done() {
     let rows: Vec<String> = Case::all()
         .map(|case| {
             let Case { part, end, settlement } = case;
-            let Treatment { coupon, money } = plan.refunds.treatment(case);
+            let Treatment { coupon, money } = plan.redeem.refunds.treatment(case);
             format!("{part:?} {end:?} {settlement:?}: {coupon:?} {money:?}")
         })
         .collect();
@@ -368,12 +368,15 @@ fn r_redeem_5_all_eight_refunds_are_said_once_and_can_be_done() {
     assert_eq!(errors(edited(first, &first.replace("full\"   ", "partial\""))).len(), 3);
     refused("lock_s = 60", "lock_s = 86_401", &["`86_401`", "for so long", "1 to 86400"]);
     refused("lock_s = 60", "lock_s = 0", &["`0`", "nonzero"]);
+    refused("code_life_s = 60", "code_life_s = 61", &["`61`", "live for so long", "1 to 60"]);
+    refused("code_rotate_s = 30", "code_rotate_s = 61", &["`61`", "dead by then", "1 to 60"]);
+    refused("signed_within_s = 60", "signed_within_s = 3_601", &["`3_601`", "1 to 3600"]);
     refused("coupon = \"back\"", "coupon = \"kept\"", &["kept", "unknown variant"]);
 }
 
 #[test]
 fn r_redeem_4_a_coupon_is_held_for_a_minute() {
-    assert_eq!(plan_of(SHIPPED).unwrap().0.lock_ms, 60_000);
+    assert_eq!(plan_of(SHIPPED).unwrap().0.redeem.lock_ms, 60_000);
 }
 
 #[test]

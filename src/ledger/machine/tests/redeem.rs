@@ -31,7 +31,7 @@ fn two_categories() -> Command {
 }
 
 fn shipped() -> Policy {
-    crate::plan::tests::shipped().refunds
+    crate::plan::tests::shipped().redeem.refunds
 }
 
 fn order(merchant: u32, name: &str) -> RedemptionId {

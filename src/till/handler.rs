@@ -1,0 +1,331 @@
+//! The tills' addresses.
+
+use super::{
+    desk::{Bought, Desk, Purchase},
+    heard::Heard,
+    told::{self, OrderNow, RefundMade},
+};
+use crate::app::Local;
+use crate::campaign::{Campaign, InCampaign, order_in};
+use crate::domain::{CouponId, Fen, Refusal};
+use crate::http::body::{self, HasBodyLimits};
+use crate::http::{Peer, Problem};
+use crate::ledger::machine::{Redemption, Status};
+use crate::metrics::Asked;
+use axum::{
+    Extension,
+    extract::{Request, State},
+    http::StatusCode,
+    response::Response,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Characters of an order's or a refund's number at most.
+const LONGEST: usize = 64;
+/// The largest amount: ten billion yuan.
+const MOST_FEN: u64 = 1_000_000_000_000;
+
+/// Who scanned whose code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scan {
+    /// The merchant scanned the customer's payment code.
+    Merchant,
+    /// The customer scanned the shop's code, with which nothing is redeemed.
+    Consumer,
+}
+
+/// An order that is to be paid with a coupon.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RedeemRequest {
+    /// The merchant's number of the order.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
+    order: String,
+    /// What was scanned.
+    code: String,
+    /// The order's amount before the coupon.
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_u64)]
+    amount_fen: u64,
+    /// The number of the coupon that the customer chose; the best one if none is named.
+    coupon: Option<String>,
+    /// Who scanned whose code.
+    scan: Scan,
+    /// Whether it is confirmed at once.
+    one_step: Option<bool>,
+}
+
+/// An order that is paid back.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefundRequest {
+    /// The merchant's number of the refund.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
+    refund: String,
+    /// How much of the order's amount is paid back.
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_u64)]
+    amount_fen: u64,
+}
+
+/// An order and its coupon.
+#[derive(Serialize, ToSchema)]
+pub struct Redeemed {
+    redemption: OrderNow,
+    /// Whether an earlier request had it.
+    replayed: bool,
+}
+
+/// An order as it stands.
+#[derive(Serialize, ToSchema)]
+pub struct Stands {
+    redemption: OrderNow,
+}
+
+/// A refund, and the order after it.
+#[derive(Serialize, ToSchema)]
+pub struct PaidBack {
+    refund: RefundMade,
+    redemption: OrderNow,
+}
+
+/// Holds a coupon for an order, or uses it at once. The same order again is answered as it stands.
+#[utoipa::path(
+    post,
+    operation_id = "redeem",
+    path = "/v1/campaigns/{campaign}/redemptions",
+    params(("campaign" = String, Path, description = "the campaign's id")),
+    security(("terminal" = [])),
+    request_body = RedeemRequest,
+    responses(
+        (status = 201, body = Redeemed, description = "locked, or confirmed if it was to be at once"),
+        (status = 200, body = Redeemed, description = "an earlier request had it")
+    )
+)]
+pub async fn redeem(
+    State(app): State<Arc<Local>>,
+    InCampaign(campaign): InCampaign,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let told = to_redeem(&app, &campaign, peer, request).await;
+    counted(&app, &campaign, Asked::Redeem, peer, told)
+}
+
+async fn to_redeem(app: &Local, campaign: &Campaign, peer: Peer, request: Request) -> Told {
+    let now = || app.clock.now();
+    let heard = Heard::of(campaign, peer, request, app.body_limits(), now).await?;
+    let desk = Desk { app, campaign, from: &heard };
+    let request: RedeemRequest = heard.says()?;
+    let (order, replayed) = redeemed(&desk, &request).await?;
+    let status = if replayed { StatusCode::OK } else { StatusCode::CREATED };
+    let redemption = order_now(campaign, request.order, &order)?;
+    Ok((body::json(status, &Redeemed { redemption, replayed }), replayed))
+}
+
+async fn redeemed(desk: &Desk<'_>, request: &RedeemRequest) -> Result<Bought, Problem> {
+    if request.scan == Scan::Consumer {
+        return Err(Refusal::WrongScanDirection.into());
+    }
+    let amount = amount(request.amount_fen)?;
+    if !is_number(&request.order) {
+        return Err(Problem::BAD_REQUEST);
+    }
+    let code = request.code.parse().map_err(|_| Refusal::CodeUnreadable)?;
+    let choice = request.coupon.as_deref().map(str::parse::<CouponId>).transpose();
+    // A number that no coupon has is not the customer's either.
+    let choice = choice.map_err(|_| Refusal::NotTheHolder)?;
+    let purchase = Purchase { order: &request.order, code, amount, choice };
+    let (order, replayed) = desk.lock(&purchase, desk.app.clock.now()).await?;
+    let at_once = request.one_step.unwrap_or(false);
+    if at_once && matches!(order.status, Status::Locked { .. }) {
+        return Ok((desk.confirm(&request.order).await?, replayed));
+    }
+    Ok((order, replayed))
+}
+
+/// The order was paid: its coupon is used.
+#[utoipa::path(
+    post,
+    operation_id = "confirm",
+    path = "/v1/campaigns/{campaign}/redemptions/{order}/confirm",
+    params(
+        ("campaign" = String, Path, description = "the campaign's id"),
+        ("order" = String, Path, description = "the merchant's number of the order")
+    ),
+    security(("terminal" = [])),
+    responses((status = 200, body = Stands, description = "confirmed, now or before"))
+)]
+pub async fn confirm(
+    State(app): State<Arc<Local>>,
+    InCampaign(campaign): InCampaign,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let told = about_order(&app, &campaign, peer, request, Asked::Confirm).await;
+    counted(&app, &campaign, Asked::Confirm, peer, told)
+}
+
+/// The order came to nothing: its coupon is its holder's again.
+#[utoipa::path(
+    post,
+    operation_id = "release",
+    path = "/v1/campaigns/{campaign}/redemptions/{order}/release",
+    params(
+        ("campaign" = String, Path, description = "the campaign's id"),
+        ("order" = String, Path, description = "the merchant's number of the order")
+    ),
+    security(("terminal" = [])),
+    responses((status = 200, body = Stands, description = "released, now or before"))
+)]
+pub async fn release(
+    State(app): State<Arc<Local>>,
+    InCampaign(campaign): InCampaign,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let told = about_order(&app, &campaign, peer, request, Asked::Release).await;
+    counted(&app, &campaign, Asked::Release, peer, told)
+}
+
+/// An order of the till's merchant, as it stands.
+#[utoipa::path(
+    get,
+    operation_id = "redemption",
+    path = "/v1/campaigns/{campaign}/redemptions/{order}",
+    params(
+        ("campaign" = String, Path, description = "the campaign's id"),
+        ("order" = String, Path, description = "the merchant's number of the order")
+    ),
+    security(("terminal" = [])),
+    responses((status = 200, body = Stands, description = "the order"))
+)]
+pub async fn look(
+    State(app): State<Arc<Local>>,
+    InCampaign(campaign): InCampaign,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let told = about_order(&app, &campaign, peer, request, Asked::Look).await;
+    counted(&app, &campaign, Asked::Look, peer, told)
+}
+
+/// Pays an order back, whole or in part. The same refund again is answered as it was made.
+#[utoipa::path(
+    post,
+    operation_id = "refund",
+    path = "/v1/campaigns/{campaign}/redemptions/{order}/refunds",
+    params(
+        ("campaign" = String, Path, description = "the campaign's id"),
+        ("order" = String, Path, description = "the merchant's number of the order")
+    ),
+    security(("terminal" = [])),
+    request_body = RefundRequest,
+    responses((status = 200, body = PaidBack, description = "the refund, made now or before"))
+)]
+pub async fn refund(
+    State(app): State<Arc<Local>>,
+    InCampaign(campaign): InCampaign,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let told = to_refund(&app, &campaign, peer, request).await;
+    counted(&app, &campaign, Asked::Refund, peer, told)
+}
+
+async fn to_refund(app: &Local, campaign: &Campaign, peer: Peer, request: Request) -> Told {
+    let now = || app.clock.now();
+    let heard = Heard::of(campaign, peer, request, app.body_limits(), now).await?;
+    let desk = Desk { app, campaign, from: &heard };
+    let request: RefundRequest = heard.says()?;
+    let (order, amount) = (order_of(&heard)?, amount(request.amount_fen)?);
+    if !is_number(&request.refund) {
+        return Err(Problem::BAD_REQUEST);
+    }
+    let (made, stands) = desk.refund(&order, &request.refund, amount).await?;
+    let redemption = order_now(campaign, order, &stands)?;
+    let refund = told::refund(request.refund, &made);
+    Ok((body::json(StatusCode::OK, &PaidBack { refund, redemption }), false))
+}
+
+/// A yes, and whether it was an earlier request's; or a no.
+type Told = Result<(Response, bool), Problem>;
+
+/// The answer, counted.
+fn counted(
+    app: &Local,
+    campaign: &Campaign,
+    asked: Asked,
+    peer: Peer,
+    told: Told,
+) -> Result<Response, Problem> {
+    let outcome = told.as_ref().map(|(_, replayed)| *replayed);
+    app.metrics.till(&campaign.counts, asked, outcome, peer.since);
+    told.map(|(response, _)| response)
+}
+
+/// What a till asks about an order that its address names, with nothing more to say.
+async fn about_order(
+    app: &Local,
+    campaign: &Campaign,
+    peer: Peer,
+    request: Request,
+    asked: Asked,
+) -> Told {
+    let now = || app.clock.now();
+    let heard = Heard::of(campaign, peer, request, app.body_limits(), now).await?;
+    heard.says_nothing()?;
+    let desk = Desk { app, campaign, from: &heard };
+    let order = order_of(&heard)?;
+    let stands = match asked {
+        Asked::Confirm => desk.confirm(&order).await?,
+        Asked::Release => desk.release(&order).await?,
+        Asked::Look | Asked::Redeem | Asked::Refund => desk.look(&order).await?,
+    };
+    let redemption = order_now(campaign, order, &stands)?;
+    Ok((body::json(StatusCode::OK, &Stands { redemption }), false))
+}
+
+/// The order that the address names.
+fn order_of(heard: &Heard) -> Result<String, Refusal> {
+    let order = order_in(heard.path());
+    if is_number(&order) { Ok(order.into_owned()) } else { Err(Refusal::OrderUnknown) }
+}
+
+fn order_now(campaign: &Campaign, order: String, it: &Redemption) -> Result<OrderNow, Problem> {
+    told::order(campaign, order, it).ok_or(Problem::INTERNAL)
+}
+
+fn amount(fen: u64) -> Result<Fen, Problem> {
+    if (1..=MOST_FEN).contains(&fen) { Ok(Fen::new(fen)) } else { Err(Problem::BAD_REQUEST) }
+}
+
+/// Whether a text can be the number of an order or a refund.
+fn is_number(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=LONGEST).contains(&text.len()) && text.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_an_order_is_up_to_64_plain_characters() {
+        for good in ["1", "A-1", "a.b_c-9", &"x".repeat(64)] {
+            assert!(is_number(good), "{good}");
+        }
+        for bad in ["", " ", "a/b", "单", "a b", "a\n", &"x".repeat(65)] {
+            assert!(!is_number(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_amount_is_neither_nothing_nor_more_than_there_is() {
+        assert_eq!(amount(0), Err(Problem::BAD_REQUEST));
+        assert_eq!(amount(1), Ok(Fen::new(1)));
+        assert_eq!(amount(MOST_FEN), Ok(Fen::new(MOST_FEN)));
+        assert_eq!(amount(MOST_FEN + 1), Err(Problem::BAD_REQUEST));
+    }
+}

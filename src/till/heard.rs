@@ -1,0 +1,71 @@
+//! Which till asks: its signature over the whole request.
+
+use crate::campaign::Campaign;
+use crate::domain::{At, MerchantNo, Refusal, TerminalId};
+use crate::http::body::{self, BodyLimits, is_json};
+use crate::http::{Peer, Problem};
+use crate::merchant::{Shop, terminal};
+use axum::{
+    extract::Request,
+    http::{HeaderMap, Uri, header, request::Parts},
+};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+/// A request that a till signed.
+pub(super) struct Heard<'a> {
+    /// The till.
+    pub(super) terminal: TerminalId,
+    /// The shop that it is in.
+    pub(super) shop: &'a Shop,
+    /// The merchant that it speaks for.
+    pub(super) merchant: MerchantNo,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Bytes,
+}
+
+impl<'a> Heard<'a> {
+    /// The request, if a registered till signed it and it comes for the first time.
+    pub(super) async fn of(
+        campaign: &'a Campaign,
+        peer: Peer,
+        request: Request,
+        limits: BodyLimits,
+        now: impl Fn() -> At,
+    ) -> Result<Heard<'a>, Problem> {
+        let till = campaign.till()?;
+        campaign.gate.rates.address(peer.address, now())?;
+        let (Parts { method, uri, headers, .. }, body) = request.into_parts();
+        let header = headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok());
+        let header = header.and_then(|it| it.parse::<terminal::Header>().ok());
+        // Before the body: who shows no signature keeps nothing waiting.
+        let header = header.ok_or(Refusal::SignatureInvalid)?;
+        let body = body::read(body, limits).await?;
+        let target = uri.path_and_query().map_or("/", |it| it.as_str());
+        let signed = terminal::Request { method: method.as_str(), target, body: &body };
+        let heard = till.terminals.hear(&header, &signed, now());
+        let terminal = heard.map_err(Refusal::from)?;
+        let (shop, merchant) = till.registry.at(terminal).ok_or(Refusal::TerminalUnknown)?;
+        let merchant = MerchantNo(merchant.number);
+        Ok(Heard { terminal, shop, merchant, headers, uri, body })
+    }
+
+    /// What its body says.
+    pub(super) fn says<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        if !is_json(&self.headers) {
+            return Err(Problem::UNSUPPORTED_MEDIA_TYPE);
+        }
+        serde_json::from_slice(&self.body).map_err(|_| Problem::BAD_REQUEST)
+    }
+
+    /// Nothing, if it has to say nothing.
+    pub(super) fn says_nothing(&self) -> Result<(), Problem> {
+        if self.body.is_empty() { Ok(()) } else { Err(Problem::BAD_REQUEST) }
+    }
+
+    /// Its path.
+    pub(super) fn path(&self) -> &str {
+        self.uri.path()
+    }
+}
