@@ -24,6 +24,7 @@ pub mod orders;
 pub mod pass;
 pub mod plan;
 pub mod recover;
+pub mod redeem;
 pub mod rush;
 pub mod serve;
 pub mod steward;

@@ -1,8 +1,9 @@
-//! What the calendar asks of the ledger: arming rounds in time and ending them.
+//! What the calendar asks of the ledger: arming rounds in time, ending them, and letting go of coupons that
+//! were held for orders which came to nothing.
 //!
 //! A round is armed between the last round's end and its opening (R-ADJ-1), or as soon as the
-//! server runs again if it was down then; a round that ended unarmed never is. A round that has
-//! ended gives its money back (R-FUND-2).
+//! server runs again if it was down then; a round that ended unarmed never is. It gets the quantities
+//! that were decided for it, or the plan's. A round that has ended gives its money back (R-FUND-2).
 
 use crate::domain::{At, CampaignNo, calendar::Round};
 use crate::ledger::event::{Armed, KindTerms};
@@ -28,7 +29,9 @@ pub fn opening(plan: &Plan) -> Command {
 pub fn due(no: CampaignNo, plan: &Plan, summary: &Summary, now: At) -> Vec<Command> {
     let ended = summary.rounds.iter().filter(|it| !it.expired && now >= it.window.until);
     let ends = ended.map(|it| Command::Expire(no, it.round));
-    ends.chain(to_arm(plan, summary, now).map(|round| arming(no, plan, round))).collect()
+    let lapse = summary.lapses_at.filter(|at| *at <= now).map(|_| Command::Lapse(no));
+    let arm = to_arm(plan, summary, now).map(|round| arming(no, plan, summary, round));
+    lapse.into_iter().chain(ends).chain(arm).collect()
 }
 
 /// The round that should be armed now.
@@ -40,8 +43,10 @@ fn to_arm<'a>(plan: &'a Plan, summary: &Summary, now: At) -> Option<&'a Round> {
     (now >= from && summary.round(round.no).is_none()).then_some(round)
 }
 
-fn arming(no: CampaignNo, plan: &Plan, round: &Round) -> Command {
-    let quantities = plan.kinds.iter().map(|kind| kind.units_per_round).collect();
+fn arming(no: CampaignNo, plan: &Plan, summary: &Summary, round: &Round) -> Command {
+    let planned = || plan.kinds.iter().map(|kind| kind.units_per_round).collect();
+    let adjusted = summary.adjusted(round.no);
+    let quantities = adjusted.map_or_else(planned, |it| it.quantities.clone());
     Command::Arm(no, Armed { round: round.no, window: round.window, quantities })
 }
 
@@ -49,6 +54,7 @@ fn arming(no: CampaignNo, plan: &Plan, round: &Round) -> Command {
 mod tests {
     use super::*;
     use crate::domain::{Fen, PoolNo};
+    use crate::ledger::event::Adjusted;
     use crate::ledger::machine::Machine;
 
     const NO: CampaignNo = CampaignNo(0);
@@ -92,6 +98,39 @@ mod tests {
                 "2023-09-07T23:00:00 arm 2"
             ]
         );
+    }
+
+    #[test]
+    fn r_adj_1_a_round_is_armed_with_what_was_decided_for_it_last() {
+        let plan = crate::plan::tests::shipped();
+        let mut machine = Machine::default();
+        let now = plan.period.from;
+        machine.execute(&opening(&plan), now).unwrap();
+        for (version, units) in [(1, 7), (2, 9)] {
+            let (round, quantities) = (plan.rounds[0].no, vec![units; 6]);
+            let adjusted = Adjusted { round, version, quantities };
+            machine.execute(&Command::Adjust(NO, adjusted), now).unwrap();
+        }
+        let due = due(NO, &plan, &machine.summary(NO).unwrap(), now);
+        let [Command::Arm(_, armed)] = due.as_slice() else { panic!("{due:?}") };
+        assert_eq!(armed.quantities, [9; 6]);
+        machine.execute(&due[0], now).unwrap();
+    }
+
+    #[test]
+    fn r_redeem_4_what_is_held_past_its_deadline_is_let_go() {
+        let plan = crate::plan::tests::shipped();
+        let mut machine = Machine::default();
+        machine.execute(&opening(&plan), plan.period.from).unwrap();
+        let mut summary = machine.summary(NO).unwrap();
+        // Nothing else is due before the period.
+        let now = plan.period.from.plus_ms(-1);
+        for (lapses_at, due_now) in
+            [(None, vec![]), (Some(now.plus_ms(1)), vec![]), (Some(now), vec![Command::Lapse(NO)])]
+        {
+            summary.lapses_at = lapses_at;
+            assert_eq!(due(NO, &plan, &summary, now), due_now, "{lapses_at:?}");
+        }
     }
 
     #[test]

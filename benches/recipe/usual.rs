@@ -204,6 +204,7 @@ impl Shared {
             face_fen: terms.face.get(),
             threshold_fen: terms.threshold.get(),
             state: Seen::Unused,
+            note: None,
             starts_at: at.in_zone(&self.plan.zone),
             ends_at: self.ends.clone(),
         };

@@ -164,13 +164,16 @@ pub async fn round(
     let (now, planned) = (app.clock.now(), campaign.round(no)?);
     let summary = app.ledger.view().campaign(campaign.no);
     let armed = summary.as_ref().and_then(|it| it.round(no));
+    let adjusted = summary.as_ref().and_then(|it| it.adjusted(no));
     let window = armed.map_or(planned.window, |it| it.window);
     let plan = &campaign.plan;
     let kinds = plan.kinds.iter().enumerate().map(|(at, kind)| {
         let level = armed.and_then(|it| it.stock.get(at));
+        let adjusted = adjusted.and_then(|it| it.quantities.get(at)).copied();
+        let planned = adjusted.unwrap_or(kind.units_per_round);
         KindStock {
             kind: kind.name.clone(),
-            quantity: level.map_or(kind.units_per_round, |it| it.quantity),
+            quantity: level.map_or(planned, |it| it.quantity),
             remaining: level.map_or(Remaining::Plenty, |it| Remaining::of(*it)),
         }
     });

@@ -72,7 +72,7 @@ mod tests {
     const WINDOW: Window = Window { from: At(1_000), until: At(9_000) };
 
     fn armed(granted: u32) -> RoundSummary {
-        let stock = vec![Level { quantity: 10, granted }];
+        let stock = vec![Level { quantity: 10, granted, ..Level::default() }];
         RoundSummary { round: RoundNo(1), window: WINDOW, expired: false, stock }
     }
 
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn what_is_left_is_told_in_four_steps() {
-        let told = |granted| Remaining::of(Level { quantity: 100, granted });
+        let told = |granted| Remaining::of(Level { quantity: 100, granted, ..Level::default() });
         let steps = [(0, Remaining::Plenty), (49, Remaining::Plenty), (50, Remaining::Some)];
         let last = [(89, Remaining::Some), (90, Remaining::Few), (99, Remaining::Few)];
         for (granted, step) in steps.into_iter().chain(last).chain([(100, Remaining::None)]) {

@@ -1,6 +1,7 @@
 //! Words that two or more parts share. No I/O, no async, no clock.
 
 pub mod calendar;
+pub mod coupon;
 pub mod fence;
 pub mod id;
 pub mod keyed;
@@ -8,6 +9,7 @@ pub mod money;
 pub mod refusal;
 pub mod time;
 
+pub use coupon::CouponState;
 pub use id::{
     BatchNo, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo,
     PassNonce, PersonId, PoolNo, PoolSet, ProofId, RedemptionId, RefundId, RoundNo, Shard,

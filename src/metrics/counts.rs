@@ -198,9 +198,15 @@ mod tests {
             round: R,
             window: Window { from: At(1_000), until: At(9_000) },
             expired: false,
-            stock: vec![Level { quantity: 5, granted }],
+            stock: vec![Level { quantity: 5, granted, ..Level::default() }],
         };
-        Summary { tripped: false, funds: crate::funds::Funds::new(0), rounds: vec![round] }
+        Summary {
+            tripped: false,
+            funds: crate::funds::Funds::new(0),
+            rounds: vec![round],
+            adjusted: Vec::new(),
+            lapses_at: None,
+        }
     }
 
     #[test]

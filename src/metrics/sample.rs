@@ -135,7 +135,7 @@ impl Metrics {
             if let Some(ms) = sold_out_ms {
                 self.gauge(&c::ROUND_SELLOUT, &labels).set(seconds(ms));
             }
-            let expired = if armed.expired { level.granted } else { 0 };
+            let expired = if armed.expired { level.unused() } else { 0 };
             self.counter(&c::COUPONS_EXPIRED, &labels).absolute(expired.into());
         }
     }

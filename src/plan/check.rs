@@ -4,10 +4,11 @@ use super::{
     BoundFor, Checked, Faulty, Finding, Kind, Limit, LimitOf, PassRules, Per, Plan, Pool, parse,
 };
 use crate::domain::{
-    At, Fen, KindSet, PoolNo, Window,
+    At, Fen, KindSet, PoolNo, PoolSet, Window,
     calendar::{Round, WeeklyRule, instant},
     fence::{Fence, FixRules},
 };
+use crate::redeem::{Case, Part, Policy, Side, Treatment};
 use jiff::{
     civil::{DateTime, Weekday},
     tz::TimeZone,
@@ -19,8 +20,8 @@ use toml::Spanned;
 const MOST_UNITS: u32 = 0x00ff_ffff;
 /// Rounds of a campaign: a coupon number has two digits for them.
 const MOST_ROUNDS: u8 = 99;
-/// Pools of a campaign: what a [`PoolNo`] holds.
-const MOST_POOLS: usize = 256;
+/// How long a coupon may be held for an order, in seconds: a day.
+const LONGEST_LOCK_S: u32 = 86_400;
 const DAY_MS: i64 = 86_400_000;
 
 struct Check<'a> {
@@ -43,12 +44,13 @@ pub(super) fn check(
     check.limits(&file);
     check.binding(&file);
     let fix = check.fix(&file, fence);
+    let redeem = check.redeem(&file);
     let Check { mut errors, mut warnings, .. } = check;
     errors.sort_by_key(|it| it.line);
     warnings.sort_by_key(|it| it.line);
-    match (time, fix) {
-        (Some(time), Some(fix)) if errors.is_empty() => {
-            Ok((resolve(file, time, kinds, fix), warnings))
+    match (time, fix, redeem) {
+        (Some(time), Some(fix), Some(redeem)) if errors.is_empty() => {
+            Ok((resolve(file, time, kinds, fix, redeem), warnings))
         }
         _ => Err(Faulty { errors, warnings }),
     }
@@ -61,7 +63,13 @@ struct Times {
     books_close: At,
 }
 
-fn resolve(file: parse::File, time: Times, kinds: Vec<Kind>, fix: FixRules) -> Plan {
+fn resolve(
+    file: parse::File,
+    time: Times,
+    kinds: Vec<Kind>,
+    fix: FixRules,
+    (lock_ms, refunds): (u32, Policy),
+) -> Plan {
     let pools = file.pool.into_iter().map(|pool| Pool {
         name: pool.name.into_inner(),
         budget: pool.budget_fen.into_inner(),
@@ -88,6 +96,8 @@ fn resolve(file: parse::File, time: Times, kinds: Vec<Kind>, fix: FixRules) -> P
         },
         fix,
         fence_at_use: file.fix.fence_at_use,
+        lock_ms,
+        refunds,
         rates: file.rates,
         clock: file.clock,
     }
@@ -189,8 +199,8 @@ impl Check<'_> {
                 "make the pools' budget_fen add up to total_fen",
             );
         }
-        if let Some(pool) = file.pool.get(MOST_POOLS) {
-            let fault = format!("there are more than {MOST_POOLS} pools");
+        if let Some(pool) = file.pool.get(PoolSet::MOST) {
+            let fault = format!("there are more than {} pools", PoolSet::MOST);
             self.error(&pool.name.span(), fault, "remove this pool and those after it");
         }
     }
@@ -333,6 +343,35 @@ impl Check<'_> {
         })
     }
 
+    /// How long a coupon is held, in milliseconds, and what is done about refunds.
+    fn redeem(&mut self, file: &parse::File) -> Option<(u32, Policy)> {
+        let lock = &file.redeem.lock_s;
+        let lock_s = lock.get_ref().get();
+        if lock_s > LONGEST_LOCK_S {
+            let remedy = format!("write 1 to {LONGEST_LOCK_S}");
+            self.error(&lock.span(), "a coupon can't be held for so long", remedy);
+        }
+        let mut rows: Vec<(Case, Treatment)> = Vec::new();
+        for row in file.refund.get_ref() {
+            let parse::Refund { order, end, settlement, coupon, money } = *row.get_ref();
+            let case = Case { part: order, end, settlement };
+            let treatment = Treatment { coupon, money };
+            if rows.iter().any(|(known, _)| *known == case) {
+                let fault = format!("what is done {} is said twice", told(case));
+                self.error(&row.span(), fault, "remove one of the two tables");
+            } else if let Some((fault, remedy)) = treatment.impossible(case) {
+                self.error(&row.span(), format!("{}: {fault}", told(case)), remedy);
+            }
+            rows.push((case, treatment));
+        }
+        for case in Case::all().filter(|case| rows.iter().all(|(known, _)| known != case)) {
+            let fault = format!("nothing says what is done {}", told(case));
+            self.error(&file.refund.span(), fault, "add a [[refund]] table for it");
+        }
+        let row = |case| rows.iter().find(|(known, _)| *known == case).map(|(_, row)| *row);
+        Some((lock_s.checked_mul(1_000)?, Policy::of(row)?))
+    }
+
     fn duplicates<'b>(&mut self, names: impl Iterator<Item = &'b Spanned<String>>) {
         let mut seen: HashMap<&str, usize> = HashMap::new();
         for name in names {
@@ -355,6 +394,21 @@ fn sum(a: Fen, b: Fen) -> Fen {
 /// As [`sum`].
 fn times(face: Fen, units: u64) -> Fen {
     face.checked_mul(units).unwrap_or(Fen::new(u64::MAX))
+}
+
+/// A case as a person says it.
+fn told(case: Case) -> String {
+    let Case { part, end, settlement } = case;
+    let order = match part {
+        Part::Full => "the whole order",
+        Part::Partial => "a part of the order",
+    };
+    let side = |side| match side {
+        Side::Before => "before",
+        Side::After => "after",
+    };
+    let (end, settlement) = (side(end), side(settlement));
+    format!("about {order} paid back {end} the coupon's end and {settlement} the settlement")
 }
 
 fn weekday_name(day: Weekday) -> &'static str {

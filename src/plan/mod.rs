@@ -10,6 +10,7 @@ pub(crate) mod tests;
 pub use parse::{Allocation, BoundFor, ClockRules, Leftover, Limit, LimitOf, Per, RateRules};
 
 use crate::domain::{At, Fen, PoolNo, Window, calendar::Round, fence::FixRules};
+use crate::redeem::Policy;
 use jiff::tz::TimeZone;
 use std::{fmt, fs, io, num::NonZeroU32, path::Path};
 
@@ -46,6 +47,10 @@ pub struct Plan {
     pub fix: FixRules,
     /// Whether the fence is checked again when a payment code is made (R-WHO-1).
     pub fence_at_use: bool,
+    /// How long a coupon is held for an order (R-REDEEM-4).
+    pub lock_ms: u32,
+    /// What is done about refunds (R-REDEEM-5).
+    pub refunds: Policy,
     /// How often a person, device or address may ask (R-RISK-4).
     pub rates: RateRules,
     /// The rules of the server's clock (R-RISK-3).

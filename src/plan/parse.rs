@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::domain::Fen;
+use crate::redeem::{Coupon, Money, Part, Side};
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use serde::Deserialize;
 use std::{num::NonZeroU32, ops::Range};
@@ -22,6 +23,8 @@ pub(super) struct File {
     pub(super) pass: PassTable,
     pub(super) fence: FenceFile,
     pub(super) fix: Fix,
+    pub(super) redeem: Redeem,
+    pub(super) refund: Spanned<Vec<Spanned<Refund>>>,
     pub(super) rates: RateRules,
     pub(super) clock: ClockRules,
 }
@@ -190,6 +193,23 @@ pub(super) struct Fix {
     pub(super) ahead_at_most_s: u32,
     pub(super) accuracy_at_most_m: Spanned<NonZeroU32>,
     pub(super) fence_at_use: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Redeem {
+    pub(super) lock_s: Spanned<NonZeroU32>,
+}
+
+/// What is done about one case of a refund (R-REDEEM-5).
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Refund {
+    pub(super) order: Part,
+    pub(super) end: Side,
+    pub(super) settlement: Side,
+    pub(super) coupon: Coupon,
+    pub(super) money: Money,
 }
 
 /// How often one person, device or address may ask (R-RISK-4).

@@ -4,7 +4,7 @@
 pub mod handler;
 
 use crate::campaign::Campaign;
-use crate::domain::At;
+use crate::domain::{At, CouponState};
 use crate::ledger::machine::Held;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,6 +19,16 @@ pub enum Seen {
     Used,
     /// 已过期.
     Expired,
+}
+
+/// What there is to say beside the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Note {
+    /// It is held for an order that is being paid.
+    Locked,
+    /// Its order was paid back after its end.
+    Returned,
 }
 
 /// A coupon as its holder sees it.
@@ -36,6 +46,9 @@ pub struct Coupon {
     pub threshold_fen: u64,
     /// Its state.
     pub state: Seen,
+    /// What else there is to say, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
     /// The first instant of its validity.
     #[schema(format = DateTime)]
     pub starts_at: String,
@@ -47,21 +60,30 @@ pub struct Coupon {
 /// The coupon as its holder sees it at `now`; `None` if its kind is not in the plan.
 pub fn coupon(campaign: &Campaign, held: &Held, now: At) -> Option<Coupon> {
     let terms = campaign.terms(held.coupon.kind)?;
+    let (state, note) = seen(held, now);
     Some(Coupon {
         number: held.coupon.to_string(),
         round: held.coupon.round.0,
         kind: terms.name.clone(),
         face_fen: terms.face.get(),
         threshold_fen: terms.threshold.get(),
-        state: seen(held, now),
+        state,
+        note,
         starts_at: held.starts_at.in_zone(&campaign.plan.zone),
         ends_at: campaign.told(held.coupon.round, held.ends_at),
     })
 }
 
-/// A coupon past its end is expired without anybody writing so (R-CAL-2).
-fn seen(held: &Held, now: At) -> Seen {
-    if now < held.ends_at { Seen::Unused } else { Seen::Expired }
+/// A coupon past its end is expired without anybody writing so (R-CAL-2), but for one that is being paid with: that
+/// one is not decided yet (R-REDEEM-4).
+fn seen(held: &Held, now: At) -> (Seen, Option<Note>) {
+    match held.state {
+        CouponState::Used => (Seen::Used, None),
+        CouponState::Locked => (Seen::Unused, Some(Note::Locked)),
+        CouponState::Returned => (Seen::Expired, Some(Note::Returned)),
+        CouponState::Unused if now < held.ends_at => (Seen::Unused, None),
+        CouponState::Unused => (Seen::Expired, None),
+    }
 }
 
 #[cfg(test)]
@@ -72,8 +94,29 @@ mod tests {
     #[test]
     fn r_wallet_1_a_coupon_is_expired_from_its_end_on() {
         let coupon = CouponId { round: RoundNo(1), kind: KindNo(0), ordinal: 1 };
-        let held = Held { coupon, starts_at: At(10), ends_at: At(20) };
-        assert_eq!(seen(&held, At(19)), Seen::Unused);
-        assert_eq!(seen(&held, At(20)), Seen::Expired);
+        let held = Held { coupon, starts_at: At(10), ends_at: At(20), state: CouponState::Unused };
+        assert_eq!(seen(&held, At(19)), (Seen::Unused, None));
+        assert_eq!(seen(&held, At(20)), (Seen::Expired, None));
+    }
+
+    #[test]
+    fn r_wallet_1_what_became_of_a_coupon_is_one_of_three_states_and_a_note() {
+        let coupon = CouponId { round: RoundNo(1), kind: KindNo(0), ordinal: 1 };
+        for (state, before, after) in [
+            (CouponState::Used, (Seen::Used, None), (Seen::Used, None)),
+            (
+                CouponState::Locked,
+                (Seen::Unused, Some(Note::Locked)),
+                (Seen::Unused, Some(Note::Locked)),
+            ),
+            (
+                CouponState::Returned,
+                (Seen::Expired, Some(Note::Returned)),
+                (Seen::Expired, Some(Note::Returned)),
+            ),
+        ] {
+            let held = Held { coupon, starts_at: At(10), ends_at: At(20), state };
+            assert_eq!((seen(&held, At(19)), seen(&held, At(20))), (before, after), "{state:?}");
+        }
     }
 }

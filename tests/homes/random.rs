@@ -69,6 +69,7 @@ fn renumbered(command: &Command, numbers: &[CampaignNo]) -> Command {
         Command::Expire(no, round) => Command::Expire(to(no), round),
         Command::Trip(no) => Command::Trip(to(no)),
         Command::Resume(no) => Command::Resume(to(no)),
+        other => unreachable!("no story redeems: {other:?}"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The rules once more, over plain lists of what happened. No balance is kept: every amount is added up
 //! from the coupons each time it is asked for.
 
+use super::till::Shops;
 use quan::ledger::event::{Armed, Bound};
 use quan::ledger::machine::{Command, Grant};
 
@@ -11,52 +12,54 @@ pub(crate) struct Naive {
     campaigns: Vec<Campaign>,
 }
 
-struct Campaign {
+pub(crate) struct Campaign {
     name: String,
-    pools: Vec<(String, i128)>,
-    kinds: Vec<Kind>,
+    pub(crate) pools: Vec<(String, i128)>,
+    pub(crate) kinds: Vec<Kind>,
     stopped: bool,
-    armed: Vec<Armed>,
-    expired: Vec<u8>,
+    pub(crate) armed: Vec<Armed>,
+    pub(crate) expired: Vec<u8>,
     passes: Vec<Bound>,
-    coupons: Vec<Coupon>,
+    pub(crate) coupons: Vec<Coupon>,
+    pub(crate) shops: Shops,
 }
 
 #[derive(PartialEq)]
-struct Kind {
+pub(crate) struct Kind {
     name: String,
-    pool: usize,
-    face: i128,
+    pub(crate) pool: usize,
+    pub(crate) face: i128,
+    pub(crate) threshold: i128,
 }
 
-struct Coupon {
-    round: u8,
-    kind: usize,
-    person: [u8; 16],
-    ordinal: usize,
+pub(crate) struct Coupon {
+    pub(crate) round: u8,
+    pub(crate) kind: usize,
+    pub(crate) person: [u8; 16],
+    pub(crate) ordinal: usize,
     from: i64,
-    until: i64,
+    pub(crate) until: i64,
 }
 
 /// What can be compared after each step.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Totals {
-    /// Budget, available, reserved, frozen of every pool.
-    pub(crate) pools: Vec<[i128; 4]>,
-    /// What every kind of every armed round has left.
-    pub(crate) left: Vec<u32>,
-    /// Campaign, person, round, kind, ordinal.
-    pub(crate) holders: Vec<(u16, u8, u8, u8, u32)>,
+    /// Budget, available, reserved, frozen, consumed, payable, paid of every pool.
+    pub(crate) pools: Vec<[i128; 7]>,
+    /// What every kind of every armed round has left, how many are used, and how many held for orders.
+    pub(crate) left: Vec<[u32; 3]>,
+    /// Campaign, person, round, kind, ordinal, and what became of it.
+    pub(crate) holders: Vec<(u16, u8, u8, u8, u32, String)>,
 }
 
 /// An answer, and whether anything happened.
-type Told = (String, bool);
+pub(crate) type Told = (String, bool);
 
-fn no(why: &str) -> Told {
+pub(crate) fn no(why: &str) -> Told {
     (why.to_owned(), false)
 }
 
-fn yes(answer: String) -> Told {
+pub(crate) fn yes(answer: String) -> Told {
     (answer, true)
 }
 
@@ -78,8 +81,20 @@ impl Naive {
             | Command::Bind(no, _)
             | Command::Expire(no, _)
             | Command::Trip(no)
-            | Command::Resume(no) => no,
+            | Command::Resume(no)
+            | Command::Adjust(no, _)
+            | Command::Admit(no, _)
+            | Command::Stand(no, _)
+            | Command::Confirm(no, _)
+            | Command::Release(no, _)
+            | Command::Lapse(no)
+            | Command::Paid(no, ..)
+            | Command::PaymentFailed(no, ..) => no,
             Command::Grant(grant) => &grant.campaign,
+            Command::Lock(ask) => &ask.campaign,
+            Command::Recall(ask) => &ask.campaign,
+            Command::Refund(ask) => &ask.campaign,
+            Command::Settle(ask) => &ask.campaign,
         };
         let Some(campaign) = self.campaigns.get_mut(usize::from(campaign.0)) else {
             return no("campaign_unknown");
@@ -91,6 +106,18 @@ impl Naive {
             Command::Expire(_, round) => campaign.expire(round.0, now),
             Command::Trip(_) => campaign.stop(true),
             Command::Resume(_) => campaign.stop(false),
+            Command::Adjust(_, adjusted) => campaign.adjust(adjusted),
+            Command::Admit(_, admitted) => campaign.admit(admitted),
+            Command::Stand(_, stands) => campaign.stand(*stands),
+            Command::Lock(ask) => campaign.lock(ask, now),
+            Command::Recall(ask) => campaign.recall(ask),
+            Command::Confirm(_, order) => campaign.confirm(order.0, now),
+            Command::Release(_, order) => campaign.release(order.0, now),
+            Command::Lapse(_) => campaign.lapse(now),
+            Command::Refund(ask) => campaign.refund(ask, now),
+            Command::Settle(ask) => campaign.settle(ask),
+            Command::Paid(_, batch, merchant) => campaign.pay(batch.0, merchant.0),
+            Command::PaymentFailed(_, batch, merchant) => campaign.fail(batch.0, merchant.0),
             Command::Open { .. } => unreachable!("answered above"),
         }
     }
@@ -105,6 +132,7 @@ impl Naive {
                 name: it.name.clone(),
                 pool: usize::from(it.pool.0),
                 face: i128::from(it.face.get()),
+                threshold: i128::from(it.threshold.get()),
             })
             .collect();
         if kinds.is_empty() || kinds.len() > 32 || kinds.iter().any(|it| it.pool >= pools.len()) {
@@ -124,6 +152,7 @@ impl Naive {
             expired: vec![],
             passes: vec![],
             coupons: vec![],
+            shops: Shops::default(),
         });
         yes(format!("opened {}", self.campaigns.len() - 1))
     }
@@ -137,12 +166,22 @@ impl Naive {
             for it in armed {
                 for (kind, quantity) in it.quantities.iter().enumerate() {
                     let granted = u32::try_from(campaign.granted(it.round.0, kind)).unwrap();
-                    totals.left.push(quantity - granted);
+                    let coupons = campaign.coupons.iter().enumerate();
+                    let states: Vec<&str> = coupons
+                        .filter(|(_, mine)| (mine.round, mine.kind) == (it.round.0, kind))
+                        .map(|(at, _)| campaign.seen(at).state)
+                        .collect();
+                    let count = |of: &[&str]| states.iter().filter(|it| of.contains(it)).count();
+                    let count = |of: &[&str]| u32::try_from(count(of)).unwrap();
+                    let (used, locked) = (count(&["Used", "Returned"]), count(&["Locked"]));
+                    totals.left.push([quantity - granted, used, locked]);
                 }
             }
-            totals.holders.extend(campaign.coupons.iter().map(|it| {
+            totals.holders.extend(campaign.coupons.iter().enumerate().map(|(at, it)| {
                 let kind = u8::try_from(it.kind).unwrap();
-                (no, it.person[0], it.round, kind, u32::try_from(it.ordinal).unwrap())
+                let ordinal = u32::try_from(it.ordinal).unwrap();
+                let state = campaign.seen(at).state.to_owned();
+                (no, it.person[0], it.round, kind, ordinal, state)
             }));
         }
         totals.holders.sort_unstable();
@@ -155,18 +194,22 @@ impl Campaign {
         self.coupons.iter().filter(|it| it.round == round && it.kind == kind).count()
     }
 
-    /// Budget, available, reserved, frozen of a pool, added up anew.
-    fn money(&self, pool: usize) -> [i128; 4] {
+    /// Budget, available, reserved, frozen, consumed, payable, paid of a pool, added up anew.
+    pub(crate) fn money(&self, pool: usize) -> [i128; 7] {
         let budget = self.pools[pool].1;
-        let (mut reserved, mut frozen) = (0, 0);
+        let mut reserved = 0;
         for armed in self.armed.iter().filter(|it| !self.expired.contains(&it.round.0)) {
             for (no, kind) in self.kinds.iter().enumerate().filter(|(_, it)| it.pool == pool) {
                 let granted = self.granted(armed.round.0, no) as i128;
                 reserved += (i128::from(armed.quantities[no]) - granted) * kind.face;
-                frozen += granted * kind.face;
             }
         }
-        [budget, budget - reserved - frozen, reserved, frozen]
+        let coupons = self.coupons.iter().enumerate().filter(|(at, _)| self.seen(*at).frozen);
+        let kinds = coupons.map(|(_, it)| &self.kinds[it.kind]);
+        let frozen: i128 = kinds.filter(|it| it.pool == pool).map(|it| it.face).sum();
+        let [consumed, payable, paid] = self.at_shops(pool);
+        let available = budget - reserved - frozen - consumed - payable - paid;
+        [budget, available, reserved, frozen, consumed, payable, paid]
     }
 
     fn arm(&mut self, armed: &Armed, now: i64) -> Told {
@@ -174,7 +217,9 @@ impl Campaign {
             return no(if before == armed { "done" } else { "conflict" });
         }
         let (from, until) = (armed.window.from.0, armed.window.until.0);
-        if armed.quantities.len() != self.kinds.len() || from >= until || now >= until {
+        let decided = self.shops.adjusted.iter().rfind(|it| it.round == armed.round);
+        let other = decided.is_some_and(|it| it.quantities != armed.quantities);
+        if armed.quantities.len() != self.kinds.len() || from >= until || now >= until || other {
             return no("conflict");
         }
         for pool in 0..self.pools.len() {

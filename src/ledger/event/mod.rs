@@ -24,7 +24,7 @@ pub use settlement::{Paid, PaymentFailed, Settled};
 pub use stock::{Adjusted, Armed, Expired};
 pub use transfer::{Load, Transfer};
 
-use crate::domain::CampaignNo;
+use crate::domain::{CampaignNo, RedemptionId};
 use crate::funds::Posting;
 use serde::{Deserialize, Serialize};
 
@@ -80,4 +80,17 @@ pub enum What {
     PaymentFailed(PaymentFailed),
     /// A round's quantities were changed.
     Adjusted(Adjusted),
+}
+
+impl What {
+    /// The order that it is about, if it is about one.
+    pub fn redemption(&self) -> Option<RedemptionId> {
+        match self {
+            What::Locked(it) => Some(it.redemption),
+            What::Confirmed(it) => Some(it.redemption),
+            What::Released(it) => Some(it.redemption),
+            What::Refunded(it) => Some(it.redemption),
+            _ => None,
+        }
+    }
 }

@@ -1,8 +1,12 @@
 use crate::domain::{
-    At, CampaignNo, CouponId, Fen, KindNo, PassNonce, PersonId, PoolNo, Refusal, RoundNo,
+    At, BatchNo, CampaignNo, CouponId, CouponState, Fen, KindNo, MerchantNo, PassNonce, PersonId,
+    PoolNo, RedemptionId, RefundId, Refusal, RoundNo,
 };
 use crate::funds::FundsRefusal;
-use crate::ledger::event::{Armed, Bound, Granted, KindTerms};
+use crate::ledger::event::{
+    Adjusted, Admitted, Armed, Bound, Granted, KindTerms, Refunded, Release, Settled, Stands,
+};
+use crate::redeem::Policy;
 use serde::{Deserialize, Serialize};
 
 /// What the ledger can be asked to do.
@@ -29,6 +33,90 @@ pub enum Command {
     Trip(CampaignNo),
     /// Go on issuing.
     Resume(CampaignNo),
+    /// Change the quantities of a round that is not armed; the version is one more than what that rests on (R-ADJ-1).
+    Adjust(CampaignNo, Adjusted),
+    /// Let a merchant redeem, on these terms (R-MERCH-1).
+    Admit(CampaignNo, Admitted),
+    /// Say what a merchant may do (R-MERCH-1, R-MERCH-2).
+    Stand(CampaignNo, Stands),
+    /// Hold a coupon for an order (R-REDEEM-4).
+    Lock(Lock),
+    /// Tell what became of an order; changes nothing.
+    Recall(Recall),
+    /// The order was paid: the coupon is used.
+    Confirm(CampaignNo, RedemptionId),
+    /// The order came to nothing: the coupon is its holder's again.
+    Release(CampaignNo, RedemptionId),
+    /// Release what is held past its deadline, as much as one entry takes.
+    Lapse(CampaignNo),
+    /// Pay an order back, whole or in part (R-REDEEM-5).
+    Refund(Refund),
+    /// Take what a merchant is due of a pool into a batch.
+    Settle(Settle),
+    /// A merchant has what the batch had for it.
+    Paid(CampaignNo, BatchNo, MerchantNo),
+    /// A payment to a merchant did not arrive.
+    PaymentFailed(CampaignNo, BatchNo, MerchantNo),
+}
+
+/// An order that is to be paid with a coupon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// The campaign.
+    pub campaign: CampaignNo,
+    /// The redemption: see [`crate::redeem::redemption`].
+    pub redemption: RedemptionId,
+    /// Whose order it is.
+    pub merchant: MerchantNo,
+    /// Who pays.
+    pub person: PersonId,
+    /// The order's amount, before the coupon and after the merchant's own discount.
+    pub amount: Fen,
+    /// The coupon that was chosen; the best one if none was.
+    pub choice: Option<CouponId>,
+    /// What was asked: see [`crate::redeem::request`].
+    pub request: [u8; 8],
+    /// How long the coupon is held.
+    pub lock_ms: u32,
+}
+
+/// Somebody wants to know what became of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recall {
+    /// The campaign.
+    pub campaign: CampaignNo,
+    /// The redemption.
+    pub redemption: RedemptionId,
+    /// The request that is made again, its payment code dead by now; `None` if it is but looked at.
+    pub request: Option<[u8; 8]>,
+}
+
+/// An order that is paid back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refund {
+    /// The campaign.
+    pub campaign: CampaignNo,
+    /// The redemption.
+    pub redemption: RedemptionId,
+    /// The refund: see [`crate::redeem::refund_id`].
+    pub refund: RefundId,
+    /// How much of the order is paid back.
+    pub amount: Fen,
+    /// What is done about it, by the plan.
+    pub policy: Policy,
+}
+
+/// A merchant's share of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settle {
+    /// The campaign.
+    pub campaign: CampaignNo,
+    /// The batch.
+    pub batch: BatchNo,
+    /// The merchant.
+    pub merchant: MerchantNo,
+    /// The pool.
+    pub pool: PoolNo,
 }
 
 /// A claim that passed the gate and holds a place in the stock.
@@ -55,13 +143,59 @@ pub struct Held {
     pub starts_at: At,
     /// The end of its validity, exclusive.
     pub ends_at: At,
+    /// What became of it.
+    pub state: CouponState,
 }
 
 impl Held {
     /// The coupon that `granted`, written at `at`, tells of.
     pub fn of(granted: &Granted, at: At) -> Held {
-        Held { coupon: granted.coupon, starts_at: at, ends_at: granted.ends_at }
+        let Granted { coupon, ends_at, .. } = *granted;
+        Held { coupon, starts_at: at, ends_at, state: CouponState::Unused }
     }
+}
+
+/// An order as its merchant sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redemption {
+    /// Which one.
+    pub redemption: RedemptionId,
+    /// Whose order it is.
+    pub merchant: MerchantNo,
+    /// The coupon.
+    pub coupon: CouponId,
+    /// The order's amount.
+    pub amount: Fen,
+    /// What the coupon takes off.
+    pub face: Fen,
+    /// How it stands.
+    pub status: Status,
+    /// How much of the amount was paid back.
+    pub refunded: Fen,
+    /// How much of the face was taken back for it.
+    pub back: Fen,
+}
+
+/// How an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// A coupon is held for it.
+    Locked {
+        /// The first instant at which it can't be confirmed any more.
+        until: At,
+    },
+    /// It was paid with the coupon.
+    Confirmed {
+        /// When.
+        at: At,
+    },
+    /// The coupon is not held any more.
+    Released {
+        /// Since when.
+        at: At,
+        /// Why.
+        why: Release,
+    },
 }
 
 /// What the ledger answers.
@@ -77,6 +211,12 @@ pub enum Answer {
     Granted(Held),
     /// The person held it already: the same coupon again (R-CLAIM-1).
     AlreadyHeld(Held),
+    /// The order, as it stands now.
+    Redemption(Redemption),
+    /// The refund, as it was made.
+    Refunded(Refunded),
+    /// What the batch has for the merchant of the pool.
+    Settled(Settled),
 }
 
 /// Why the ledger does not.

@@ -4,10 +4,13 @@ use super::{Answer, Command, Decision, Grant, Held, No};
 use crate::domain::{
     At, CampaignNo, CouponId, Fen, IdentifierKind, KindNo, KindSet, PoolNo, Refusal, RoundNo, Shard,
 };
-use crate::funds::{Account, Funds, Posting};
+use crate::funds::{Account, Balances, Funds, Posting};
 use crate::ledger::event::{
-    Armed, Bound, Event, Expired, Granted, Interlock, KindTerms, Opened, What,
+    Adjusted, Armed, Bound, Event, Expired, Granted, Interlock, KindTerms, Opened, What,
 };
+
+/// Coupons of a kind in a round: what 24 bits hold.
+const MOST_UNITS: u32 = 0x00ff_ffff;
 
 impl Machine {
     /// What `command` does at `now`, or why not. Changes nothing.
@@ -20,6 +23,20 @@ impl Machine {
             Command::Expire(no, round) => self.known(*no)?.expire(*round, now).map(done(*no)),
             Command::Trip(no) => Ok(done(*no)(self.known(*no)?.set_tripped(true))),
             Command::Resume(no) => Ok(done(*no)(self.known(*no)?.set_tripped(false))),
+            Command::Adjust(no, adjusted) => self.known(*no)?.adjust(adjusted).map(done(*no)),
+            Command::Admit(no, admitted) => self.known(*no)?.admit(admitted).map(done(*no)),
+            Command::Stand(no, stands) => self.known(*no)?.stand(*stands).map(done(*no)),
+            Command::Lock(ask) => self.known(ask.campaign)?.lock(ask, now),
+            Command::Recall(ask) => self.known(ask.campaign)?.recall(ask),
+            Command::Confirm(no, order) => self.known(*no)?.confirm(*no, *order, now),
+            Command::Release(no, order) => self.known(*no)?.release(*no, *order, now),
+            Command::Lapse(no) => self.known(*no)?.lapse(now).map(done(*no)),
+            Command::Refund(ask) => self.known(ask.campaign)?.refund(ask, now),
+            Command::Settle(ask) => self.known(ask.campaign)?.settle(ask),
+            Command::Paid(no, batch, who) => self.known(*no)?.pay(*batch, *who).map(done(*no)),
+            Command::PaymentFailed(no, batch, who) => {
+                self.known(*no)?.fail(*batch, *who).map(done(*no))
+            }
         }
     }
 
@@ -73,7 +90,7 @@ fn done(campaign: CampaignNo) -> impl Fn(Vec<What>) -> Decision {
     move |whats| Decision { events: events(campaign, whats), answer: Answer::Done }
 }
 
-fn events(campaign: CampaignNo, whats: Vec<What>) -> Vec<Event> {
+pub(super) fn events(campaign: CampaignNo, whats: Vec<What>) -> Vec<Event> {
     whats.into_iter().map(|what| Event { campaign, what }).collect()
 }
 
@@ -105,6 +122,10 @@ impl Campaign {
         if armed.quantities.len() != self.kinds.len() {
             return Err(No::Conflict("a round has a quantity for each kind"));
         }
+        let adjusted = self.rounds.get(&armed.round).and_then(|round| round.adjusted.as_ref());
+        if adjusted.is_some_and(|adjusted| adjusted.quantities != armed.quantities) {
+            return Err(No::Conflict("the round's quantities were adjusted"));
+        }
         if armed.window.from >= armed.window.until || now >= armed.window.until {
             return Err(No::Conflict("the round's window is empty or past"));
         }
@@ -117,7 +138,46 @@ impl Campaign {
         Ok(whats)
     }
 
-    /// R-FUND-2: unclaimed stock and coupons that were not used go back to their pools.
+    /// R-ADJ-1: quantities of a round that is not armed, each time from the version that was seen.
+    fn adjust(&self, adjusted: &Adjusted) -> Result<Vec<What>, No> {
+        let Adjusted { round, version, ref quantities } = *adjusted;
+        let known = self.rounds.get(&round);
+        if known.is_some_and(|round| round.armed.is_some()) {
+            return Err(No::Conflict("the round is armed: its quantities stay"));
+        }
+        let before = known.and_then(|round| round.adjusted.as_ref());
+        if before == Some(adjusted) {
+            return Ok(vec![]);
+        }
+        if before.map_or(0, |before| before.version).checked_add(1) != Some(version) {
+            return Err(No::Conflict("the round was adjusted meanwhile: look at it again"));
+        }
+        if quantities.len() != self.kinds.len() {
+            return Err(No::Conflict("a round has a quantity for each kind"));
+        }
+        if quantities.iter().any(|units| *units > MOST_UNITS) {
+            return Err(No::Conflict("a round has fewer than 2^24 coupons of a kind"));
+        }
+        // What is reserved or frozen may come back before the round is armed; what was redeemed will not.
+        let mut funds = self.funds.clone();
+        for pool in (0..self.pools.len()).filter_map(|pool| pool_no(pool).ok()) {
+            let Some(Balances { reserved, frozen, .. }) = funds.pool(pool).copied() else {
+                continue;
+            };
+            for (from, fen) in [(Account::Reserved, reserved), (Account::Frozen, frozen)] {
+                funds.post(&Posting { pool, from, to: Account::Available, fen })?;
+            }
+        }
+        for (terms, &quantity) in self.kinds.iter().zip(quantities) {
+            let (fen, pool) = (face_of(terms, quantity)?, terms.pool);
+            let (from, to) = (Account::Available, Account::Reserved);
+            funds.post(&Posting { pool, from, to, fen })?;
+        }
+        Ok(vec![What::Adjusted(adjusted.clone())])
+    }
+
+    /// R-FUND-2: unclaimed stock and coupons that were not used go back to their pools. What is held for an order moves
+    /// its own money later.
     fn expire(&self, round: RoundNo, now: At) -> Result<Vec<What>, No> {
         let known = self.rounds.get(&round).ok_or(Refusal::RoundUnknown)?;
         let armed = known.armed.as_ref().ok_or(Refusal::RoundUnknown)?;
@@ -130,8 +190,8 @@ impl Campaign {
         let mut whats = vec![What::Expired(Expired { round })];
         let mut funds = self.funds.clone();
         for (terms, stock) in self.kinds.iter().zip(&armed.stock) {
-            let unclaimed = face_of(terms, stock.quantity.saturating_sub(stock.granted))?;
-            let frozen = face_of(terms, stock.granted)?;
+            let unclaimed = face_of(terms, stock.left())?;
+            let frozen = face_of(terms, stock.unused())?;
             post(
                 &mut whats,
                 &mut funds,
@@ -251,7 +311,7 @@ fn face_of(terms: &KindTerms, units: u32) -> Result<Fen, No> {
 }
 
 /// Adds a posting of `fen` if it is any money at all, or says why it can't be made.
-fn post(
+pub(super) fn post(
     whats: &mut Vec<What>,
     funds: &mut Funds,
     pool: PoolNo,

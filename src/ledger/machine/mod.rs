@@ -7,6 +7,8 @@
 //!   quantity (I1), and a person has at most one of them (I2).
 //! - No grant while the interlock is tripped, outside the round's window, without a recorded
 //!   pass of that person, or for a kind that the pass has already paid for (I7).
+//! - A coupon pays for one order at a time; it is held until the order is confirmed or released, whatever
+//!   becomes of its round meanwhile (R-REDEEM-4).
 //! - Every event leaves the funds balanced (I5).
 //!
 //! # Not here
@@ -16,12 +18,17 @@
 
 mod command;
 mod decide;
+mod merchants;
+mod orders;
 mod state;
 mod summary;
 #[cfg(test)]
 pub(crate) mod tests;
+mod till;
 
-pub use command::{Answer, Command, Grant, Held, No};
+pub use command::{
+    Answer, Command, Grant, Held, Lock, No, Recall, Redemption, Refund, Settle, Status,
+};
 pub use state::Machine;
 pub use summary::{Level, RoundSummary, Summary};
 

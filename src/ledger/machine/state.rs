@@ -1,13 +1,16 @@
-use super::Held;
+use super::merchants::Merchants;
+use super::orders::Orders;
 use super::summary::{Level, RoundSummary};
+use super::{Held, Status};
 use crate::domain::keyed::KeyedMap;
 use crate::domain::{
-    At, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId,
-    ProofId, RoundNo, Shard, Window,
+    At, CampaignNo, CouponId, CouponState, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce,
+    PersonId, ProofId, RoundNo, Shard, Window,
 };
 use crate::funds::Funds;
 use crate::ledger::event::{
-    Bound, Event, Granted, Interlock, KindTerms, Load, Opened, Passed, Transfer, What,
+    Adjusted, Aftermath, Bound, Confirmed, Event, Granted, Interlock, KindTerms, Load, Locked,
+    Opened, Passed, Refunded, Released, Transfer, What,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -41,11 +44,14 @@ pub(super) struct Campaign {
     pub(super) funds: Funds,
     pub(super) tripped: bool,
     pub(super) rounds: BTreeMap<RoundNo, Round>,
+    pub(super) merchants: Merchants,
+    pub(super) orders: Orders,
 }
 
-/// A round from its first pass or its arming on, whichever comes first.
+/// A round from its first pass, its first adjustment or its arming on, whichever comes first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Round {
+    pub(super) adjusted: Option<Adjusted>,
     pub(super) armed: Option<ArmedRound>,
     pub(super) expired: bool,
     pub(super) holders: KeyedMap<(PersonId, KindNo), Held>,
@@ -94,6 +100,8 @@ impl Machine {
             funds,
             tripped,
             rounds: rounds.collect(),
+            merchants: Merchants::default(),
+            orders: Orders::default(),
         };
         Machine { campaigns: vec![campaign], last_at: At0(last_at) }
     }
@@ -128,6 +136,8 @@ impl Machine {
                 funds: Funds::new(opened.pools.len()),
                 tripped: false,
                 rounds: BTreeMap::new(),
+                merchants: Merchants::default(),
+                orders: Orders::default(),
             });
             return;
         }
@@ -151,7 +161,8 @@ impl Campaign {
                 assert!(self.funds.balanced(), "funds out of balance after {posting:?}");
             }
             What::Armed(armed) => {
-                let stock = armed.quantities.iter().map(|&quantity| Level { quantity, granted: 0 });
+                let level = |&quantity| Level { quantity, ..Level::default() };
+                let stock = armed.quantities.iter().map(level);
                 self.rounds.entry(armed.round).or_default().armed =
                     Some(ArmedRound { window: armed.window, stock: stock.collect() });
             }
@@ -166,17 +177,74 @@ impl Campaign {
             What::Passed(passed) => self.rounds.entry(passed.round).or_default().pass(*passed),
             What::Sent(transfer) => self.send(transfer),
             What::Received(transfer) => self.receive(transfer),
-            What::Admitted(_)
-            | What::Stands(_)
-            | What::Locked(_)
-            | What::Confirmed(_)
-            | What::Released(_)
-            | What::Refunded(_)
-            | What::Settled(_)
-            | What::Paid(_)
-            | What::PaymentFailed(_)
-            | What::Adjusted(_) => unreachable!("nothing decides it yet"),
+            What::Adjusted(adjusted) => {
+                self.rounds.entry(adjusted.round).or_default().adjusted = Some(adjusted.clone());
+            }
+            What::Admitted(admitted) => self.merchants.admit(admitted),
+            What::Stands(stands) => self.merchants.stand(*stands),
+            What::Locked(locked) => self.hold(locked),
+            What::Confirmed(Confirmed { redemption }) => {
+                let order = self.orders.close(*redemption, Status::Confirmed { at });
+                let (who, coupon, merchant) = (order.person, order.coupon, order.merchant);
+                let terms = terms_of(&self.kinds, coupon.kind);
+                let merchant = self.merchants.get_mut(merchant);
+                order.settlements = merchant.confirm(terms.pool, terms.face);
+                self.becomes(who, coupon, CouponState::Used);
+            }
+            What::Released(Released { redemption, why }) => {
+                let order = self.orders.close(*redemption, Status::Released { at, why: *why });
+                let (who, coupon, merchant) = (order.person, order.coupon, order.merchant);
+                let face = terms_of(&self.kinds, coupon.kind).face;
+                self.merchants.get_mut(merchant).release(face);
+                self.becomes(who, coupon, CouponState::Unused);
+            }
+            What::Refunded(refunded) => self.pay_back(refunded),
+            What::Settled(settled) => self.merchants.settle(settled),
+            What::Paid(paid) => self.merchants.pay(paid),
+            What::PaymentFailed(failed) => self.merchants.fail(*failed),
         }
+    }
+
+    fn hold(&mut self, locked: &Locked) {
+        let face = terms_of(&self.kinds, locked.coupon.kind).face;
+        self.orders.lock(locked);
+        self.merchants.get_mut(locked.merchant).lock(face);
+        self.becomes(locked.person, locked.coupon, CouponState::Locked);
+    }
+
+    fn pay_back(&mut self, refunded: &Refunded) {
+        let order = self.orders.pay_back(refunded);
+        let (who, coupon, merchant) = (order.person, order.coupon, order.merchant);
+        let pool = terms_of(&self.kinds, coupon.kind).pool;
+        self.merchants.get_mut(merchant).take_back(pool, refunded.back, refunded.owed);
+        match refunded.coupon {
+            Aftermath::Used => {}
+            Aftermath::Issued => self.becomes(who, coupon, CouponState::Unused),
+            Aftermath::Returned => self.becomes(who, coupon, CouponState::Returned),
+        }
+    }
+
+    /// What becomes of a coupon, which its round counts.
+    fn becomes(&mut self, who: PersonId, coupon: CouponId, state: CouponState) {
+        let round = self.rounds.get_mut(&coupon.round).expect("a coupon's round is there");
+        let stock =
+            round.armed.as_mut().and_then(|it| it.stock.get_mut(usize::from(coupon.kind.0)));
+        let stock = stock.expect("a coupon comes after its round's arming");
+        let held = round.holders.get_mut(&(who, coupon.kind)).expect("a coupon has a holder");
+        assert_eq!(held.coupon, coupon, "a coupon stays with its holder (R-WHO-4)");
+        match (held.state, state) {
+            (CouponState::Unused, CouponState::Locked) => stock.locked += 1,
+            (CouponState::Locked, CouponState::Unused) => stock.locked -= 1,
+            (CouponState::Locked, CouponState::Used) => {
+                stock.locked -= 1;
+                stock.used += 1;
+            }
+            (CouponState::Used, CouponState::Unused) => stock.used -= 1,
+            // No money is frozen for it: it counts as used.
+            (CouponState::Used, CouponState::Returned) => {}
+            (before, after) => panic!("a coupon that is {before:?} does not become {after:?}"),
+        }
+        held.state = state;
     }
 
     /// The money of a transfer is a posting of its own.
@@ -195,13 +263,17 @@ impl Campaign {
 
     fn receive(&mut self, transfer: &Transfer) {
         if let Load::Stock { round, window, kind, units } = transfer.load {
-            let none = vec![Level { quantity: 0, granted: 0 }; self.kinds.len()];
+            let none = vec![Level::default(); self.kinds.len()];
             let armed = &mut self.rounds.entry(round).or_default().armed;
             let armed = armed.get_or_insert(ArmedRound { window, stock: none });
             let stock = armed.stock.get_mut(usize::from(kind.0)).expect("its kind was opened");
             stock.quantity = stock.quantity.checked_add(units).expect("stock is below 2^24");
         }
     }
+}
+
+fn terms_of(kinds: &[KindTerms], kind: KindNo) -> &KindTerms {
+    kinds.get(usize::from(kind.0)).expect("a coupon's kind was opened")
 }
 
 impl Round {

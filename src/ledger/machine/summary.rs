@@ -1,7 +1,8 @@
 use super::state::{Campaign, Machine};
 use super::{Held, No};
-use crate::domain::{CampaignNo, KindNo, PersonId, RoundNo, Window};
+use crate::domain::{At, CampaignNo, KindNo, PersonId, RedemptionId, RoundNo, Window};
 use crate::funds::Funds;
+use crate::ledger::event::Adjusted;
 use serde::{Deserialize, Serialize};
 
 /// What can be said of a campaign without looking at a person.
@@ -13,6 +14,10 @@ pub struct Summary {
     pub funds: Funds,
     /// The rounds that are armed, in order.
     pub rounds: Vec<RoundSummary>,
+    /// The quantities that were decided for rounds that are not armed.
+    pub adjusted: Vec<Adjusted>,
+    /// When the first of the coupons that are held for orders is held no more.
+    pub lapses_at: Option<At>,
 }
 
 /// What can be said of an armed round.
@@ -29,12 +34,16 @@ pub struct RoundSummary {
 }
 
 /// The stock of one kind in one round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Level {
     /// How many the round puts out.
     pub quantity: u32,
     /// How many are granted.
     pub granted: u32,
+    /// Of those, how many an order was paid with, so that no money is frozen for them any more.
+    pub used: u32,
+    /// Of those, how many are held for an order.
+    pub locked: u32,
 }
 
 impl Level {
@@ -42,9 +51,19 @@ impl Level {
     pub fn left(self) -> u32 {
         self.quantity.saturating_sub(self.granted)
     }
+
+    /// How many are granted, not used and not held for an order.
+    pub fn unused(self) -> u32 {
+        self.granted.saturating_sub(self.used).saturating_sub(self.locked)
+    }
 }
 
 impl Summary {
+    /// The quantities that were decided for a round that is not armed; `None` if it is the plan that says them.
+    pub fn adjusted(&self, round: RoundNo) -> Option<&Adjusted> {
+        self.adjusted.iter().find(|it| it.round == round)
+    }
+
     /// The armed round of that number.
     pub fn round(&self, round: RoundNo) -> Option<&RoundSummary> {
         self.rounds.iter().find(|it| it.round == round)
@@ -70,6 +89,13 @@ impl Machine {
                 round.holders.iter().map(move |((person, _), held)| (no, *person, *held))
             })
         })
+    }
+
+    /// The coupon of an order and its holder, as they are now.
+    pub fn paid_with(&self, campaign: CampaignNo, it: RedemptionId) -> Option<(PersonId, Held)> {
+        let campaign = self.campaign(campaign)?;
+        let order = campaign.orders.get(it)?;
+        Some((order.person, *campaign.holding(order.person, order.coupon)?))
     }
 
     /// Every pass of a campaign, and the kinds it was spent for.
@@ -100,6 +126,13 @@ impl Campaign {
                 stock: armed.stock.clone(),
             })
         });
-        Summary { tripped: self.tripped, funds: self.funds.clone(), rounds: rounds.collect() }
+        let unarmed = self.rounds.iter().filter(|(_, round)| round.armed.is_none());
+        Summary {
+            tripped: self.tripped,
+            funds: self.funds.clone(),
+            rounds: rounds.collect(),
+            adjusted: unarmed.filter_map(|(_, round)| round.adjusted.clone()).collect(),
+            lapses_at: self.orders.next_deadline(),
+        }
     }
 }

@@ -1,3 +1,4 @@
+pub(crate) mod redeem;
 mod rules;
 
 use super::*;

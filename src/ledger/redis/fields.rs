@@ -2,7 +2,7 @@
 
 use super::effects;
 use super::standing::Standing;
-use crate::domain::{At, CouponId, Fen, KindNo, PersonId, PoolNo, RoundNo, Window};
+use crate::domain::{At, CouponId, CouponState, Fen, KindNo, PersonId, PoolNo, RoundNo, Window};
 use crate::funds::{Account, Balances, Funds};
 use crate::ledger::event::{What, codec};
 use crate::ledger::machine::{Held, Level, RoundSummary};
@@ -64,7 +64,8 @@ pub(super) fn standing<'a>(
         let of = |what: &str, kind: usize| number::<u32>(hash, &format!("{what}:{kind}"));
         let stock = kinds.clone().map(|kind| {
             let granted = of("granted", kind).unwrap_or(0);
-            Level { quantity: of("left", kind).unwrap_or(0).saturating_add(granted), granted }
+            let quantity = of("left", kind).unwrap_or(0).saturating_add(granted);
+            Level { quantity, granted, ..Level::default() }
         });
         let window = Window { from: At(number(hash, "from")?), until: At(number(hash, "until")?) };
         let expired = number::<u8>(hash, "expired").unwrap_or(0) == 1;
@@ -88,5 +89,5 @@ pub(super) fn holder(round: RoundNo, field: &[u8], record: &[u8]) -> Option<(Per
     let (ends, _) = rest.split_first_chunk()?;
     let coupon = CouponId { round, kind: KindNo(*kind), ordinal: u32::from_le_bytes(*ordinal) };
     let (starts_at, ends_at) = (At(i64::from_le_bytes(*starts)), At(i64::from_le_bytes(*ends)));
-    Some((PersonId(*person), Held { coupon, starts_at, ends_at }))
+    Some((PersonId(*person), Held { coupon, starts_at, ends_at, state: CouponState::Unused }))
 }

@@ -170,7 +170,13 @@ impl Shared {
 /// alone lacks no more than it says is left, so what other nodes granted counts before it is read. Nobody is shown
 /// a zero before everything that answers were about is known: those who hold a coupon by then are known to hold it.
 fn summary(places: &Places) -> (u64, Summary) {
-    let mut sum = Summary { tripped: false, funds: Funds::default(), rounds: Vec::new() };
+    let mut sum = Summary {
+        tripped: false,
+        funds: Funds::default(),
+        rounds: Vec::new(),
+        adjusted: Vec::new(),
+        lapses_at: None,
+    };
     let (mut epochs, mut seqs, mut caught_up) = (0_u64, 0_u64, true);
     let mut granted: BTreeMap<(RoundNo, KindNo), u32> = BTreeMap::new();
     let alone = places.shards.len() == 1;
@@ -192,7 +198,8 @@ fn summary(places: &Places) -> (u64, Summary) {
             }
             // The first shard's log has the arming.
             if let Some(armed) = standing.armed.get(no) {
-                let stock = armed.iter().map(|quantity| Level { quantity: *quantity, granted: 0 });
+                let level = |quantity: &u32| Level { quantity: *quantity, ..Level::default() };
+                let stock = armed.iter().map(level);
                 sum.rounds.push(RoundSummary { stock: stock.collect(), ..round.clone() });
             }
         }

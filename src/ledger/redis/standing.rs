@@ -110,7 +110,7 @@ impl Standing {
             round,
             window,
             expired: false,
-            stock: vec![Level { quantity: 0, granted: 0 }; kinds],
+            stock: vec![Level::default(); kinds],
         })
     }
 }

@@ -1,10 +1,14 @@
 use super::*;
-use crate::domain::{At, KindNo, PersonId, Refusal, RoundNo};
+use crate::domain::{
+    At, CouponState, Fen, KindNo, MerchantNo, PersonId, PoolSet, RedemptionId, RefundId, Refusal,
+    RoundNo,
+};
 use crate::ledger::embedded::Embedded;
+use crate::ledger::event::Admitted;
 use crate::ledger::journal::Options;
 use crate::ledger::journal::disk::fake::{FakeDisk, Fault};
 use crate::ledger::machine::tests::{arm, bind, grant, open as opening};
-use crate::ledger::machine::{Answer, No};
+use crate::ledger::machine::{Answer, Lock, No, Refund};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 const C: CampaignNo = CampaignNo(0);
@@ -148,4 +152,47 @@ async fn r_claim_2_nobody_waits_for_ever_for_a_disk_that_hangs() {
     let (never, receiver) = oneshot::channel();
     assert_eq!(outcome(receiver).await, Outcome::Unknown);
     drop(never);
+}
+
+#[tokio::test]
+async fn r_wallet_1_the_view_shows_what_becomes_of_a_coupon_and_so_does_the_next_start() {
+    let disk = FakeDisk::default();
+    let (ledger, _diary) = rush(&disk).await;
+    let order = RedemptionId([7; 16]);
+    let merchant = MerchantNo(7);
+    let admitted = Admitted { merchant, categories: PoolSet(1), cap: Fen::ZERO };
+    let lock = Lock {
+        campaign: C,
+        redemption: order,
+        merchant,
+        person: PersonId([1; 16]),
+        amount: Fen::new(50),
+        choice: None,
+        request: [0; 8],
+        lock_ms: 60_000,
+    };
+    let (policy, refund) = (crate::plan::tests::shipped().refunds, RefundId([1; 16]));
+    let amount = Fen::new(50);
+    let refund = Refund { campaign: C, redemption: order, refund, amount, policy };
+    let seen = |ledger: &LocalLedger| {
+        ledger.view().held(C, PersonId([1; 16]), RoundNo(1), KindNo(0)).map(|held| held.state)
+    };
+    for (command, state) in [
+        (grant(1, 0), CouponState::Unused),
+        (Command::Admit(C, admitted), CouponState::Unused),
+        (Command::Lock(lock), CouponState::Locked),
+        (Command::Release(C, order), CouponState::Unused),
+        (Command::Lock(lock), CouponState::Locked),
+        (Command::Confirm(C, order), CouponState::Used),
+    ] {
+        let outcome = told(&ledger, command).await.unwrap();
+        assert!(matches!(outcome, Outcome::Yes(_)), "{outcome:?}");
+        assert_eq!(seen(&ledger), Some(state));
+    }
+    ledger.close();
+    let (ledger, _diary) = started(&disk);
+    assert_eq!(seen(&ledger), Some(CouponState::Used), "after a start");
+    told(&ledger, Command::Refund(refund)).await.unwrap();
+    assert_eq!(seen(&ledger), Some(CouponState::Unused), "it came back");
+    assert_eq!(ledger.view().coupons(C, PersonId([1; 16])).len(), 1, "it is one coupon still");
 }

@@ -109,6 +109,15 @@ impl View {
         }
     }
 
+    /// Shows what became of a coupon.
+    pub(super) fn change(&self, campaign: CampaignNo, person: PersonId, held: Held) {
+        if let Some(mut coupons) = self.holders.get_mut(&(campaign, person))
+            && let Some(shown) = coupons.iter_mut().find(|it| it.coupon == held.coupon)
+        {
+            *shown = held;
+        }
+    }
+
     pub(in crate::ledger) fn show(&self, no: CampaignNo, summary: &Arc<Summary>) {
         self.campaigns.write().insert(no, Arc::clone(summary));
     }

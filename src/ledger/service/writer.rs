@@ -111,6 +111,12 @@ impl<D: Disk, C: Fn() -> At> Writer<D, C> {
         let mut touched: Vec<CampaignNo> = Vec::new();
         for event in written {
             self.shared.view.event(event, at);
+            // The machine has taken in nothing that is not durable by now.
+            if let Some(order) = event.what.redemption()
+                && let Some((who, held)) = self.embedded.machine().paid_with(event.campaign, order)
+            {
+                self.shared.view.change(event.campaign, who, held);
+            }
             if !touched.contains(&event.campaign) {
                 touched.push(event.campaign);
             }

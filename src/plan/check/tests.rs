@@ -316,3 +316,62 @@ fn r_risk_4_the_shipped_rates_are_wide_for_an_address_and_narrow_for_a_person() 
     assert_eq!((rates.address_per_s.get(), rates.address_burst.get()), (3_000, 6_000));
     refused("person_per_s = 5", "person_per_s = 0", &["`0`", "nonzero"]);
 }
+
+#[test]
+fn r_redeem_5_the_shipped_plan_says_of_each_refund_what_is_done() {
+    let (plan, _) = plan_of(SHIPPED).unwrap();
+    let rows: Vec<String> = Case::all()
+        .map(|case| {
+            let Case { part, end, settlement } = case;
+            let Treatment { coupon, money } = plan.refunds.treatment(case);
+            format!("{part:?} {end:?} {settlement:?}: {coupon:?} {money:?}")
+        })
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            "Full Before Before: Back Frozen",
+            "Full Before After: Back Owed",
+            "Full After Before: Back Pool",
+            "Full After After: Back Owed",
+            "Partial Before Before: Stays Pool",
+            "Partial Before After: Stays Owed",
+            "Partial After Before: Stays Pool",
+            "Partial After After: Stays Owed",
+        ]
+    );
+}
+
+#[test]
+fn r_redeem_5_all_eight_refunds_are_said_once_and_can_be_done() {
+    // The first table is of the whole order before the end and the settlement.
+    let errors = plan_of(edited("\"frozen\"", "\"pool\"")).unwrap_err().errors;
+    let [error] = errors.as_slice() else { panic!("{errors:#?}") };
+    assert_eq!(error.line, line_of("[[refund]]"));
+    assert!(error.fault.contains("needs its money"), "{error}");
+    assert!(error.remedy.contains("money = \"frozen\""), "{error}");
+    let first = "order = \"full\"                                         # full or partial: ";
+    let start = SHIPPED.find("[[refund]]").unwrap();
+    let second = start + 1 + SHIPPED[start + 1..].find("[[refund]]").unwrap();
+    let tables = |text: String| format!("{}{text}", &SHIPPED[..start]);
+    let errors = |text: String| plan_of(text).unwrap_err().errors;
+    let missing = errors(tables(SHIPPED[second..].to_owned()));
+    let [error] = missing.as_slice() else { panic!("{missing:#?}") };
+    let said = "nothing says what is done about the whole order paid back before the coupon's end and \
+                before the settlement";
+    assert_eq!((error.fault.as_str(), error.line), (said, line_of("[[refund]]")));
+    let twice = errors(tables(format!("{}{}", &SHIPPED[start..second], &SHIPPED[start..])));
+    let [error] = twice.as_slice() else { panic!("{twice:#?}") };
+    assert!(error.fault.contains("is said twice"), "{error}");
+    assert_eq!(error.line, line_of("[[refund]]") + 7);
+    // A part of the order where the whole one was: it can't be done so, one case is there twice, the other not at all.
+    assert_eq!(errors(edited(first, &first.replace("full\"   ", "partial\""))).len(), 3);
+    refused("lock_s = 60", "lock_s = 86_401", &["`86_401`", "for so long", "1 to 86400"]);
+    refused("lock_s = 60", "lock_s = 0", &["`0`", "nonzero"]);
+    refused("coupon = \"back\"", "coupon = \"kept\"", &["kept", "unknown variant"]);
+}
+
+#[test]
+fn r_redeem_4_a_coupon_is_held_for_a_minute() {
+    assert_eq!(plan_of(SHIPPED).unwrap().0.lock_ms, 60_000);
+}

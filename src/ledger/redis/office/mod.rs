@@ -76,6 +76,20 @@ impl Office {
             Command::Open { .. } | Command::Grant(_) => Err(Fault::No(No::Conflict(
                 "campaigns are opened at the start, claims are decided elsewhere",
             ))),
+            Command::Adjust(..)
+            | Command::Admit(..)
+            | Command::Stand(..)
+            | Command::Lock(_)
+            | Command::Recall(_)
+            | Command::Confirm(..)
+            | Command::Release(..)
+            | Command::Lapse(_)
+            | Command::Refund(_)
+            | Command::Settle(_)
+            | Command::Paid(..)
+            | Command::PaymentFailed(..) => Err(Fault::No(No::Conflict(
+                "with the ledger in Redis, coupons are not redeemed yet",
+            ))),
         };
         match done {
             Ok(answer) if self.tells().await => Outcome::Yes(answer),

@@ -2,7 +2,9 @@ use super::super::keys::{Key, Place};
 use super::super::{NotSent, count, fen, ms};
 use super::reply::Parts;
 use super::{BadReply, CLAIM, Call};
-use crate::domain::{At, CouponId, Fen, KindSet, PassNonce, PersonId, PoolNo, Refusal, RoundNo};
+use crate::domain::{
+    At, CouponId, CouponState, Fen, KindSet, PassNonce, PersonId, PoolNo, Refusal, RoundNo,
+};
 use crate::funds::{Account, FundsRefusal, Posting};
 use crate::ledger::event::{Event, Granted, What, codec};
 use crate::ledger::machine::{Answer, Grant, Held, No};
@@ -194,5 +196,6 @@ fn held(parts: &mut Parts, claim: &ClaimArgs) -> Result<Held, BadReply> {
         coupon: CouponId { round, kind, ordinal: parts.number()? },
         starts_at: At(parts.number()?),
         ends_at: At(parts.number()?),
+        state: CouponState::Unused,
     })
 }

@@ -1,0 +1,264 @@
+//! Merchants: who may redeem, what each is due and owes, and what batches have for it.
+
+use super::decide::post;
+use super::state::Campaign;
+use super::{Answer, Decision, No, Settle};
+use crate::domain::{BatchNo, Fen, MerchantNo, PoolNo, PoolSet, Refusal};
+use crate::funds::Account;
+use crate::ledger::event::{Admitted, Event, Paid, PaymentFailed, Settled, Standing, Stands, What};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The merchants of a campaign, and what batches have for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Merchants {
+    all: BTreeMap<MerchantNo, Merchant>,
+    lines: BTreeMap<(BatchNo, MerchantNo, PoolNo), Line>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Merchant {
+    pub(super) categories: PoolSet,
+    cap: Fen,
+    pub(super) standing: Standing,
+    /// Faces that are locked or confirmed, less what was taken back.
+    redeemed: Fen,
+    pools: BTreeMap<PoolNo, Dues>,
+}
+
+/// What stands between a merchant and a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Dues {
+    /// Redeemed and in no batch yet.
+    pub(super) due: Fen,
+    /// Taken back after it had come into a batch, and not taken off one yet.
+    pub(super) owed: Fen,
+    /// How often it came into a batch.
+    pub(super) settlements: u32,
+}
+
+/// What a batch has for a merchant of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Line {
+    settled: Settled,
+    payment: Payment,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Payment {
+    /// To be made.
+    Due,
+    /// Did not arrive, to be made again.
+    Failed,
+    Made,
+}
+
+impl Line {
+    fn payable(&self) -> Fen {
+        self.settled.consumed.checked_sub(self.settled.owed).unwrap_or(Fen::ZERO)
+    }
+}
+
+impl Merchant {
+    /// Whether a coupon of this face is not too much for it.
+    pub(super) fn may_redeem(&self, face: Fen) -> bool {
+        let all = self.redeemed.checked_add(face);
+        all.is_some_and(|all| self.cap == Fen::ZERO || all <= self.cap)
+    }
+
+    pub(super) fn dues(&self, pool: PoolNo) -> Dues {
+        self.pools.get(&pool).copied().unwrap_or_default()
+    }
+
+    fn dues_mut(&mut self, pool: PoolNo) -> &mut Dues {
+        self.pools.entry(pool).or_default()
+    }
+
+    pub(super) fn lock(&mut self, face: Fen) {
+        self.redeemed = plus(self.redeemed, face);
+    }
+
+    pub(super) fn release(&mut self, face: Fen) {
+        self.redeemed = less(self.redeemed, face);
+    }
+
+    /// Gives how often it was settled before.
+    pub(super) fn confirm(&mut self, pool: PoolNo, face: Fen) -> u32 {
+        let dues = self.dues_mut(pool);
+        dues.due = plus(dues.due, face);
+        dues.settlements
+    }
+
+    pub(super) fn take_back(&mut self, pool: PoolNo, fen: Fen, owed: bool) {
+        self.redeemed = less(self.redeemed, fen);
+        let dues = self.dues_mut(pool);
+        if owed {
+            dues.owed = plus(dues.owed, fen);
+        } else {
+            dues.due = less(dues.due, fen);
+        }
+    }
+}
+
+fn plus(a: Fen, b: Fen) -> Fen {
+    a.checked_add(b).expect("sums of money that there is fit")
+}
+
+fn less(a: Fen, b: Fen) -> Fen {
+    a.checked_sub(b).expect("no more is taken away than was there")
+}
+
+impl Merchants {
+    pub(super) fn get(&self, merchant: MerchantNo) -> Result<&Merchant, Refusal> {
+        self.all.get(&merchant).ok_or(Refusal::MerchantUnknown)
+    }
+
+    /// One that an order was locked at.
+    pub(super) fn get_mut(&mut self, merchant: MerchantNo) -> &mut Merchant {
+        self.all.get_mut(&merchant).expect("a merchant is admitted first")
+    }
+
+    pub(super) fn admit(&mut self, admitted: &Admitted) {
+        let Admitted { merchant, categories, cap } = *admitted;
+        let known = self.all.entry(merchant).or_insert_with(|| Merchant {
+            categories,
+            cap,
+            standing: Standing::Active,
+            redeemed: Fen::ZERO,
+            pools: BTreeMap::new(),
+        });
+        (known.categories, known.cap) = (categories, cap);
+    }
+
+    pub(super) fn stand(&mut self, stands: Stands) {
+        self.get_mut(stands.merchant).standing = stands.standing;
+    }
+
+    pub(super) fn settle(&mut self, settled: &Settled) {
+        let Settled { batch, merchant, pool, consumed, owed } = *settled;
+        let dues = self.get_mut(merchant).dues_mut(pool);
+        dues.due = less(dues.due, consumed);
+        dues.owed = less(dues.owed, owed);
+        dues.settlements += 1;
+        let line = Line { settled: *settled, payment: Payment::Due };
+        let before = self.lines.insert((batch, merchant, pool), line);
+        assert!(before.is_none(), "a batch has what is due of a pool once");
+    }
+
+    pub(super) fn pay(&mut self, paid: &Paid) {
+        let line = self.lines.get_mut(&(paid.batch, paid.merchant, paid.pool));
+        let line = line.expect("what is paid was settled");
+        assert!(line.payment != Payment::Made, "a batch pays a merchant once");
+        line.payment = Payment::Made;
+    }
+
+    pub(super) fn fail(&mut self, failed: PaymentFailed) {
+        for (_, line) in self.lines.range_mut(lines_of(failed.batch, failed.merchant)) {
+            assert!(line.payment != Payment::Made, "what was paid did not fail");
+            line.payment = Payment::Failed;
+        }
+    }
+
+    /// What a batch has to pay to a merchant: not what was all taken off for what it owed.
+    fn to_pay(&self, batch: BatchNo, merchant: MerchantNo) -> impl Iterator<Item = &Line> {
+        let lines = self.lines.range(lines_of(batch, merchant));
+        lines.map(|(_, line)| line).filter(|line| line.payable() > Fen::ZERO)
+    }
+
+    fn has_paid(&self, batch: BatchNo, merchant: MerchantNo) -> bool {
+        self.to_pay(batch, merchant).any(|line| line.payment == Payment::Made)
+    }
+}
+
+fn lines_of(
+    batch: BatchNo,
+    merchant: MerchantNo,
+) -> std::ops::RangeInclusive<(BatchNo, MerchantNo, PoolNo)> {
+    (batch, merchant, PoolNo(0))..=(batch, merchant, PoolNo(u8::MAX))
+}
+
+impl Campaign {
+    pub(super) fn admit(&self, admitted: &Admitted) -> Result<Vec<What>, No> {
+        let known = (0..=u8::MAX).map(PoolNo).take(self.pools.len());
+        let known = known.fold(PoolSet::default(), PoolSet::with);
+        if admitted.categories.is_empty() || admitted.categories.0 & !known.0 != 0 {
+            return Err(No::Conflict("a merchant has one or more of the campaign's categories"));
+        }
+        let same = self
+            .merchants
+            .get(admitted.merchant)
+            .is_ok_and(|it| (it.categories, it.cap) == (admitted.categories, admitted.cap));
+        Ok(if same { vec![] } else { vec![What::Admitted(*admitted)] })
+    }
+
+    pub(super) fn stand(&self, stands: Stands) -> Result<Vec<What>, No> {
+        let same = self.merchants.get(stands.merchant)?.standing == stands.standing;
+        Ok(if same { vec![] } else { vec![What::Stands(stands)] })
+    }
+
+    /// What the log holds of the merchant and the pool up to here comes into the batch; what the merchant owes is
+    /// taken off. The same again is answered as before.
+    pub(super) fn settle(&self, ask: &Settle) -> Result<Decision, No> {
+        let Settle { campaign, batch, merchant, pool } = *ask;
+        let merchants = &self.merchants;
+        if let Some(line) = merchants.lines.get(&(batch, merchant, pool)) {
+            return Ok(Decision { events: vec![], answer: Answer::Settled(line.settled) });
+        }
+        let known = merchants.get(merchant)?;
+        if usize::from(pool.0) >= self.pools.len() {
+            return Err(No::Conflict("no such pool"));
+        }
+        if !known.standing.settles() {
+            return Err(No::Conflict("the merchant is held: it is not settled"));
+        }
+        if merchants.lines.last_key_value().is_some_and(|((last, ..), _)| *last > batch) {
+            return Err(No::Conflict("a later batch was begun"));
+        }
+        if merchants.has_paid(batch, merchant) {
+            return Err(No::Conflict("the batch has paid the merchant"));
+        }
+        let dues = known.dues(pool);
+        let (consumed, owed) = (dues.due, dues.owed.min(dues.due));
+        let settled = Settled { batch, merchant, pool, consumed, owed };
+        let mut whats = Vec::new();
+        if consumed > Fen::ZERO {
+            let (mut funds, payable) = (self.funds.clone(), less(consumed, owed));
+            whats.push(What::Settled(settled));
+            post(&mut whats, &mut funds, pool, Account::Consumed, Account::Available, owed)?;
+            post(&mut whats, &mut funds, pool, Account::Consumed, Account::Payable, payable)?;
+        }
+        let events = whats.into_iter().map(|what| Event { campaign, what }).collect();
+        Ok(Decision { events, answer: Answer::Settled(settled) })
+    }
+
+    pub(super) fn pay(&self, batch: BatchNo, merchant: MerchantNo) -> Result<Vec<What>, No> {
+        self.unpaid(batch, merchant)?;
+        let (mut whats, mut funds) = (Vec::new(), self.funds.clone());
+        for line in self.merchants.to_pay(batch, merchant) {
+            let (pool, fen) = (line.settled.pool, line.payable());
+            whats.push(What::Paid(Paid { batch, merchant, pool, fen }));
+            post(&mut whats, &mut funds, pool, Account::Payable, Account::Paid, fen)?;
+        }
+        Ok(whats)
+    }
+
+    pub(super) fn fail(&self, batch: BatchNo, merchant: MerchantNo) -> Result<Vec<What>, No> {
+        self.unpaid(batch, merchant)?;
+        let mut lines = self.merchants.to_pay(batch, merchant);
+        let known = lines.all(|line| line.payment == Payment::Failed);
+        let failed = What::PaymentFailed(PaymentFailed { batch, merchant });
+        Ok(if known { vec![] } else { vec![failed] })
+    }
+
+    /// A batch pays a merchant once.
+    fn unpaid(&self, batch: BatchNo, merchant: MerchantNo) -> Result<(), No> {
+        self.merchants.get(merchant)?;
+        if self.merchants.has_paid(batch, merchant) {
+            return Err(No::Conflict("the batch has paid the merchant"));
+        }
+        if self.merchants.to_pay(batch, merchant).next().is_none() {
+            return Err(No::Conflict("the batch has nothing to pay to the merchant"));
+        }
+        Ok(())
+    }
+}
