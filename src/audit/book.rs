@@ -1,8 +1,8 @@
-//! What the logs have said of terms so far. It judges nothing: what was said first counts.
+//! What the logs have said of terms so far. It judges nothing: of a campaign and its rounds what was said first counts.
 
 use super::{Seen, Spot};
-use crate::domain::{CampaignNo, KindNo, RoundNo, Shard, Window};
-use crate::ledger::event::{Armed, KindTerms, Opened, What};
+use crate::domain::{CampaignNo, KindNo, MerchantNo, RoundNo, Shard, Window};
+use crate::ledger::event::{Admitted, Armed, KindTerms, Opened, Standing, What};
 use crate::store::LogNo;
 use std::collections::BTreeMap;
 
@@ -15,6 +15,14 @@ pub(super) struct Book {
     rounds: BTreeMap<(CampaignNo, RoundNo), Armed>,
     /// What each log opened, and where.
     openings: BTreeMap<(CampaignNo, LogNo), (Opened, Spot)>,
+    /// Each merchant as it is now: of its terms those that were said last.
+    merchants: BTreeMap<(LogNo, CampaignNo, MerchantNo), Merchant>,
+}
+
+/// What a merchant may do, in a log.
+pub(super) struct Merchant {
+    pub(super) terms: Admitted,
+    pub(super) standing: Standing,
 }
 
 impl Book {
@@ -31,6 +39,17 @@ impl Book {
                     let round = (event.campaign, armed.round);
                     self.rounds.entry(round).or_insert_with(|| armed.clone());
                 }
+                What::Admitted(terms) => {
+                    let no = (entry.spot.log, event.campaign, terms.merchant);
+                    let new = Merchant { terms: *terms, standing: Standing::Active };
+                    self.merchants.entry(no).or_insert(new).terms = *terms;
+                }
+                What::Stands(stands) => {
+                    let no = (entry.spot.log, event.campaign, stands.merchant);
+                    if let Some(merchant) = self.merchants.get_mut(&no) {
+                        merchant.standing = stands.standing;
+                    }
+                }
                 _ => {}
             }
         }
@@ -42,6 +61,16 @@ impl Book {
 
     pub(super) fn kind(&self, campaign: CampaignNo, kind: KindNo) -> Option<&KindTerms> {
         self.kinds(campaign).get(usize::from(kind.0))
+    }
+
+    /// The merchant, if it was admitted.
+    pub(super) fn merchant(
+        &self,
+        log: LogNo,
+        campaign: CampaignNo,
+        merchant: MerchantNo,
+    ) -> Option<&Merchant> {
+        self.merchants.get(&(log, campaign, merchant))
     }
 
     pub(super) fn pools(&self, campaign: CampaignNo) -> usize {

@@ -9,13 +9,16 @@
 //! them and what is on its way are the budget.
 
 use super::book::StockNo;
+use super::dues::{DueNo, Dues};
 use super::transfers::{self, End, Transfers};
 use super::{Book, Check, Look, Seen, Spot};
-use crate::domain::{CampaignNo, Fen, KindNo, PoolNo, RoundNo};
+use crate::domain::{CampaignNo, Fen, KindNo, PoolNo, RedemptionId, RoundNo};
 use crate::funds::{Account, Posting};
-use crate::ledger::event::{Armed, Granted, KindTerms, Load, Transfer, What};
+use crate::ledger::event::{
+    Aftermath, Armed, Granted, KindTerms, Load, Locked, Refunded, Settled, Transfer, What,
+};
 use crate::store::LogNo;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(super) struct Funds {
     check: Check,
@@ -23,10 +26,23 @@ pub(super) struct Funds {
     /// What the treasury put in, over all logs.
     budgets: BTreeMap<(CampaignNo, PoolNo), i128>,
     granted: BTreeMap<(LogNo, StockNo), u64>,
+    /// Of those granted, how many are held for an order or used, so that no expiry frees their money.
+    held: BTreeMap<(LogNo, StockNo), u64>,
+    orders: HashMap<(CampaignNo, RedemptionId), Order>,
+    dues: Dues,
     /// Units that a shard received less those it sent.
     moved: BTreeMap<(LogNo, StockNo), i64>,
     expired: BTreeSet<(LogNo, CampaignNo, RoundNo)>,
     transfers: Transfers,
+}
+
+/// An order that a coupon was locked for.
+#[derive(Clone, Copy)]
+struct Order {
+    due: DueNo,
+    stock: StockNo,
+    /// The entry that confirmed it.
+    confirmed: Option<u64>,
 }
 
 /// One pool's accounts in fen; wide and signed, so that whatever was posted can be counted.
@@ -69,6 +85,9 @@ impl Default for Funds {
             pools: BTreeMap::new(),
             budgets: BTreeMap::new(),
             granted: BTreeMap::new(),
+            held: BTreeMap::new(),
+            orders: HashMap::new(),
+            dues: Dues::default(),
             moved: BTreeMap::new(),
             expired: BTreeSet::new(),
             transfers: Transfers::default(),
@@ -99,21 +118,31 @@ impl Look for Funds {
                 What::Received(it) => {
                     due.extend(self.moves(entry, campaign, End::Received, it, book));
                 }
+                // Its money stays where it is.
+                What::Locked(locked) => self.lock(spot.log, campaign, locked, book),
+                What::Confirmed(it) => {
+                    due.extend(self.confirm(spot, campaign, it.redemption, book));
+                }
+                What::Released(it) => due.extend(self.release(campaign, it.redemption, book)),
+                What::Refunded(it) => due.extend(self.refund(spot, campaign, it)),
+                What::Settled(settled) => {
+                    self.dues.settle(spot, campaign, settled, book, &mut self.check);
+                    due.extend(settles(settled).map(|due| (campaign, due)));
+                }
+                What::Paid(paid) => {
+                    self.dues.pay(spot, campaign, paid, &mut self.check);
+                    due.push((campaign, of(paid.pool, Account::Payable, Account::Paid, paid.fen)));
+                }
+                What::PaymentFailed(failed) => {
+                    self.dues.fail(spot, campaign, *failed, &mut self.check);
+                }
                 What::Opened(_)
                 | What::Posted(_)
                 | What::Bound(_)
                 | What::Interlock(_)
                 | What::Passed(_)
-                // What these call for is not looked at yet, so their postings are found.
                 | What::Admitted(_)
                 | What::Stands(_)
-                | What::Locked(_)
-                | What::Confirmed(_)
-                | What::Released(_)
-                | What::Refunded(_)
-                | What::Settled(_)
-                | What::Paid(_)
-                | What::PaymentFailed(_)
                 | What::Adjusted(_) => {}
             }
         }
@@ -164,10 +193,11 @@ impl Funds {
         pool.put(posting.from, -fen);
         pool.put(posting.to, fen);
         if !pool.sound() {
-            let Pool { budget, available, reserved, frozen, .. } = *pool;
+            let Pool { budget, available, reserved, frozen, consumed, payable, paid } = *pool;
             self.check.find(format!(
                 "{spot}: pool {} of campaign {}: available {available}, reserved {reserved}, \
-                 frozen {frozen} fen of a budget of {budget}",
+                 frozen {frozen}, consumed {consumed}, payable {payable}, paid {paid} fen of a \
+                 budget of {budget}",
                 posting.pool.0, campaign.0
             ));
         }
@@ -208,6 +238,76 @@ impl Funds {
         *self.granted.entry((log, (campaign, coupon.round, coupon.kind))).or_default() += 1;
         let terms = book.kind(campaign, coupon.kind)?;
         Some((campaign, due(terms, Account::Reserved, Account::Frozen, 1)))
+    }
+
+    fn lock(&mut self, log: LogNo, campaign: CampaignNo, locked: &Locked, book: &Book) {
+        let stock = (campaign, locked.coupon.round, locked.coupon.kind);
+        let Some(terms) = book.kind(campaign, locked.coupon.kind) else { return };
+        let due = (log, campaign, locked.merchant, terms.pool);
+        self.orders.insert((campaign, locked.redemption), Order { due, stock, confirmed: None });
+        *self.held.entry((log, stock)).or_default() += 1;
+    }
+
+    fn confirm(
+        &mut self,
+        spot: Spot,
+        campaign: CampaignNo,
+        redemption: RedemptionId,
+        book: &Book,
+    ) -> Option<Movement> {
+        let order = self.orders.get_mut(&(campaign, redemption))?;
+        order.confirmed = Some(spot.seq);
+        let (_, _, kind) = order.stock;
+        let terms = book.kind(campaign, kind)?;
+        self.dues.confirm(order.due, terms.face.get());
+        Some((campaign, due(terms, Account::Frozen, Account::Consumed, 1)))
+    }
+
+    /// The coupon's money stays frozen, unless its round has expired meanwhile.
+    fn release(
+        &mut self,
+        campaign: CampaignNo,
+        redemption: RedemptionId,
+        book: &Book,
+    ) -> Option<Movement> {
+        let Order { due: (log, ..), stock, .. } = *self.orders.get(&(campaign, redemption))?;
+        self.lets_go(log, stock);
+        let (_, round, kind) = stock;
+        let terms = book.kind(campaign, kind)?;
+        let gone = self.expired.contains(&(log, campaign, round));
+        gone.then(|| (campaign, due(terms, Account::Frozen, Account::Available, 1)))
+    }
+
+    /// What was settled is with the merchant, who owes it; if the coupon is issued again, the pool lends it the money.
+    fn refund(
+        &mut self,
+        spot: Spot,
+        campaign: CampaignNo,
+        refunded: &Refunded,
+    ) -> Option<Movement> {
+        let Refunded { redemption, back, coupon, owed, .. } = *refunded;
+        let Order { due, stock, confirmed } = *self.orders.get(&(campaign, redemption))?;
+        let settled = confirmed.is_some_and(|seq| self.dues.is_settled(due, seq));
+        if owed != settled {
+            let was = if settled { "was settled before" } else { "was not settled" };
+            self.check.find(format!("{spot}: {redemption:?} {was}; it is told otherwise"));
+        }
+        self.dues.take_back(due, back.get(), owed);
+        if coupon == Aftermath::Issued {
+            self.lets_go(due.0, stock);
+        }
+        let (from, to) = match (owed, coupon) {
+            (false, Aftermath::Issued) => (Account::Consumed, Account::Frozen),
+            (false, _) => (Account::Consumed, Account::Available),
+            (true, Aftermath::Issued) => (Account::Available, Account::Frozen),
+            (true, _) => return None,
+        };
+        Some((campaign, of(due.3, from, to, back)))
+    }
+
+    fn lets_go(&mut self, log: LogNo, stock: StockNo) {
+        let held = self.held.entry((log, stock)).or_default();
+        *held = held.saturating_sub(1);
     }
 
     /// One end of a transfer, and the money that goes along.
@@ -255,12 +355,14 @@ impl Funds {
         for (kind, terms) in numbered(book.kinds(campaign)) {
             let stock = (campaign, round, kind);
             let granted = self.granted.get(&(log, stock)).copied().unwrap_or(0);
+            let held = self.held.get(&(log, stock)).copied().unwrap_or(0);
             let moved = self.moved.get(&(log, stock)).copied().unwrap_or(0);
             let armed = if first { u64::from(book.quantity(stock)) } else { 0 };
             let unclaimed = armed.saturating_add_signed(moved).saturating_sub(granted);
             let (reserved, frozen) = (Account::Reserved, Account::Frozen);
             all.push((campaign, due(terms, reserved, Account::Available, unclaimed)));
-            all.push((campaign, due(terms, frozen, Account::Available, granted)));
+            let unused = granted.saturating_sub(held);
+            all.push((campaign, due(terms, frozen, Account::Available, unused)));
         }
         all
     }
@@ -300,6 +402,20 @@ fn reserves(campaign: CampaignNo, armed: &Armed, book: &Book) -> Vec<Movement> {
     let kinds = book.kinds(campaign).iter().zip(&armed.quantities);
     let (from, to) = (Account::Available, Account::Reserved);
     kinds.map(|(terms, units)| (campaign, due(terms, from, to, u64::from(*units)))).collect()
+}
+
+/// What is owed stays in the pool, the rest is for the merchant.
+fn settles(settled: &Settled) -> [Due; 2] {
+    let Settled { pool, consumed, owed, .. } = *settled;
+    let payable = Fen::new(consumed.get().saturating_sub(owed.get()));
+    [
+        of(pool, Account::Consumed, Account::Available, owed),
+        of(pool, Account::Consumed, Account::Payable, payable),
+    ]
+}
+
+fn of(pool: PoolNo, from: Account, to: Account, fen: Fen) -> Due {
+    Due { pool, from, to, fen: Some(fen) }
 }
 
 /// The face value of so many units. Beyond `u64` it is no amount that can have been posted.

@@ -17,13 +17,14 @@
 //!
 //! # Not here
 //!
-//! I6 has no events yet. I8 compares the store: who owns the store makes that [`Check`] and hands
+//! I8 compares the store: who owns the store makes that [`Check`] and hands
 //! it to [`Audit::add`].
 
 mod book;
 mod check;
 mod client;
 mod coupons;
+mod dues;
 mod elsewhere;
 mod folder;
 mod form;
@@ -31,6 +32,7 @@ mod funds;
 mod holders;
 mod issuing;
 mod record;
+mod redemptions;
 mod redis;
 mod stock;
 mod table;
@@ -183,6 +185,7 @@ fn looks(client: Option<&Record>) -> Vec<Box<dyn Look + '_>> {
     }
     looks.push(Box::new(coupons::Coupons::default()));
     looks.push(Box::new(funds::Funds::default()));
+    looks.push(Box::new(redemptions::Redemptions::default()));
     looks.push(Box::new(issuing::Issuing::default()));
     if let Some(record) = client {
         looks.push(Box::new(undersell::Undersell::of(record)));

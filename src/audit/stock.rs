@@ -2,17 +2,21 @@
 //!
 //! A shard grants of what it was armed with or received less what it sent, and gives its own turns in order. A turn
 //! is missing only where an entry was lost: one without events stands in its place.
+//!
+//! What was decided of a round before it was armed (R-ADJ-1) is what it is armed with.
 
 use super::book::StockNo;
 use super::{Book, Check, Look, Seen, Spot};
 use crate::domain::{CampaignNo, RoundNo, Shard};
-use crate::ledger::event::{Armed, Granted, Load, Transfer, What};
+use crate::ledger::event::{Adjusted, Armed, Granted, Load, Transfer, What};
 use crate::store::LogNo;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Stock {
     check: Check,
     armed: BTreeSet<(CampaignNo, RoundNo)>,
+    /// What was decided last of each round, and where.
+    adjusted: BTreeMap<(CampaignNo, RoundNo), (Adjusted, Spot)>,
     /// What was granted of each stock, over all shards.
     given: BTreeMap<StockNo, u32>,
     shares: BTreeMap<(LogNo, StockNo), Share>,
@@ -44,6 +48,7 @@ impl Default for Stock {
         Stock {
             check: Check::new("I1", what),
             armed: BTreeSet::new(),
+            adjusted: BTreeMap::new(),
             given: BTreeMap::new(),
             shares: BTreeMap::new(),
             lost: BTreeMap::new(),
@@ -63,6 +68,7 @@ impl Look for Stock {
             let campaign = event.campaign;
             match &event.what {
                 What::Armed(armed) => self.arm(spot, campaign, armed, book),
+                What::Adjusted(adjusted) => self.adjust(spot, campaign, adjusted, book),
                 What::Granted(granted) => self.grant(spot, campaign, granted, book),
                 What::Sent(sent) => self.transfer(spot, campaign, sent, -1, book),
                 What::Received(received) => self.transfer(spot, campaign, received, 1, book),
@@ -87,13 +93,47 @@ impl Stock {
             self.check.find(format!("{spot}: round {} got its stock before", round.0));
             return;
         }
-        let (stocks, kinds) = (armed.quantities.len(), book.kinds(campaign).len());
+        self.one_a_kind(spot, round, &armed.quantities, campaign, book);
+        if let Some((decided, before)) = self.adjusted.get(&(campaign, round))
+            && decided.quantities != armed.quantities
+        {
+            let text = format!("round {} gets another stock than was decided", round.0);
+            self.check.find(format!("{spot}: {text} at {before}"));
+        }
+        for (kind, units) in (0..=u8::MAX).map(crate::domain::KindNo).zip(&armed.quantities) {
+            self.share(spot, (campaign, round, kind)).left += i64::from(*units);
+        }
+    }
+
+    fn one_a_kind(
+        &mut self,
+        spot: Spot,
+        round: RoundNo,
+        quantities: &[u32],
+        campaign: CampaignNo,
+        book: &Book,
+    ) {
+        let (stocks, kinds) = (quantities.len(), book.kinds(campaign).len());
         if stocks != kinds {
             let text = format!("round {} has {stocks} stocks for {kinds} kinds", round.0);
             self.check.find(format!("{spot}: {text}"));
         }
-        for (kind, units) in (0..=u8::MAX).map(crate::domain::KindNo).zip(&armed.quantities) {
-            self.share(spot, (campaign, round, kind)).left += i64::from(*units);
+    }
+
+    fn adjust(&mut self, spot: Spot, campaign: CampaignNo, adjusted: &Adjusted, book: &Book) {
+        self.check.row();
+        let round = adjusted.round;
+        if self.armed.contains(&(campaign, round)) {
+            let text = "is adjusted and has its stock already";
+            self.check.find(format!("{spot}: round {} {text}", round.0));
+        }
+        self.one_a_kind(spot, round, &adjusted.quantities, campaign, book);
+        let before = self.adjusted.insert((campaign, round), (adjusted.clone(), spot));
+        let next = before.map_or(0, |(it, _)| it.version).saturating_add(1);
+        if adjusted.version != next {
+            let (no, version) = (round.0, adjusted.version);
+            self.check
+                .find(format!("{spot}: round {no} has version {version} where {next} was next"));
         }
     }
 

@@ -6,4 +6,5 @@ mod elsewhere;
 mod events;
 mod journal;
 mod log;
+mod redeeming;
 mod shards;

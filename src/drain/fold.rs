@@ -2,11 +2,14 @@
 
 use crate::domain::{At, CampaignNo, KindNo, Shard};
 use crate::funds::{Account, Posting};
-use crate::ledger::event::{Armed, Bound, Event, Granted, Load, Passed, Transfer, What, codec};
+use crate::ledger::event::{
+    Adjusted, Armed, Bound, Event, Granted, Load, Passed, Transfer, What, codec,
+};
 use crate::ledger::journal::Entry;
-use crate::store::{LogNo, Rows, rows::Direction};
+use crate::store::rows::{Deed, Direction};
+use crate::store::{LogNo, Rows};
 use std::{
-    collections::{BTreeMap, btree_map},
+    collections::{BTreeMap, VecDeque, btree_map},
     fmt,
 };
 
@@ -23,6 +26,10 @@ pub enum Misfit {
     NotNext,
     /// It grants a coupon without the posting that pays for it, or the other way round (I5).
     NotPaid,
+    /// It confirms a redemption without the posting that consumes its money, or the other way round (I5).
+    NotConsumed,
+    /// It changes a round's quantities before there was a first time (R-ADJ-1).
+    NoVersion,
     /// It arms a round that is there, or gives it another window.
     OtherRound,
     /// It binds an identifier that belongs to somebody else (R-WHO-3).
@@ -37,6 +44,8 @@ impl fmt::Display for Misfit {
             Misfit::NotOpened => "the log has not opened the campaign",
             Misfit::NotNext => "a coupon does not follow the one before it",
             Misfit::NotPaid => "a coupon and what pays for it do not come together",
+            Misfit::NotConsumed => "a redemption and what it consumes do not come together",
+            Misfit::NoVersion => "quantities are changed for the zeroth time",
             Misfit::OtherRound => "a round is armed again or has another window",
             Misfit::BoundToAnother => "an identifier belongs to somebody else",
         })
@@ -65,28 +74,32 @@ impl Fold {
     fn add(&mut self, entry: &Entry) -> Result<(), Misfit> {
         let seq = i64::try_from(entry.seq).map_err(|_| Misfit::TooLarge)?;
         let events = codec::decode(&entry.body).ok_or(Misfit::Foreign)?;
-        // The store has no rows for redemptions yet, and none of them may be lost.
-        if events.iter().any(|event| is_of_redeeming(&event.what)) {
-            return Err(Misfit::Foreign);
-        }
-        // A grant's posting is its coupon's row.
-        let grants = events.iter().filter(|event| matches!(event.what, What::Granted(_))).count();
-        let mut frozen: Vec<Posting> =
-            if grants == 0 { Vec::new() } else { events.iter().rev().filter_map(froze).collect() };
-        if frozen.len() != grants {
+        // A grant's posting is its coupon's row, a confirmed redemption's is that one's.
+        let mut frozen = Paired::of(&events, |what| matches!(what, What::Granted(_)), FROZEN);
+        let mut consumed = Paired::of(&events, |what| matches!(what, What::Confirmed(_)), CONSUMED);
+        if !frozen.fit() {
             return Err(Misfit::NotPaid);
         }
+        if !consumed.fit() {
+            return Err(Misfit::NotConsumed);
+        }
         for (line, event) in events.iter().enumerate() {
-            let line = u8::try_from(line).map_err(|_| Misfit::TooLarge)?;
+            let line = u16::try_from(line).map_err(|_| Misfit::TooLarge)?;
+            let campaign = event.campaign;
             match &event.what {
                 What::Granted(granted) => {
-                    let posting = frozen.pop().ok_or(Misfit::NotPaid)?;
-                    self.grant(event.campaign, entry.at, granted, posting)?;
+                    let posting = frozen.next().ok_or(Misfit::NotPaid)?;
+                    self.grant(campaign, entry.at, granted, posting)?;
+                }
+                What::Confirmed(it) => {
+                    let posting = consumed.next().ok_or(Misfit::NotConsumed)?;
+                    let deed = Deed::Confirmed(it.redemption, posting);
+                    self.deed(seq, line, campaign, entry.at, deed)?;
                 }
                 What::Posted(posting) => {
-                    self.rows.balance(event.campaign, *posting).ok_or(Misfit::TooLarge)?;
-                    if grants == 0 || froze(event).is_none() {
-                        self.rows.postings.push((seq, line, event.campaign, *posting));
+                    self.rows.balance(campaign, *posting).ok_or(Misfit::TooLarge)?;
+                    if !frozen.has(posting) && !consumed.has(posting) {
+                        self.rows.postings.push((seq, line, campaign, *posting));
                     }
                 }
                 _ => self.add_event(seq, line, entry.at, event)?,
@@ -96,8 +109,22 @@ impl Fold {
         Ok(())
     }
 
-    fn add_event(&mut self, seq: i64, line: u8, at: At, event: &Event) -> Result<(), Misfit> {
+    fn add_event(&mut self, seq: i64, line: u16, at: At, event: &Event) -> Result<(), Misfit> {
         let campaign = event.campaign;
+        let deed = match event.what {
+            What::Admitted(it) => Some(Deed::Admitted(it)),
+            What::Stands(it) => Some(Deed::Stands(it)),
+            What::Locked(it) => Some(Deed::Locked(it)),
+            What::Released(it) => Some(Deed::Released(it.redemption)),
+            What::Refunded(it) => Some(Deed::Refunded(it)),
+            What::Settled(it) => Some(Deed::Settled(it)),
+            What::Paid(it) => Some(Deed::Paid(it)),
+            What::PaymentFailed(it) => Some(Deed::Failed(it)),
+            _ => None,
+        };
+        if let Some(deed) = deed {
+            return self.deed(seq, line, campaign, at, deed);
+        }
         match &event.what {
             What::Opened(opened) => {
                 self.shards.insert(campaign, opened.shard);
@@ -114,7 +141,8 @@ impl Fold {
                 self.transfer(seq, line, campaign, Direction::Received, *transfer)?;
             }
             What::Interlock(change) => self.rows.interlock.push((seq, line, campaign, *change, at)),
-            // The first two have their rows above, the others have none.
+            What::Adjusted(adjusted) => self.adjust(campaign, at, adjusted)?,
+            // These have their rows above.
             What::Posted(_)
             | What::Granted(_)
             | What::Admitted(_)
@@ -125,8 +153,32 @@ impl Fold {
             | What::Refunded(_)
             | What::Settled(_)
             | What::Paid(_)
-            | What::PaymentFailed(_)
-            | What::Adjusted(_) => {}
+            | What::PaymentFailed(_) => {}
+        }
+        Ok(())
+    }
+
+    fn deed(
+        &mut self,
+        seq: i64,
+        line: u16,
+        campaign: CampaignNo,
+        at: At,
+        deed: Deed,
+    ) -> Result<(), Misfit> {
+        deed.fits().then_some(()).ok_or(Misfit::TooLarge)?;
+        self.rows.deeds.push((seq, line, campaign, at, deed));
+        Ok(())
+    }
+
+    fn adjust(&mut self, campaign: CampaignNo, at: At, adjusted: &Adjusted) -> Result<(), Misfit> {
+        let Adjusted { round, version, quantities } = adjusted;
+        if *version == 0 {
+            return Err(Misfit::NoVersion);
+        }
+        for (kind, quantity) in quantities.iter().enumerate() {
+            let kind = u8::try_from(kind).map(KindNo).map_err(|_| Misfit::TooLarge)?;
+            self.rows.adjustments.push((campaign, *round, *version, kind, *quantity, at));
         }
         Ok(())
     }
@@ -164,7 +216,7 @@ impl Fold {
     fn transfer(
         &mut self,
         seq: i64,
-        line: u8,
+        line: u16,
         campaign: CampaignNo,
         direction: Direction,
         transfer: Transfer,
@@ -202,41 +254,45 @@ impl Fold {
     }
 }
 
-/// Whether there is no row for it.
-fn is_of_redeeming(what: &What) -> bool {
-    let account = |account| matches!(account, Account::Consumed | Account::Payable | Account::Paid);
-    match what {
-        What::Posted(posting) => account(posting.from) || account(posting.to),
-        What::Admitted(_)
-        | What::Stands(_)
-        | What::Locked(_)
-        | What::Confirmed(_)
-        | What::Released(_)
-        | What::Refunded(_)
-        | What::Settled(_)
-        | What::Paid(_)
-        | What::PaymentFailed(_)
-        | What::Adjusted(_) => true,
-        What::Opened(_)
-        | What::Armed(_)
-        | What::Expired(_)
-        | What::Bound(_)
-        | What::Granted(_)
-        | What::Interlock(_)
-        | What::Passed(_)
-        | What::Sent(_)
-        | What::Received(_) => false,
-    }
+/// What pays for a coupon.
+const FROZEN: (Account, Account) = (Account::Reserved, Account::Frozen);
+/// What a redemption consumes.
+const CONSUMED: (Account, Account) = (Account::Frozen, Account::Consumed);
+
+/// The postings of an entry that stand in the rows of other events of it, one for each.
+struct Paired {
+    events: usize,
+    accounts: (Account, Account),
+    postings: VecDeque<Posting>,
 }
 
-/// The posting that pays for a coupon, if the event is one.
-fn froze(event: &Event) -> Option<Posting> {
-    match event.what {
-        What::Posted(posting)
-            if posting.from == Account::Reserved && posting.to == Account::Frozen =>
-        {
-            Some(posting)
-        }
-        _ => None,
+impl Paired {
+    fn of(
+        events: &[Event],
+        has_posting: impl Fn(&What) -> bool,
+        accounts: (Account, Account),
+    ) -> Paired {
+        let count = events.iter().filter(|event| has_posting(&event.what)).count();
+        let mut paired = Paired { events: count, accounts, postings: VecDeque::new() };
+        let postings = events.iter().filter_map(|event| match event.what {
+            What::Posted(posting) if paired.has(&posting) => Some(posting),
+            _ => None,
+        });
+        paired.postings = postings.collect();
+        paired
+    }
+
+    /// Whether there is one for each.
+    fn fit(&self) -> bool {
+        self.postings.len() == self.events
+    }
+
+    /// Whether it is one of them. Without such events it is a posting as any other.
+    fn has(&self, posting: &Posting) -> bool {
+        self.events > 0 && (posting.from, posting.to) == self.accounts
+    }
+
+    fn next(&mut self) -> Option<Posting> {
+        self.postings.pop_front()
     }
 }

@@ -327,7 +327,8 @@ async fn r_claim_1_a_coupon_that_contradicts_a_row_stops_the_drain_at_its_entry(
     for few in [1, 100] {
         // Entries: 1 opened, 2 armed, 3..=10 bound, 11 and 12 granted.
         let tamper = "INSERT INTO coupons VALUES (0, 0, 1, 0, 4, '',
-            x'02020202020202020202020202020202', x'02020202020202020202020202020202', 0, 10, 0, 0)";
+            x'02020202020202020202020202020202', x'02020202020202020202020202020202', 0, 10, 0, 0,
+            'issued', NULL)";
         stops("drain-coupon", few, 10, tamper, 12, "coupons").await;
     }
 }

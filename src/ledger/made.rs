@@ -1,5 +1,7 @@
 //! Made-up events of round 1 of a campaign, for tests: its kinds are `ten` and `twenty`, of one pool.
 
+pub(crate) mod redeeming;
+
 use crate::domain::*;
 use crate::funds::{Account, Posting};
 use crate::ledger::event::*;

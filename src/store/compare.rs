@@ -5,19 +5,32 @@ use std::{cmp::Ordering, fmt};
 
 /// Every table that is a fold of the logs, what its rows are known by, and what else is compared.
 /// The cursor's owner is not: it says who writes, not what was written.
-pub(super) const TABLES: [(&str, &[&str], &[&str]); 15] = [
+pub(super) const TABLES: [(&str, &[&str], &[&str]); 20] = [
     ("cursor", &["log"], &["seq"]),
     ("events", &["log", "seq"], &["at_ms", "body"]),
     ("campaigns", &["campaign"], &["name"]),
-    ("kinds", &["campaign", "kind"], &["name", "pool", "face_fen"]),
+    ("kinds", &["campaign", "kind"], &["name", "pool", "face_fen", "threshold_fen"]),
     ("openings", &["log", "campaign"], &["shard", "shards"]),
     (
         "pools",
         &["log", "campaign", "pool"],
-        &["name", "budget_fen", "available_fen", "reserved_fen", "frozen_fen"],
+        &[
+            "name",
+            "budget_fen",
+            "available_fen",
+            "reserved_fen",
+            "frozen_fen",
+            "consumed_fen",
+            "payable_fen",
+            "paid_fen",
+        ],
     ),
     ("rounds", &["log", "campaign", "round"], &["opens_at_ms", "ends_at_ms", "expired"]),
-    ("stock", &["log", "campaign", "round", "kind"], &["quantity", "granted", "last"]),
+    (
+        "stock",
+        &["log", "campaign", "round", "kind"],
+        &["quantity", "granted", "last", "locked", "used"],
+    ),
     (
         "passes",
         &["campaign", "round", "pass"],
@@ -28,7 +41,18 @@ pub(super) const TABLES: [(&str, &[&str], &[&str]); 15] = [
     (
         "coupons",
         &["campaign", "round", "kind", "ordinal"],
-        &["log", "number", "person", "pass", "pool", "fen", "granted_at_ms", "ends_at_ms"],
+        &[
+            "log",
+            "number",
+            "person",
+            "pass",
+            "pool",
+            "fen",
+            "granted_at_ms",
+            "ends_at_ms",
+            "state",
+            "redemption",
+        ],
     ),
     ("postings", &["log", "seq", "line"], &["campaign", "pool", "source", "target", "fen"]),
     (
@@ -37,6 +61,54 @@ pub(super) const TABLES: [(&str, &[&str], &[&str]); 15] = [
         &["campaign", "direction", "peer", "number", "round", "kind", "units", "pool"],
     ),
     ("interlock", &["log", "seq", "line"], &["campaign", "change", "at_ms"]),
+    ("merchants", &["log", "campaign", "merchant"], &["categories", "cap_fen", "standing"]),
+    (
+        "redemptions",
+        &["log", "seq", "line"],
+        &[
+            "campaign",
+            "redemption",
+            "merchant",
+            "person",
+            "round",
+            "kind",
+            "ordinal",
+            "pool",
+            "fen",
+            "amount_fen",
+            "request",
+            "locked_at_ms",
+            "until_ms",
+            "state",
+            "ended_seq",
+            "ended_at_ms",
+            "refunded_fen",
+            "back_fen",
+        ],
+    ),
+    (
+        "refunds",
+        &["campaign", "refund"],
+        &["log", "seq", "line", "redemption", "amount_fen", "back_fen", "coupon", "owed", "at_ms"],
+    ),
+    (
+        "settlements",
+        &["log", "campaign", "batch", "merchant", "pool"],
+        &[
+            "seq",
+            "consumed_fen",
+            "owed_fen",
+            "state",
+            "failures",
+            "settled_at_ms",
+            "answered_at_ms",
+        ],
+    ),
+    (
+        "adjustments",
+        &["log", "campaign", "round", "version", "kind"],
+        &["quantity", "follows", "at_ms"],
+    ),
 ];
 
 /// Rows read at a time.

@@ -55,11 +55,12 @@ use std::{fmt, time::Duration};
 const BUSY: Duration = Duration::from_secs(5);
 
 /// The schema, in steps that are never changed once a version with them is out.
-const SCHEMA: [(i64, &str, &str); 4] = [
+const SCHEMA: [(i64, &str, &str); 5] = [
     (1, "ledger", include_str!("migrations/0001_ledger.sql")),
     (2, "nodes", include_str!("migrations/0002_nodes.sql")),
     (3, "given up", include_str!("migrations/0003_given_up.sql")),
     (4, "no address", include_str!("migrations/0004_no_address.sql")),
+    (5, "redeeming", include_str!("migrations/0005_redeeming.sql")),
 ];
 
 /// An open store.
@@ -189,8 +190,8 @@ impl Store {
     pub(crate) async fn open_waiting(url: &StoreUrl, busy: Duration) -> Result<Store, Error> {
         let db = Db::open(url, busy).await?;
         let migrated = match &db {
-            Db::Sqlite(pool) => migrations(str::to_owned).run(pool).await,
-            Db::Postgres(pool) => migrations(in_postgres).run(pool).await,
+            Db::Sqlite(pool) => migrations(&SCHEMA, str::to_owned).run(pool).await,
+            Db::Postgres(pool) => migrations(&SCHEMA, in_postgres).run(pool).await,
         };
         migrated.map_err(|error| match error {
             MigrateError::Execute(error) => error.into(),
@@ -215,10 +216,10 @@ impl Store {
     }
 }
 
-fn migrations(words: impl Fn(&str) -> String) -> Migrator {
-    let step = |(no, name, schema): (i64, &'static str, &str)| {
+fn migrations(steps: &[(i64, &'static str, &str)], words: impl Fn(&str) -> String) -> Migrator {
+    let step = |(no, name, schema): &(i64, &'static str, &str)| {
         let schema = AssertSqlSafe(words(schema)).into_sql_str();
-        Migration::new(no, name.into(), MigrationType::Simple, schema, false)
+        Migration::new(*no, (*name).into(), MigrationType::Simple, schema, false)
     };
-    Migrator::with_migrations(SCHEMA.into_iter().map(step).collect())
+    Migrator::with_migrations(steps.iter().map(step).collect())
 }

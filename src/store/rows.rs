@@ -1,9 +1,10 @@
 //! What a batch of entries adds to the store, table by table.
 
-use crate::domain::{At, CampaignNo, IdentifierKind, KeyedHash, KindNo, PoolNo, RoundNo};
-use crate::domain::{PassNonce, PersonId, ProofId, Shard, Window};
+use crate::domain::{At, CampaignNo, Fen, IdentifierKind, KeyedHash, KindNo, PoolNo, RoundNo};
+use crate::domain::{PassNonce, PersonId, ProofId, RedemptionId, Shard, Window};
 use crate::funds::{Account, Posting};
-use crate::ledger::event::{Granted, Interlock, KindTerms, Opened, Passed, Transfer};
+use crate::ledger::event::{Admitted, Granted, Interlock, KindTerms, Locked, Opened, Paid, Passed};
+use crate::ledger::event::{PaymentFailed, Refunded, Settled, Stands, Transfer};
 use std::collections::BTreeMap;
 
 /// New rows and changes of old ones. They stand for a run of one log without a gap.
@@ -34,16 +35,60 @@ pub struct Rows {
     pub bindings: BTreeMap<(CampaignNo, RoundNo, IdentifierKind, KeyedHash), PersonId>,
     /// Coupons, when they were granted, and what they froze.
     pub coupons: Vec<(CampaignNo, At, Granted, Posting)>,
-    /// Postings but those of grants, each with its entry and its line there.
-    pub postings: Vec<(i64, u8, CampaignNo, Posting)>,
+    /// Postings but those of grants and confirmed redemptions, each with its entry and its line there.
+    pub postings: Vec<(i64, u16, CampaignNo, Posting)>,
     /// What all postings add up to.
     pub balances: BTreeMap<(CampaignNo, PoolNo), Change>,
     /// What moved between shards, each with its entry and its line there.
-    pub transfers: Vec<(i64, u8, CampaignNo, Direction, Transfer)>,
+    pub transfers: Vec<(i64, u16, CampaignNo, Direction, Transfer)>,
     /// Stops and resumptions, each with its entry, its line there and its instant.
-    pub interlock: Vec<(i64, u8, CampaignNo, Interlock, At)>,
+    pub interlock: Vec<(i64, u16, CampaignNo, Interlock, At)>,
     /// Rounds whose coupons ran out.
     pub expired: Vec<(CampaignNo, RoundNo)>,
+    /// What was redeemed and settled, in the order of the log, since each changes rows of those before it; with its
+    /// entry, its line there and its instant.
+    pub deeds: Vec<(i64, u16, CampaignNo, At, Deed)>,
+    /// What was decided of a round that is not armed: its version, a kind and its quantity, and when.
+    pub adjustments: Vec<(CampaignNo, RoundNo, u32, KindNo, u32, At)>,
+}
+
+/// Something that merchants, people with coupons, or those who pay did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// A merchant may redeem.
+    Admitted(Admitted),
+    /// What a merchant may do has changed.
+    Stands(Stands),
+    /// A coupon is held for an order.
+    Locked(Locked),
+    /// The order was paid; what that moved.
+    Confirmed(RedemptionId, Posting),
+    /// The coupon is not held any more.
+    Released(RedemptionId),
+    /// The order was paid back, whole or in part.
+    Refunded(Refunded),
+    /// What a merchant is due came into a batch.
+    Settled(Settled),
+    /// A merchant was paid.
+    Paid(Paid),
+    /// A payment did not arrive.
+    Failed(PaymentFailed),
+}
+
+impl Deed {
+    /// Whether the store can hold its amounts.
+    pub fn fits(&self) -> bool {
+        let amounts = match self {
+            Deed::Admitted(it) => [it.cap, Fen::ZERO],
+            Deed::Locked(it) => [it.amount, Fen::ZERO],
+            Deed::Confirmed(_, posting) => [posting.fen, Fen::ZERO],
+            Deed::Refunded(it) => [it.amount, it.back],
+            Deed::Settled(it) => [it.consumed, it.owed],
+            Deed::Paid(it) => [it.fen, Fen::ZERO],
+            Deed::Stands(_) | Deed::Released(_) | Deed::Failed(_) => [Fen::ZERO; 2],
+        };
+        amounts.iter().all(|fen| i64::try_from(fen.get()).is_ok())
+    }
 }
 
 /// Where a transfer goes, as its log sees it.
@@ -101,17 +146,24 @@ pub struct Change {
     pub reserved: i64,
     /// In coupons that people hold.
     pub frozen: i64,
+    /// Of coupons that were redeemed, in no settlement yet.
+    pub consumed: i64,
+    /// In settlement batches, for merchants.
+    pub payable: i64,
+    /// With merchants.
+    pub paid: i64,
 }
 
 impl Change {
-    /// `None` if the store has no such account.
-    fn account(&mut self, account: Account) -> Option<&mut i64> {
+    fn account(&mut self, account: Account) -> &mut i64 {
         match account {
-            Account::Treasury => Some(&mut self.budget),
-            Account::Available => Some(&mut self.available),
-            Account::Reserved => Some(&mut self.reserved),
-            Account::Frozen => Some(&mut self.frozen),
-            Account::Consumed | Account::Payable | Account::Paid => None,
+            Account::Treasury => &mut self.budget,
+            Account::Available => &mut self.available,
+            Account::Reserved => &mut self.reserved,
+            Account::Frozen => &mut self.frozen,
+            Account::Consumed => &mut self.consumed,
+            Account::Payable => &mut self.payable,
+            Account::Paid => &mut self.paid,
         }
     }
 }
@@ -127,6 +179,7 @@ impl Rows {
         }
         for (no, terms) in opened.kinds.iter().enumerate() {
             i64::try_from(terms.face.get()).ok()?;
+            i64::try_from(terms.threshold.get()).ok()?;
             opened.pools.get(usize::from(terms.pool.0))?;
             self.kinds.push((campaign, KindNo(u8::try_from(no).ok()?), terms.clone()));
         }
@@ -137,13 +190,13 @@ impl Rows {
     pub fn balance(&mut self, campaign: CampaignNo, posting: Posting) -> Option<()> {
         let fen = i64::try_from(posting.fen.get()).ok()?;
         let change = self.balances.entry((campaign, posting.pool)).or_default();
-        let source = change.account(posting.from)?;
+        let source = change.account(posting.from);
         *source = match posting.from {
             // The treasury owes what it pays out: that is the pool's budget.
             Account::Treasury => source.checked_add(fen)?,
             _ => source.checked_sub(fen)?,
         };
-        let target = change.account(posting.to)?;
+        let target = change.account(posting.to);
         *target = match posting.to {
             Account::Treasury => target.checked_sub(fen)?,
             _ => target.checked_add(fen)?,

@@ -1,4 +1,5 @@
 mod nodes;
+mod redeeming;
 mod shards;
 
 use super::*;

@@ -1,11 +1,13 @@
 //! Writing a batch: many rows a statement, everything in one transaction.
 
+mod deeds;
+
 use super::{
     Cursor, Error, LogNo, Rows, Store, Value, Values,
     rows::{Change, Direction, Stock},
     sql::Tx,
 };
-use crate::domain::{CampaignNo, KindNo, PoolNo, RoundNo, Shard};
+use crate::domain::{CampaignNo, Fen, KindNo, PoolNo, RoundNo, Shard};
 use crate::funds::Account;
 use crate::ledger::event::{Interlock, Load};
 use std::collections::BTreeMap;
@@ -31,8 +33,9 @@ impl Store {
         batch.terms(rows).await?;
         batch.stock(rows).await?;
         batch.passes(rows).await?;
-        batch.money(rows).await?;
         batch.coupons(rows).await?;
+        batch.deeds(rows).await?;
+        batch.money(rows).await?;
         batch.rest(rows).await?;
         Ok(Some(batch.tx))
     }
@@ -69,12 +72,13 @@ impl Batch {
         }
         let agree = "ON CONFLICT (campaign, kind) DO UPDATE SET name = excluded.name
                      WHERE kinds.name = excluded.name AND kinds.pool = excluded.pool
-                         AND kinds.face_fen = excluded.face_fen";
-        let head = "INSERT INTO kinds (campaign, kind, name, pool, face_fen)";
+                         AND kinds.face_fen = excluded.face_fen
+                         AND kinds.threshold_fen = excluded.threshold_fen";
+        let head = "INSERT INTO kinds (campaign, kind, name, pool, face_fen, threshold_fen)";
         self.insert("kinds", head, agree, &rows.kinds, |(campaign, kind, terms)| {
-            let face = terms.face.get().cast_signed();
+            let [face, threshold] = [terms.face, terms.threshold].map(Value::from);
             let (name, pool) = (terms.name.as_str().into(), terms.pool.0.into());
-            vec![campaign.0.into(), kind.0.into(), name, pool, face.into()]
+            vec![campaign.0.into(), kind.0.into(), name, pool, face, threshold]
         })
         .await?;
         let head = "INSERT INTO openings (log, campaign, shard, shards)";
@@ -208,7 +212,7 @@ impl Batch {
                 posting.pool.0.into(),
                 account(posting.from).into(),
                 account(posting.to).into(),
-                posting.fen.get().cast_signed().into(),
+                posting.fen.into(),
             ]
         })
         .await?;
@@ -227,10 +231,13 @@ impl Batch {
         let update = "UPDATE pools SET budget_fen = budget_fen + $1,
                           available_fen = available_fen + $2,
                           reserved_fen = reserved_fen + $3,
-                          frozen_fen = frozen_fen + $4
-                      WHERE log = $5 AND campaign = $6 AND pool = $7";
-        let Change { budget, available, reserved, frozen } = change;
-        let by = [budget.into(), available.into(), reserved.into(), frozen.into()];
+                          frozen_fen = frozen_fen + $4,
+                          consumed_fen = consumed_fen + $5,
+                          payable_fen = payable_fen + $6,
+                          paid_fen = paid_fen + $7
+                      WHERE log = $8 AND campaign = $9 AND pool = $10";
+        let Change { budget, available, reserved, frozen, consumed, payable, paid } = change;
+        let by = [budget, available, reserved, frozen, consumed, payable, paid].map(Value::from);
         let key = [self.log.into(), campaign.0.into(), pool.0.into()];
         let why = || format!("{pool:?} is not there");
         self.one("pools", update, &[&by[..], &key].concat(), why).await
@@ -252,7 +259,7 @@ impl Batch {
                 granted.person.0[..].into(),
                 granted.pass.0[..].into(),
                 posting.pool.0.into(),
-                posting.fen.get().cast_signed().into(),
+                posting.fen.into(),
                 at.0.into(),
                 granted.ends_at.0.into(),
             ]
@@ -342,6 +349,13 @@ impl Batch {
             1 => Ok(()),
             _ => Err(Error::Contradiction { table, why: why() }),
         }
+    }
+}
+
+/// The fold gives no amounts that are beyond the column.
+impl From<Fen> for Value {
+    fn from(fen: Fen) -> Value {
+        fen.get().cast_signed().into()
     }
 }
 

@@ -32,7 +32,7 @@ fn a_whole_life_by_the_rules_is_clean() {
     let rows: Vec<_> = audit.checks.iter().map(|check| (check.name, check.rows)).collect();
     assert_eq!(
         rows,
-        [("journal", 12), ("I1", 3), ("I2", 3), ("I4", 4), ("I5", 10), ("I7", 6)],
+        [("journal", 12), ("I1", 3), ("I2", 3), ("I4", 4), ("I5", 10), ("I6", 0), ("I7", 6)],
         "what can't be looked at is not listed"
     );
 }
@@ -176,17 +176,17 @@ fn i5_an_arming_that_sets_aside_too_little() {
 fn i5_more_promised_than_there_is() {
     let mut log = Log::armed([2, 0]);
     log.push(20, armed(RoundNo(2), [9, 0]));
-    log.breaks(&["I5"], "available -10, reserved 110, frozen 0 fen of a budget of 100");
+    log.breaks(&["I5"], "available -10, reserved 110, frozen 0, consumed 0, payable 0, paid 0 fen of a budget of 100");
 }
 
 #[test]
 fn i5_more_taken_than_was_set_aside_or_is_frozen() {
     let mut log = Log::armed([2, 0]);
     log.push(20, vec![posted(Reserved, Frozen, 21)]);
-    log.breaks(&["I5"], "available 80, reserved -1, frozen 21 fen of a budget of 100");
+    log.breaks(&["I5"], "available 80, reserved -1, frozen 21, consumed 0, payable 0, paid 0 fen of a budget of 100");
     let mut log = Log::armed([2, 0]);
     log.push(20, vec![posted(Frozen, Available, 1)]);
-    log.breaks(&["I5"], "available 81, reserved 20, frozen -1 fen of a budget of 100");
+    log.breaks(&["I5"], "available 81, reserved 20, frozen -1, consumed 0, payable 0, paid 0 fen of a budget of 100");
 }
 
 #[test]
