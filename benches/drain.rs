@@ -41,7 +41,7 @@ fn opening() -> Vec<What> {
         What::Opened(Opened {
             name: "bench".into(),
             pools: vec!["retail".into()],
-            kinds: vec![KindTerms { name: "ten".into(), pool: PoolNo(0), face }],
+            kinds: vec![KindTerms { name: "ten".into(), pool: PoolNo(0), face, threshold: face }],
             shard: Shard::ALONE,
         }),
         posted(Account::Treasury, Account::Available),

@@ -50,7 +50,7 @@ fn bound(who: u32) -> Bound {
 /// A campaign, its passes and its grants, as the entries of a journal: before the rush, and it.
 fn entries() -> (Vec<Entry>, Vec<Entry>) {
     let face = Fen::new(1_000);
-    let kinds = vec![KindTerms { name: "ten".into(), pool: PoolNo(0), face }];
+    let kinds = vec![KindTerms { name: "ten".into(), pool: PoolNo(0), face, threshold: face }];
     let budget = Fen::new(1_000 * u64::from(GRANTS));
     let pools = vec![("retail".into(), budget)];
     let window = Window { from: At(1_000), until: At(9_000) };

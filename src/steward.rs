@@ -15,6 +15,7 @@ pub fn opening(plan: &Plan) -> Command {
         name: kind.name.clone(),
         pool: kind.pool,
         face: kind.face,
+        threshold: kind.threshold,
     });
     Command::Open {
         name: plan.id.clone(),

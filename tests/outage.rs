@@ -115,7 +115,7 @@ impl Site {
             let mut opening = Opening::connect(options, Known::default(), At(0)).await.unwrap();
             let face = Fen::new(1_000);
             let pools = [("retail".to_owned(), Fen::new(1_000 * u64::from(people)))];
-            let kinds = [KindTerms { name: "ten".into(), pool: PoolNo(0), face }];
+            let kinds = [KindTerms { name: "ten".into(), pool: PoolNo(0), face, threshold: face }];
             assert_eq!(opening.open("outage", &pools, &kinds, At(0)).await.unwrap(), C);
             opening
         });

@@ -25,7 +25,7 @@ pub(crate) fn id(who: u32, label: u8) -> [u8; 16] {
 pub(crate) fn opening(stock: u32) -> [Command; 2] {
     let face = Fen::new(1_000);
     let budget = Fen::new(u64::from(stock) * 1_000);
-    let kinds = vec![KindTerms { name: "ten".into(), pool: PoolNo(0), face }];
+    let kinds = vec![KindTerms { name: "ten".into(), pool: PoolNo(0), face, threshold: face }];
     let window = Window { from: At(1_000), until: At(9_000_000_000_000) };
     [
         Command::Open { name: "bench".into(), pools: vec![("retail".into(), budget)], kinds },

@@ -171,5 +171,16 @@ fn belongs(log: LogNo, event: &Event) -> bool {
         | What::Expired(_)
         | What::Granted(_)
         | What::Interlock(_) => embedded || !log.of_identities(),
+        // Only a journal has redemptions so far.
+        What::Admitted(_)
+        | What::Stands(_)
+        | What::Locked(_)
+        | What::Confirmed(_)
+        | What::Released(_)
+        | What::Refunded(_)
+        | What::Settled(_)
+        | What::Paid(_)
+        | What::PaymentFailed(_)
+        | What::Adjusted(_) => embedded,
     }
 }

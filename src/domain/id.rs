@@ -81,6 +81,56 @@ impl KindSet {
     }
 }
 
+/// A set of pools, one bit a [`PoolNo`]: the categories of a merchant (R-KIND-4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PoolSet(pub u32);
+
+impl PoolSet {
+    /// Pools that a set can name: those with a number below this.
+    pub const MOST: usize = 32;
+
+    /// The set of this one pool; empty if it is beyond those that a set can name.
+    pub const fn of(pool: PoolNo) -> PoolSet {
+        match 1_u32.checked_shl(pool.0 as u32) {
+            Some(bit) => PoolSet(bit),
+            None => PoolSet(0),
+        }
+    }
+
+    /// This set and `pool`.
+    #[must_use]
+    pub const fn with(self, pool: PoolNo) -> PoolSet {
+        PoolSet(self.0 | PoolSet::of(pool).0)
+    }
+
+    /// Whether `pool` is in the set.
+    pub const fn has(self, pool: PoolNo) -> bool {
+        self.0 & PoolSet::of(pool).0 != 0
+    }
+
+    /// Whether no pool is in the set.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// A merchant's number in its campaign, given by the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MerchantNo(pub u32);
+
+/// A settlement batch's number in its campaign; later batches have higher ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BatchNo(pub u32);
+
+/// One order at one merchant, paid with one coupon: made from the merchant and its order number, so a
+/// retry is the same redemption (R-REDEEM-4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RedemptionId(pub [u8; 16]);
+
+/// One refund of an order: made from the redemption and the refund's number, so a retry is the same refund.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RefundId(pub [u8; 16]);
+
 /// A person: the keyed hash of the ID number (R-WHO-2, R-WHO-3).
 ///
 /// `Debug` shows four digits only, so that a log line can be followed but nobody can be looked up.
@@ -109,7 +159,7 @@ macro_rules! short_debug {
         }
     )*};
 }
-short_debug!(PersonId, KeyedHash, PassNonce, ProofId);
+short_debug!(PersonId, KeyedHash, PassNonce, ProofId, RedemptionId, RefundId);
 
 /// What a device, phone, card or account is bound as (R-WHO-3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -207,6 +257,14 @@ fn luhn(mut body: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_set_of_pools_has_those_it_was_made_of_and_no_other() {
+        let set = PoolSet::of(PoolNo(0)).with(PoolNo(31)).with(PoolNo(32));
+        let has: Vec<u8> = (0..=u8::MAX).filter(|pool| set.has(PoolNo(*pool))).collect();
+        assert_eq!(has, [0, 31], "pool 32 is beyond it, and is not taken for pool 0");
+        assert!(PoolSet::default().is_empty() && !set.is_empty());
+    }
 
     #[test]
     fn the_check_digit_is_luhns() {

@@ -9,8 +9,8 @@ pub mod refusal;
 pub mod time;
 
 pub use id::{
-    CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId, PoolNo,
-    ProofId, RoundNo, Shard,
+    BatchNo, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo,
+    PassNonce, PersonId, PoolNo, PoolSet, ProofId, RedemptionId, RefundId, RoundNo, Shard,
 };
 pub use money::Fen;
 pub use refusal::Refusal;

@@ -89,11 +89,51 @@ pub enum Refusal {
     ProofExpired,
     /// A proof was already used (R-RISK-1).
     ProofSpent,
+    /// The coupon has ended (R-CAL-2, R-REDEEM-6).
+    CouponExpired,
+    /// The coupon starts later (R-REDEEM-6).
+    CouponNotYetValid,
+    /// The merchant has not the category that the coupon is for (R-KIND-4).
+    WrongCategory,
+    /// The order is below the threshold of the coupon (R-KIND-2).
+    BelowThreshold,
+    /// The merchant is not admitted (R-MERCH-1).
+    MerchantUnknown,
+    /// The merchant is suspended (R-MERCH-1, R-MERCH-2).
+    MerchantSuspended,
+    /// The merchant has reached the most that it may redeem.
+    MerchantCap,
+    /// The person has no coupon that could be used (R-REDEEM-3).
+    NoCoupon,
+    /// The coupon was used before (R-REDEEM-6).
+    CouponUsed,
+    /// The coupon is held for another order (R-REDEEM-4).
+    CouponLocked,
+    /// The coupon is another person's (R-WHO-4, R-REDEEM-6).
+    NotTheHolder,
+    /// The order number stands for something else already (R-REDEEM-4).
+    OrderConflict,
+    /// No such order of this merchant is known.
+    OrderUnknown,
+    /// The coupon is not held for the order any more (R-REDEEM-4).
+    LockExpired,
+    /// More would be refunded than the order has left (R-REDEEM-5).
+    RefundTooLarge,
+    /// The refund number stands for another refund (R-REDEEM-5).
+    RefundConflict,
+    /// The pool has no money to freeze for a coupon that comes back (R-FUND-2).
+    FundsShort,
+    /// The order was not confirmed, so there is nothing to refund (R-REDEEM-5).
+    NotConfirmed,
+    /// The payment code is used, replaced, too old or none of ours (R-REDEEM-2).
+    CodeDead,
+    /// The consumer scanned the shop's code (R-REDEEM-1).
+    WrongScanDirection,
 }
 
 impl Refusal {
     /// Every refusal once, in the order above; numbers are zero.
-    pub const ALL: [Refusal; 36] = [
+    pub const ALL: [Refusal; 56] = [
         Refusal::CampaignUnknown,
         Refusal::RoundUnknown,
         Refusal::KindUnknown,
@@ -130,6 +170,26 @@ impl Refusal {
         Refusal::ImageInvalid,
         Refusal::ProofExpired,
         Refusal::ProofSpent,
+        Refusal::CouponExpired,
+        Refusal::CouponNotYetValid,
+        Refusal::WrongCategory,
+        Refusal::BelowThreshold,
+        Refusal::MerchantUnknown,
+        Refusal::MerchantSuspended,
+        Refusal::MerchantCap,
+        Refusal::NoCoupon,
+        Refusal::CouponUsed,
+        Refusal::CouponLocked,
+        Refusal::NotTheHolder,
+        Refusal::OrderConflict,
+        Refusal::OrderUnknown,
+        Refusal::LockExpired,
+        Refusal::RefundTooLarge,
+        Refusal::RefundConflict,
+        Refusal::FundsShort,
+        Refusal::NotConfirmed,
+        Refusal::CodeDead,
+        Refusal::WrongScanDirection,
     ];
 
     /// The stable name, used in HTTP answers, metrics and reports.
@@ -171,6 +231,26 @@ impl Refusal {
             Refusal::ImageInvalid => "image_invalid",
             Refusal::ProofExpired => "proof_expired",
             Refusal::ProofSpent => "proof_spent",
+            Refusal::CouponExpired => "coupon_expired",
+            Refusal::CouponNotYetValid => "coupon_not_yet_valid",
+            Refusal::WrongCategory => "wrong_category",
+            Refusal::BelowThreshold => "below_threshold",
+            Refusal::MerchantUnknown => "merchant_unknown",
+            Refusal::MerchantSuspended => "merchant_suspended",
+            Refusal::MerchantCap => "merchant_cap",
+            Refusal::NoCoupon => "no_coupon",
+            Refusal::CouponUsed => "coupon_used",
+            Refusal::CouponLocked => "coupon_locked",
+            Refusal::NotTheHolder => "not_the_holder",
+            Refusal::OrderConflict => "order_conflict",
+            Refusal::OrderUnknown => "order_unknown",
+            Refusal::LockExpired => "lock_expired",
+            Refusal::RefundTooLarge => "refund_too_large",
+            Refusal::RefundConflict => "refund_conflict",
+            Refusal::FundsShort => "funds_short",
+            Refusal::NotConfirmed => "not_confirmed",
+            Refusal::CodeDead => "code_dead",
+            Refusal::WrongScanDirection => "wrong_scan_direction",
         }
     }
 
@@ -213,6 +293,26 @@ impl Refusal {
             Refusal::ImageInvalid => 33,
             Refusal::ProofExpired => 34,
             Refusal::ProofSpent => 35,
+            Refusal::CouponExpired => 36,
+            Refusal::CouponNotYetValid => 37,
+            Refusal::WrongCategory => 38,
+            Refusal::BelowThreshold => 39,
+            Refusal::MerchantUnknown => 40,
+            Refusal::MerchantSuspended => 41,
+            Refusal::MerchantCap => 42,
+            Refusal::NoCoupon => 43,
+            Refusal::CouponUsed => 44,
+            Refusal::CouponLocked => 45,
+            Refusal::NotTheHolder => 46,
+            Refusal::OrderConflict => 47,
+            Refusal::OrderUnknown => 48,
+            Refusal::LockExpired => 49,
+            Refusal::RefundTooLarge => 50,
+            Refusal::RefundConflict => 51,
+            Refusal::FundsShort => 52,
+            Refusal::NotConfirmed => 53,
+            Refusal::CodeDead => 54,
+            Refusal::WrongScanDirection => 55,
         }
     }
 }

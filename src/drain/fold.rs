@@ -65,6 +65,10 @@ impl Fold {
     fn add(&mut self, entry: &Entry) -> Result<(), Misfit> {
         let seq = i64::try_from(entry.seq).map_err(|_| Misfit::TooLarge)?;
         let events = codec::decode(&entry.body).ok_or(Misfit::Foreign)?;
+        // The store has no rows for redemptions yet, and none of them may be lost.
+        if events.iter().any(|event| is_of_redeeming(&event.what)) {
+            return Err(Misfit::Foreign);
+        }
         // A grant's posting is its coupon's row.
         let grants = events.iter().filter(|event| matches!(event.what, What::Granted(_))).count();
         let mut frozen: Vec<Posting> =
@@ -110,7 +114,19 @@ impl Fold {
                 self.transfer(seq, line, campaign, Direction::Received, *transfer)?;
             }
             What::Interlock(change) => self.rows.interlock.push((seq, line, campaign, *change, at)),
-            What::Posted(_) | What::Granted(_) => {}
+            // The first two have their rows above, the others have none.
+            What::Posted(_)
+            | What::Granted(_)
+            | What::Admitted(_)
+            | What::Stands(_)
+            | What::Locked(_)
+            | What::Confirmed(_)
+            | What::Released(_)
+            | What::Refunded(_)
+            | What::Settled(_)
+            | What::Paid(_)
+            | What::PaymentFailed(_)
+            | What::Adjusted(_) => {}
         }
         Ok(())
     }
@@ -183,6 +199,33 @@ impl Fold {
             self.rows.passes.push((campaign, at, Passed::from(bound)));
         }
         Ok(())
+    }
+}
+
+/// Whether there is no row for it.
+fn is_of_redeeming(what: &What) -> bool {
+    let account = |account| matches!(account, Account::Consumed | Account::Payable | Account::Paid);
+    match what {
+        What::Posted(posting) => account(posting.from) || account(posting.to),
+        What::Admitted(_)
+        | What::Stands(_)
+        | What::Locked(_)
+        | What::Confirmed(_)
+        | What::Released(_)
+        | What::Refunded(_)
+        | What::Settled(_)
+        | What::Paid(_)
+        | What::PaymentFailed(_)
+        | What::Adjusted(_) => true,
+        What::Opened(_)
+        | What::Armed(_)
+        | What::Expired(_)
+        | What::Bound(_)
+        | What::Granted(_)
+        | What::Interlock(_)
+        | What::Passed(_)
+        | What::Sent(_)
+        | What::Received(_) => false,
     }
 }
 

@@ -5,7 +5,8 @@
 //! - Money moves by [`Posting`]s alone, each from one account of a pool to another account of the
 //!   same pool, so postings sum to zero by construction and a pool's money never leaves it (I5).
 //! - No account but the treasury's goes below zero: a posting that would is refused whole.
-//! - Treasury out = available + reserved + frozen, for every pool, after every posting.
+//! - Treasury out = available + reserved + frozen + consumed + payable + paid, for every pool, after every
+//!   posting.
 
 use crate::domain::{Fen, PoolNo};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,12 @@ pub enum Account {
     Reserved,
     /// In coupons that people hold.
     Frozen,
+    /// Of coupons that were redeemed, in no settlement yet.
+    Consumed,
+    /// In a settlement batch, for a merchant.
+    Payable,
+    /// With merchants.
+    Paid,
 }
 
 /// One movement of money inside one pool.
@@ -56,6 +63,12 @@ pub struct Balances {
     pub reserved: Fen,
     /// In coupons that people hold.
     pub frozen: Fen,
+    /// Of coupons that were redeemed, in no settlement yet.
+    pub consumed: Fen,
+    /// In settlement batches, for merchants.
+    pub payable: Fen,
+    /// With merchants.
+    pub paid: Fen,
 }
 
 impl Balances {
@@ -77,9 +90,9 @@ impl Balances {
 
     /// Whether what the treasury put in is what stands in the accounts.
     pub fn balanced(&self) -> bool {
-        let held =
-            self.available.checked_add(self.reserved).and_then(|sum| sum.checked_add(self.frozen));
-        held == Some(self.budget)
+        let held = [self.reserved, self.frozen, self.consumed, self.payable, self.paid];
+        let sum = held.into_iter().try_fold(self.available, Fen::checked_add);
+        sum == Some(self.budget)
     }
 
     fn plus(&self, other: &Balances) -> Balances {
@@ -90,6 +103,9 @@ impl Balances {
             available: sum(self.available, other.available),
             reserved: sum(self.reserved, other.reserved),
             frozen: sum(self.frozen, other.frozen),
+            consumed: sum(self.consumed, other.consumed),
+            payable: sum(self.payable, other.payable),
+            paid: sum(self.paid, other.paid),
         }
     }
 
@@ -99,6 +115,9 @@ impl Balances {
             Account::Available => &mut self.available,
             Account::Reserved => &mut self.reserved,
             Account::Frozen => &mut self.frozen,
+            Account::Consumed => &mut self.consumed,
+            Account::Payable => &mut self.payable,
+            Account::Paid => &mut self.paid,
         }
     }
 }
@@ -169,6 +188,22 @@ mod tests {
         assert_eq!(refused, Err(FundsRefusal::NotEnough));
         assert_eq!(funds, before, "a refused posting changes nothing");
         assert!(funds.balanced());
+    }
+
+    #[test]
+    fn r_fund_2_a_fen_stands_in_one_account_from_the_treasury_to_the_merchant() {
+        use Account::{Available, Consumed, Frozen, Paid, Payable, Reserved, Treasury};
+        let way = [Treasury, Available, Reserved, Frozen, Consumed, Payable, Paid];
+        let mut funds = Funds::new(1);
+        for step in way.windows(2) {
+            funds.post(&posting(step[0], step[1], 7)).unwrap();
+            assert!(funds.balanced(), "{step:?}");
+        }
+        assert_eq!(funds.pool(PoolNo(0)).unwrap().paid, Fen::new(7));
+        for account in [Available, Reserved, Frozen, Consumed, Payable] {
+            let refused = funds.post(&posting(account, Available, 1));
+            assert_eq!(refused, Err(FundsRefusal::NotEnough), "{account:?} is empty");
+        }
     }
 
     #[test]

@@ -224,6 +224,7 @@ impl IntoResponse for Problem {
 }
 
 /// The row of a refusal.
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn contract(refusal: Refusal) -> Row {
     use Refusal as R;
     let (status, zh, en) = match refusal {
@@ -315,6 +316,66 @@ fn contract(refusal: Refusal) -> Row {
         R::ProofSpent => {
             (409, "该验证已使用，请重新验证", "the check was already used; verify again")
         }
+        R::CouponExpired => (403, "该消费券已过期", "the coupon has expired"),
+        R::CouponNotYetValid => (403, "该消费券尚未生效", "the coupon is not valid yet"),
+        R::WrongCategory => {
+            (403, "该消费券不适用于本商户类别", "the coupon is not for this category of merchant")
+        }
+        R::BelowThreshold => {
+            (403, "订单金额未达到用券门槛", "the order amount is below what the coupon asks for")
+        }
+        R::MerchantUnknown => (404, "没有这家参与活动的商户", "no such merchant takes part"),
+        R::MerchantSuspended => (403, "该商户已被暂停参与活动", "the merchant is suspended"),
+        R::MerchantCap => {
+            (409, "该商户核销额度已用完", "the merchant has redeemed all that it may")
+        }
+        R::NoCoupon => (409, "该顾客没有可用的消费券", "the customer has no coupon to use"),
+        R::CouponUsed => (409, "该消费券已使用", "the coupon was already used"),
+        R::CouponLocked => (
+            409,
+            "该消费券正用于另一笔订单，请稍候",
+            "the coupon is held for another order; wait a moment",
+        ),
+        R::NotTheHolder => {
+            (403, "该消费券不属于出示付款码的顾客", "the coupon is not the customer's")
+        }
+        R::OrderConflict => (
+            409,
+            "该订单号已有不同的处理记录，请核对",
+            "this order number already stands for something else; check it",
+        ),
+        R::OrderUnknown => (404, "没有这笔订单", "no such order"),
+        R::LockExpired => {
+            (409, "占券已失效，请重新扫码", "the coupon is no longer held; scan again")
+        }
+        R::RefundTooLarge => {
+            (409, "退款金额超过订单可退金额", "the refund is larger than what is left of the order")
+        }
+        R::RefundConflict => (
+            409,
+            "该退款号已用于另一笔退款，请核对",
+            "this refund number already stands for another refund; check it",
+        ),
+        R::FundsShort => (
+            409,
+            "资金池余额不足，暂不能退回消费券",
+            "the pool cannot cover the returned coupon now",
+        ),
+        R::NotConfirmed => (
+            409,
+            "订单尚未确认，无需退款",
+            "the order was not confirmed; there is nothing to refund",
+        ),
+        R::CodeDead => (
+            403,
+            "付款码已失效，请顾客刷新后重扫",
+            "the payment code is not valid any more; refresh and scan again",
+        ),
+        R::WrongScanDirection => (
+            403,
+            "消费券须由商户扫描顾客付款码核销",
+            "the shop scans the customer's code, not the other way round",
+        ),
     };
     Row { place: refusal.place(), code: refusal.code(), status, zh, en }
 }

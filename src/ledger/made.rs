@@ -8,8 +8,12 @@ pub(crate) const R: RoundNo = RoundNo(1);
 pub(crate) const WINDOW: Window = Window { from: At(1_000), until: At(9_000) };
 
 pub(crate) fn kinds() -> Vec<KindTerms> {
-    let kind =
-        |name: &str, face| KindTerms { name: name.into(), pool: PoolNo(0), face: Fen::new(face) };
+    let kind = |name: &str, face| KindTerms {
+        name: name.into(),
+        pool: PoolNo(0),
+        face: Fen::new(face),
+        threshold: Fen::new(5 * face),
+    };
     vec![kind("ten", 10), kind("twenty", 20)]
 }
 

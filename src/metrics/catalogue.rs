@@ -94,7 +94,7 @@ catalogue! {
     INTERLOCK = Gauge, "quan_interlock_tripped", "", &["campaign", "reason"], "1 while issuing is stopped for this reason.";
 
     FUND_BUDGET = Gauge, "quan_fund_budget_fen", "fen", FUND, "What the treasury put into the fund.";
-    FUND_COMMITTED = Gauge, "quan_fund_committed_fen", "fen", FUND, "Set aside for armed rounds, or in coupons that people hold.";
+    FUND_COMMITTED = Gauge, "quan_fund_committed_fen", "fen", FUND, "Set aside for armed rounds, in coupons that people hold, redeemed, or with merchants.";
     FUND_FROZEN = Gauge, "quan_fund_frozen_fen", "fen", FUND, "In coupons that people hold.";
     FUND_AVAILABLE = Gauge, "quan_fund_available_fen", "fen", FUND, "Not promised to anybody.";
     LEDGER_IMBALANCE = Gauge, "quan_ledger_imbalance_fen", "fen", FUND, "Budget less all that stands in the fund's accounts: must be 0.";

@@ -3,7 +3,7 @@
 use super::{Metrics, catalogue as c, counts, process, routes};
 use crate::app::App;
 use crate::campaign::{Campaign, State, state};
-use crate::domain::{KindNo, PoolNo, calendar::Round};
+use crate::domain::{Fen, KindNo, PoolNo, calendar::Round};
 use crate::funds::Balances;
 use crate::gate::Reason;
 use crate::ledger::machine::{RoundSummary, Summary};
@@ -144,8 +144,9 @@ impl Metrics {
         for (no, pool) in (0..).map(PoolNo).zip(&campaign.plan.pools) {
             let Some(stands) = summary.funds.pool(no) else { continue };
             let labels = [&*campaign.plan.id, &*pool.name];
-            let Balances { budget, available, reserved, frozen } = *stands;
-            let committed = reserved.get().saturating_add(frozen.get());
+            let Balances { budget, available, reserved, frozen, consumed, payable, paid } = *stands;
+            let committed = [reserved, frozen, consumed, payable, paid];
+            let committed = committed.into_iter().map(Fen::get).fold(0, u64::saturating_add);
             self.gauge(&c::FUND_BUDGET, &labels).set(float(budget.get()));
             self.gauge(&c::FUND_COMMITTED, &labels).set(float(committed));
             self.gauge(&c::FUND_FROZEN, &labels).set(float(frozen.get()));

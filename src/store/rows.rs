@@ -104,12 +104,14 @@ pub struct Change {
 }
 
 impl Change {
-    fn account(&mut self, account: Account) -> &mut i64 {
+    /// `None` if the store has no such account.
+    fn account(&mut self, account: Account) -> Option<&mut i64> {
         match account {
-            Account::Treasury => &mut self.budget,
-            Account::Available => &mut self.available,
-            Account::Reserved => &mut self.reserved,
-            Account::Frozen => &mut self.frozen,
+            Account::Treasury => Some(&mut self.budget),
+            Account::Available => Some(&mut self.available),
+            Account::Reserved => Some(&mut self.reserved),
+            Account::Frozen => Some(&mut self.frozen),
+            Account::Consumed | Account::Payable | Account::Paid => None,
         }
     }
 }
@@ -135,13 +137,13 @@ impl Rows {
     pub fn balance(&mut self, campaign: CampaignNo, posting: Posting) -> Option<()> {
         let fen = i64::try_from(posting.fen.get()).ok()?;
         let change = self.balances.entry((campaign, posting.pool)).or_default();
-        let source = change.account(posting.from);
+        let source = change.account(posting.from)?;
         *source = match posting.from {
             // The treasury owes what it pays out: that is the pool's budget.
             Account::Treasury => source.checked_add(fen)?,
             _ => source.checked_sub(fen)?,
         };
-        let target = change.account(posting.to);
+        let target = change.account(posting.to)?;
         *target = match posting.to {
             Account::Treasury => target.checked_sub(fen)?,
             _ => target.checked_add(fen)?,

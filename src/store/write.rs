@@ -351,5 +351,8 @@ fn account(account: Account) -> &'static str {
         Account::Available => "available",
         Account::Reserved => "reserved",
         Account::Frozen => "frozen",
+        Account::Consumed => "consumed",
+        Account::Payable => "payable",
+        Account::Paid => "paid",
     }
 }

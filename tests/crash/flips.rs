@@ -106,7 +106,12 @@ fn journal() -> Memory {
 }
 
 fn opening() -> Command {
-    let kinds = vec![KindTerms { name: "ten".into(), pool: PoolNo(0), face: Fen::new(1_000) }];
+    let kinds = vec![KindTerms {
+        name: "ten".into(),
+        pool: PoolNo(0),
+        face: Fen::new(1_000),
+        threshold: Fen::new(5_000),
+    }];
     let pools = vec![("retail".into(), Fen::new(1_000_000_000))];
     Command::Open { name: "flipped".into(), pools, kinds }
 }

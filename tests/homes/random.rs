@@ -44,6 +44,7 @@ fn terms(name: &str) -> Command {
         name: name.into(),
         pool: PoolNo(pool),
         face: Fen::new(face),
+        threshold: Fen::new(5 * face),
     };
     let pools = vec![("p".to_owned(), Fen::new(300)), ("q".to_owned(), Fen::new(70))];
     let kinds = vec![kind("ten", 0, 10), kind("twenty", 0, 20), kind("seven", 1, 7)];

@@ -59,8 +59,12 @@ pub(crate) fn person(who: u8) -> PersonId {
 
 /// The opening on these terms.
 pub(crate) fn opening(name: &str, budget: u64) -> Command {
-    let kind =
-        |name: &str, face| KindTerms { name: name.into(), pool: PoolNo(0), face: Fen::new(face) };
+    let kind = |name: &str, face| KindTerms {
+        name: name.into(),
+        pool: PoolNo(0),
+        face: Fen::new(face),
+        threshold: Fen::new(5 * face),
+    };
     Command::Open {
         name: name.into(),
         pools: vec![("retail".into(), Fen::new(budget))],

@@ -138,8 +138,12 @@ impl Desk {
     }
 
     fn opening(&self) -> Vec<What> {
-        let terms =
-            |kind: &Kind| KindTerms { name: kind.name.clone(), pool: kind.pool, face: kind.face };
+        let terms = |kind: &Kind| KindTerms {
+            name: kind.name.clone(),
+            pool: kind.pool,
+            face: kind.face,
+            threshold: kind.threshold,
+        };
         let mut whats = vec![What::Opened(Opened {
             name: self.plan.id.clone(),
             pools: self.plan.pools.iter().map(|pool| pool.name.clone()).collect(),

@@ -103,6 +103,7 @@ fn open(name: &'static str, terms: u8) -> Just<Command> {
         name: name.into(),
         pool: PoolNo(pool),
         face: Fen::new(face),
+        threshold: Fen::new(5 * face),
     };
     let mut pools = vec![("p".to_owned(), Fen::new(300)), ("q".to_owned(), Fen::new(70))];
     let mut kinds = vec![kind("ten", 0, 10), kind("twenty", 0, 20), kind("seven", 1, 7)];

@@ -117,6 +117,7 @@ impl Played {
             name: name.into(),
             pool: PoolNo(0),
             face: Fen::new(face),
+            threshold: Fen::new(5 * face),
         };
         let (pools, kinds) =
             ([("retail".to_owned(), Fen::new(100))], [kind("ten", 10), kind("twenty", 20)]);

@@ -159,6 +159,30 @@ mod tests {
     use serde_json::Value;
     use std::collections::HashSet;
 
+    /// Those of redeeming, which has no address yet.
+    const TO_COME: [Refusal; 20] = [
+        Refusal::CouponExpired,
+        Refusal::CouponNotYetValid,
+        Refusal::WrongCategory,
+        Refusal::BelowThreshold,
+        Refusal::MerchantUnknown,
+        Refusal::MerchantSuspended,
+        Refusal::MerchantCap,
+        Refusal::NoCoupon,
+        Refusal::CouponUsed,
+        Refusal::CouponLocked,
+        Refusal::NotTheHolder,
+        Refusal::OrderConflict,
+        Refusal::OrderUnknown,
+        Refusal::LockExpired,
+        Refusal::RefundTooLarge,
+        Refusal::RefundConflict,
+        Refusal::FundsShort,
+        Refusal::NotConfirmed,
+        Refusal::CodeDead,
+        Refusal::WrongScanDirection,
+    ];
+
     fn operations() -> Vec<Value> {
         let document = serde_json::to_value(document()).unwrap();
         let paths = document["paths"].as_object().unwrap().values();
@@ -178,7 +202,8 @@ mod tests {
         }
         // An address has no operation for a method that it does not take.
         let without = Problem::METHOD_NOT_ALLOWED;
-        let all = Refusal::ALL.into_iter().map(Problem::from).chain(Problem::OTHERS);
+        let met_so_far = Refusal::ALL.into_iter().filter(|refusal| !TO_COME.contains(refusal));
+        let all = met_so_far.map(Problem::from).chain(Problem::OTHERS);
         let all = all.filter(|problem| *problem != without);
         let all: HashSet<_> =
             all.map(|problem| (problem.status().to_string(), problem.code().to_owned())).collect();

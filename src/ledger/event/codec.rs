@@ -1,10 +1,11 @@
-//! Events as the bytes of an entry's body, version 1. All numbers are little-endian.
+//! Events as the bytes of an entry's body, version 2. All numbers are little-endian.
 //!
 //! ```text
-//! body    | version u8 = 1 | event .. |
+//! body    | version u8 = 2 | event .. |
 //! event   | campaign u16 | tag u8 | fields |
-//!   1 opened     name text, count u8, pool texts, count u8, kinds (text, pool u8, face u64)
+//!   1 opened     name text, count u8, pool texts, count u8, kinds (text, pool u8, face u64, threshold u64)
 //!   2 posted     pool u8, from u8, to u8, fen u64     0 treasury 1 available 2 reserved 3 frozen
+//!                                                     4 consumed 5 payable 6 paid
 //!   3 armed      round u8, from i64, until i64, count u8, quantities u32
 //!   4 expired    round u8
 //!   5 bound      round u8, person 16, pass 16, kinds u32, expires i64, proofs 2 x 16,
@@ -18,22 +19,38 @@
 //!                2 funds   pool u8
 //!  12 opened as a shard of several
 //!                no u8, of u8, then as 1
+//!  13 admitted   merchant u32, categories u32, cap u64
+//!  14 stands     merchant u32, standing u8     1 active 2 suspended 3 held 4 suspended and held
+//!  15 locked     redemption 16, merchant u32, person 16, round u8, kind u8, ordinal u32, amount u64,
+//!                request 8, until i64
+//!  16 confirmed  redemption 16
+//!  17 released   redemption 16, why u8     1 by the till 2 at its deadline
+//!  18 refunded   redemption 16, refund 16, amount u64, back u64, coupon u8, owed u8 = 0 or 1
+//!                coupon     1 stays used 2 issued again 3 returned
+//!  19 settled    batch u32, merchant u32, pool u8, consumed u64, owed u64
+//!  20 paid       batch u32, merchant u32, pool u8, fen u64
+//!  21 failed     batch u32, merchant u32
+//!  22 adjusted   round u8, version u32, count u8, quantities u32
 //! text    | bytes u16 | UTF-8 |
 //! ```
 //!
+//! Version 1 has the tags up to 12, accounts up to 3, and kinds without a threshold, which is then read as zero.
+//!
 //! Decoding never panics and takes the whole body or nothing.
 
-use super::{
-    Armed, Bound, Event, Expired, Granted, Interlock, KindTerms, Load, Opened, Passed, Transfer,
-    What,
-};
-use crate::domain::{
-    At, CampaignNo, CouponId, Fen, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId,
-    PoolNo, ProofId, RoundNo, Shard, Window,
-};
-use crate::funds::{Account, Posting};
+mod read;
+#[cfg(test)]
+mod tests;
 
-const VERSION: u8 = 1;
+use super::{Bound, Event, Interlock, Load, Locked, Opened, Passed, Refunded, Transfer, What};
+use crate::domain::{BatchNo, CampaignNo, CouponId, MerchantNo, Shard};
+use crate::funds::Account;
+use read::Bytes;
+
+/// What is written.
+const VERSION: u8 = 2;
+/// The first version that has redemptions.
+const REDEEMS: u8 = 2;
 
 /// The body of an entry that holds `events`; `None` if a text or list is too long for the format.
 pub fn encode(events: &[Event]) -> Option<Vec<u8>> {
@@ -46,13 +63,14 @@ pub fn encode(events: &[Event]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The events of a body; `None` if it is not exactly a body of this version.
+/// The events of a body; `None` if it is not exactly a body of a version known here.
 pub fn decode(body: &[u8]) -> Option<Vec<Event>> {
-    let mut bytes = Bytes(body);
-    (bytes.u8()? == VERSION).then_some(())?;
+    let (&version, rest) = body.split_first()?;
+    (1..=VERSION).contains(&version).then_some(())?;
+    let mut bytes = Bytes { version, rest };
     let mut events = Vec::new();
-    while !bytes.0.is_empty() {
-        let campaign = CampaignNo(u16::from_le_bytes(bytes.array()?));
+    while !bytes.rest.is_empty() {
+        let campaign = CampaignNo(bytes.u16()?);
         events.push(Event { campaign, what: bytes.what()? });
     }
     Some(events)
@@ -69,8 +87,7 @@ fn put(out: &mut Vec<u8>, what: &What) -> Option<()> {
             out.extend([3, armed.round.0]);
             out.extend(armed.window.from.0.to_le_bytes());
             out.extend(armed.window.until.0.to_le_bytes());
-            out.push(u8::try_from(armed.quantities.len()).ok()?);
-            armed.quantities.iter().for_each(|quantity| out.extend(quantity.to_le_bytes()));
+            put_quantities(out, &armed.quantities)?;
         }
         What::Expired(expired) => out.extend([4, expired.round.0]),
         What::Bound(bound) => put_bound(out, bound),
@@ -87,8 +104,84 @@ fn put(out: &mut Vec<u8>, what: &What) -> Option<()> {
         What::Passed(passed) => put_passed(out, passed),
         What::Sent(transfer) => put_transfer(out, 10, transfer),
         What::Received(transfer) => put_transfer(out, 11, transfer),
+        What::Admitted(admitted) => {
+            out.push(13);
+            out.extend(admitted.merchant.0.to_le_bytes());
+            out.extend(admitted.categories.0.to_le_bytes());
+            out.extend(admitted.cap.get().to_le_bytes());
+        }
+        What::Stands(stands) => {
+            out.push(14);
+            out.extend(stands.merchant.0.to_le_bytes());
+            out.push(stands.standing as u8);
+        }
+        What::Locked(locked) => put_locked(out, locked),
+        What::Confirmed(confirmed) => {
+            out.push(16);
+            out.extend(confirmed.redemption.0);
+        }
+        What::Released(released) => {
+            out.push(17);
+            out.extend(released.redemption.0);
+            out.push(released.why as u8);
+        }
+        What::Refunded(refunded) => put_refunded(out, refunded),
+        What::Settled(settled) => {
+            put_line(out, 19, settled.batch, settled.merchant);
+            out.push(settled.pool.0);
+            out.extend(settled.consumed.get().to_le_bytes());
+            out.extend(settled.owed.get().to_le_bytes());
+        }
+        What::Paid(paid) => {
+            put_line(out, 20, paid.batch, paid.merchant);
+            out.push(paid.pool.0);
+            out.extend(paid.fen.get().to_le_bytes());
+        }
+        What::PaymentFailed(failed) => put_line(out, 21, failed.batch, failed.merchant),
+        What::Adjusted(adjusted) => {
+            out.extend([22, adjusted.round.0]);
+            out.extend(adjusted.version.to_le_bytes());
+            put_quantities(out, &adjusted.quantities)?;
+        }
     }
     Some(())
+}
+
+fn put_quantities(out: &mut Vec<u8>, quantities: &[u32]) -> Option<()> {
+    out.push(u8::try_from(quantities.len()).ok()?);
+    for quantity in quantities {
+        out.extend(quantity.to_le_bytes());
+    }
+    Some(())
+}
+
+fn put_locked(out: &mut Vec<u8>, locked: &Locked) {
+    let CouponId { round, kind, ordinal } = locked.coupon;
+    out.push(15);
+    out.extend(locked.redemption.0);
+    out.extend(locked.merchant.0.to_le_bytes());
+    out.extend(locked.person.0);
+    out.extend([round.0, kind.0]);
+    out.extend(ordinal.to_le_bytes());
+    out.extend(locked.amount.get().to_le_bytes());
+    out.extend(locked.request);
+    out.extend(locked.until.0.to_le_bytes());
+}
+
+fn put_refunded(out: &mut Vec<u8>, refunded: &Refunded) {
+    out.push(18);
+    out.extend(refunded.redemption.0);
+    out.extend(refunded.refund.0);
+    out.extend(refunded.amount.get().to_le_bytes());
+    out.extend(refunded.back.get().to_le_bytes());
+    out.extend([refunded.coupon as u8, u8::from(refunded.owed)]);
+}
+
+/// The head of what is said of a batch and a merchant.
+fn put_line(out: &mut Vec<u8>, tag: u8, batch: BatchNo, merchant: MerchantNo) {
+    out.push(tag);
+    out.extend(batch.0.to_le_bytes());
+    out.extend(merchant.0.to_le_bytes());
 }
 
 fn put_opened(out: &mut Vec<u8>, opened: &Opened) -> Option<()> {
@@ -106,6 +199,7 @@ fn put_opened(out: &mut Vec<u8>, opened: &Opened) -> Option<()> {
         put_text(out, &kind.name)?;
         out.push(kind.pool.0);
         out.extend(kind.face.get().to_le_bytes());
+        out.extend(kind.threshold.get().to_le_bytes());
     }
     Some(())
 }
@@ -158,209 +252,8 @@ fn account(account: Account) -> u8 {
         Account::Available => 1,
         Account::Reserved => 2,
         Account::Frozen => 3,
-    }
-}
-
-/// What is still to be read.
-struct Bytes<'a>(&'a [u8]);
-
-impl Bytes<'_> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (array, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*array)
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn fen(&mut self) -> Option<Fen> {
-        self.array().map(u64::from_le_bytes).map(Fen::new)
-    }
-
-    fn at(&mut self) -> Option<At> {
-        self.array().map(i64::from_le_bytes).map(At)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        let len = usize::from(u16::from_le_bytes(self.array()?));
-        let (text, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        String::from_utf8(text.to_vec()).ok()
-    }
-
-    fn list<T>(&mut self, mut one: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        (0..self.u8()?).map(|_| one(self)).collect()
-    }
-
-    fn account(&mut self) -> Option<Account> {
-        match self.u8()? {
-            0 => Some(Account::Treasury),
-            1 => Some(Account::Available),
-            2 => Some(Account::Reserved),
-            3 => Some(Account::Frozen),
-            _ => None,
-        }
-    }
-
-    fn identifier(&mut self) -> Option<(IdentifierKind, KeyedHash)> {
-        let kind = match self.u8()? {
-            1 => IdentifierKind::Account,
-            2 => IdentifierKind::Phone,
-            3 => IdentifierKind::Card,
-            4 => IdentifierKind::Device,
-            _ => return None,
-        };
-        Some((kind, KeyedHash(self.array()?)))
-    }
-
-    fn window(&mut self) -> Option<Window> {
-        Some(Window { from: self.at()?, until: self.at()? })
-    }
-
-    fn opened(&mut self, shard: Shard) -> Option<Opened> {
-        Some(Opened {
-            name: self.text()?,
-            pools: self.list(Bytes::text)?,
-            kinds: self.list(|bytes| {
-                let name = bytes.text()?;
-                Some(KindTerms { name, pool: PoolNo(bytes.u8()?), face: bytes.fen()? })
-            })?,
-            shard,
-        })
-    }
-
-    fn transfer(&mut self) -> Option<Transfer> {
-        let (peer, number) = (self.u8()?, self.u32()?);
-        let load = match self.u8()? {
-            1 => Load::Stock {
-                round: RoundNo(self.u8()?),
-                window: self.window()?,
-                kind: KindNo(self.u8()?),
-                units: self.u32()?,
-            },
-            2 => Load::Funds { pool: PoolNo(self.u8()?) },
-            _ => return None,
-        };
-        Some(Transfer { peer, number, load })
-    }
-
-    fn what(&mut self) -> Option<What> {
-        Some(match self.u8()? {
-            1 => What::Opened(self.opened(Shard::ALONE)?),
-            2 => What::Posted(Posting {
-                pool: PoolNo(self.u8()?),
-                from: self.account()?,
-                to: self.account()?,
-                fen: self.fen()?,
-            }),
-            3 => What::Armed(Armed {
-                round: RoundNo(self.u8()?),
-                window: self.window()?,
-                quantities: self.list(Bytes::u32)?,
-            }),
-            4 => What::Expired(Expired { round: RoundNo(self.u8()?) }),
-            5 => What::Bound(Bound {
-                round: RoundNo(self.u8()?),
-                person: PersonId(self.array()?),
-                pass: PassNonce(self.array()?),
-                kinds: KindSet(self.u32()?),
-                expires_at: self.at()?,
-                proofs: [ProofId(self.array()?), ProofId(self.array()?)],
-                identifiers: [
-                    self.identifier()?,
-                    self.identifier()?,
-                    self.identifier()?,
-                    self.identifier()?,
-                ],
-            }),
-            6 => What::Granted(Granted {
-                coupon: CouponId {
-                    round: RoundNo(self.u8()?),
-                    kind: KindNo(self.u8()?),
-                    ordinal: self.u32()?,
-                },
-                person: PersonId(self.array()?),
-                pass: PassNonce(self.array()?),
-                ends_at: self.at()?,
-            }),
-            7 => What::Interlock(Interlock::Tripped),
-            8 => What::Interlock(Interlock::Resumed),
-            9 => What::Passed(Passed {
-                round: RoundNo(self.u8()?),
-                person: PersonId(self.array()?),
-                pass: PassNonce(self.array()?),
-                kinds: KindSet(self.u32()?),
-                expires_at: self.at()?,
-            }),
-            10 => What::Sent(self.transfer()?),
-            11 => What::Received(self.transfer()?),
-            12 => {
-                let shard = Shard { no: self.u8()?, of: self.u8()? };
-                (shard.no < shard.of && shard.of > 1).then_some(())?;
-                What::Opened(self.opened(shard)?)
-            }
-            _ => return None,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::event::{Load, Transfer};
-
-    fn opened(shard: Shard) -> What {
-        let kinds = vec![KindTerms { name: "ten".into(), pool: PoolNo(1), face: Fen::new(258) }];
-        What::Opened(Opened { name: "x".into(), pools: vec!["a".into()], kinds, shard })
-    }
-
-    fn body(what: What) -> Vec<u8> {
-        encode(&[Event { campaign: CampaignNo(3), what }]).unwrap()
-    }
-
-    #[test]
-    fn what_shards_write_is_read_back_and_stays_as_drawn() {
-        let window = Window { from: At(1), until: At(2) };
-        let load = Load::Stock { round: RoundNo(4), window, kind: KindNo(5), units: 6 };
-        let stock = Transfer { peer: 7, number: 8, load };
-        let funds = Transfer { peer: 7, number: 9, load: Load::Funds { pool: PoolNo(2) } };
-        let passed = Passed {
-            round: RoundNo(1),
-            person: PersonId([2; 16]),
-            pass: PassNonce([3; 16]),
-            kinds: KindSet(4),
-            expires_at: At(5),
-        };
-        for (what, tag, bytes) in [
-            (opened(Shard { no: 1, of: 3 }), 12, 28),
-            (opened(Shard::ALONE), 1, 26),
-            (What::Passed(passed), 9, 49),
-            (What::Sent(stock), 10, 32),
-            (What::Received(stock), 11, 32),
-            (What::Sent(funds), 10, 11),
-        ] {
-            let body = body(what.clone());
-            assert_eq!(body[..4], [1, 3, 0, tag], "{what:?}");
-            assert_eq!(body.len(), bytes, "{what:?}");
-            assert_eq!(decode(&body).unwrap(), [Event { campaign: CampaignNo(3), what }]);
-            for end in 1..body.len() {
-                assert!(decode(&body[..end]).is_none_or(|events| events.is_empty()));
-            }
-        }
-    }
-
-    #[test]
-    fn a_shard_that_can_t_be_is_not_read() {
-        let mut body = body(opened(Shard { no: 1, of: 3 }));
-        body[4] = 3;
-        assert_eq!(decode(&body), None, "shards are 0 to 2");
-        (body[4], body[5]) = (0, 1);
-        assert_eq!(decode(&body), None, "the only shard is written as tag 1");
+        Account::Consumed => 4,
+        Account::Payable => 5,
+        Account::Paid => 6,
     }
 }

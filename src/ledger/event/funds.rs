@@ -23,4 +23,25 @@ pub struct KindTerms {
     pub pool: PoolNo,
     /// What one coupon costs the pool (R-FUND-4).
     pub face: Fen,
+    /// The least order amount, inclusive (R-KIND-2); zero if it was not written down when the campaign was opened.
+    pub threshold: Fen,
+}
+
+impl KindTerms {
+    /// Whether a campaign that was opened with these is the one of a plan with `planned`: openings of old did not
+    /// write thresholds down.
+    pub fn are(&self, planned: &KindTerms) -> bool {
+        let old = KindTerms { threshold: Fen::ZERO, ..planned.clone() };
+        *self == *planned || *self == old
+    }
+}
+
+impl Opened {
+    /// Whether it is this opening, thresholds apart if it did not write them down.
+    pub fn is(&self, planned: &Opened) -> bool {
+        let kinds = self.kinds.len() == planned.kinds.len()
+            && self.kinds.iter().zip(&planned.kinds).all(|(kind, planned)| kind.are(planned));
+        let Opened { name, pools, kinds: _, shard } = self;
+        kinds && (name, pools, shard) == (&planned.name, &planned.pools, &planned.shard)
+    }
 }

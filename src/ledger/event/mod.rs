@@ -8,6 +8,9 @@ pub mod codec;
 mod coupon;
 mod funds;
 mod interlock;
+mod merchant;
+mod redemption;
+mod settlement;
 mod stock;
 mod transfer;
 
@@ -15,7 +18,10 @@ pub use binding::{Bound, Passed};
 pub use coupon::Granted;
 pub use funds::{KindTerms, Opened};
 pub use interlock::Interlock;
-pub use stock::{Armed, Expired};
+pub use merchant::{Admitted, Standing, Stands};
+pub use redemption::{Aftermath, Confirmed, Locked, Refunded, Release, Released};
+pub use settlement::{Paid, PaymentFailed, Settled};
+pub use stock::{Adjusted, Armed, Expired};
 pub use transfer::{Load, Transfer};
 
 use crate::domain::CampaignNo;
@@ -54,4 +60,24 @@ pub enum What {
     Sent(Transfer),
     /// Stock or money came from another shard.
     Received(Transfer),
+    /// A merchant may redeem.
+    Admitted(Admitted),
+    /// What a merchant may do has changed.
+    Stands(Stands),
+    /// A coupon is held for an order.
+    Locked(Locked),
+    /// The order was paid.
+    Confirmed(Confirmed),
+    /// The coupon is not held any more.
+    Released(Released),
+    /// The order was paid back, whole or in part.
+    Refunded(Refunded),
+    /// What a merchant is due came into a batch.
+    Settled(Settled),
+    /// A merchant was paid.
+    Paid(Paid),
+    /// A payment did not arrive.
+    PaymentFailed(PaymentFailed),
+    /// A round's quantities were changed.
+    Adjusted(Adjusted),
 }

@@ -18,3 +18,14 @@ pub struct Expired {
     /// The round.
     pub round: RoundNo,
 }
+
+/// The quantities of a round that is not armed yet were changed (R-ADJ-1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adjusted {
+    /// The round.
+    pub round: RoundNo,
+    /// How often its quantities were changed, with this time.
+    pub version: u32,
+    /// Coupons of each kind, in the order of the kinds' numbers.
+    pub quantities: Vec<u32>,
+}

@@ -79,7 +79,8 @@ fn events(campaign: CampaignNo, whats: Vec<What>) -> Vec<Event> {
 
 impl Campaign {
     fn opened_as(&self, pools: &[(String, Fen)], kinds: &[KindTerms]) -> bool {
-        self.kinds == kinds
+        self.kinds.len() == kinds.len()
+            && self.kinds.iter().zip(kinds).all(|(mine, planned)| mine.are(planned))
             && self.pools.len() == pools.len()
             && self.pools.iter().zip(pools).enumerate().all(|(index, (mine, (name, fen)))| {
                 let pool = pool_no(index).ok().and_then(|no| self.funds.pool(no));

@@ -166,6 +166,16 @@ impl Campaign {
             What::Passed(passed) => self.rounds.entry(passed.round).or_default().pass(*passed),
             What::Sent(transfer) => self.send(transfer),
             What::Received(transfer) => self.receive(transfer),
+            What::Admitted(_)
+            | What::Stands(_)
+            | What::Locked(_)
+            | What::Confirmed(_)
+            | What::Released(_)
+            | What::Refunded(_)
+            | What::Settled(_)
+            | What::Paid(_)
+            | What::PaymentFailed(_)
+            | What::Adjusted(_) => unreachable!("nothing decides it yet"),
         }
     }
 

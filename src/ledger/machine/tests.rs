@@ -216,6 +216,7 @@ proptest! {
                     What::Posted(p) if p.from == Account::Treasury => out += i128::from(p.fen.get()),
                     What::Posted(_) | What::Opened(_) | What::Expired(_) => {}
                     What::Passed(_) | What::Sent(_) | What::Received(_) => prop_assert!(false, "of shards only"),
+                    other => prop_assert!(false, "not asked for: {other:?}"),
                 }
             }
             let pool = machine.funds(C).unwrap().pool(PoolNo(0)).unwrap();

@@ -88,6 +88,9 @@ pub(crate) fn account(account: Account, pool: PoolNo) -> Vec<u8> {
         Account::Available => "available",
         Account::Reserved => "reserved",
         Account::Frozen => "frozen",
+        Account::Consumed => "consumed",
+        Account::Payable => "payable",
+        Account::Paid => "paid",
     };
     format!("{name}:{}", pool.0).into_bytes()
 }

@@ -39,6 +39,9 @@ pub(super) fn standing<'a>(
             available: account(pool, Account::Available)?,
             reserved: account(pool, Account::Reserved)?,
             frozen: account(pool, Account::Frozen)?,
+            consumed: account(pool, Account::Consumed)?,
+            payable: account(pool, Account::Payable)?,
+            paid: account(pool, Account::Paid)?,
         })
     });
     let mut standing = Standing {

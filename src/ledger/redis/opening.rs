@@ -150,7 +150,6 @@ impl Opening {
     ) -> Result<(), Why> {
         let body = codec::encode(&events)
             .ok_or_else(|| Why::Other("its terms are too long".to_owned()))?;
-        let terms = body.clone();
         let entry = Entry { seq: 1, durable: 0, at: now, seal: false, body };
         let touch = Item::script(look(place));
         let replicas = self.options.replicas(self.topology.clustered());
@@ -168,7 +167,7 @@ impl Opening {
             };
             match LookReply::read(looked).map_err(|error| Why::Other(error.to_string()))? {
                 LookReply::Seen { epoch, live, .. } => {
-                    if !matches!(&there, Value::BulkString(there) if *there == terms) {
+                    if !matches!(&there, Value::BulkString(there) if opened_as(there, &events)) {
                         return Err(Why::Terms);
                     }
                     if epoch > 0 {
@@ -219,6 +218,16 @@ impl From<NotSent> for Why {
     fn from(error: NotSent) -> Why {
         Why::Other(error.to_string())
     }
+}
+
+/// Whether a place's terms are those of the opening `planned`.
+fn opened_as(terms: &[u8], planned: &[Event]) -> bool {
+    let same = |(there, planned): (&Event, &Event)| match (&there.what, &planned.what) {
+        (What::Opened(opened), What::Opened(planned)) => opened.is(planned),
+        (there, planned) => there == planned,
+    };
+    codec::decode(terms)
+        .is_some_and(|there| there.len() == planned.len() && there.iter().zip(planned).all(same))
 }
 
 /// The first entry of a log: the opening, and in the first shard the budgets.

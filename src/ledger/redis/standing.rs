@@ -74,7 +74,19 @@ impl Standing {
                 }
             }
             What::Received(transfer) => self.receive(transfer),
-            What::Bound(_) | What::Passed(_) => {}
+            // The last ten are not written here.
+            What::Bound(_)
+            | What::Passed(_)
+            | What::Admitted(_)
+            | What::Stands(_)
+            | What::Locked(_)
+            | What::Confirmed(_)
+            | What::Released(_)
+            | What::Refunded(_)
+            | What::Settled(_)
+            | What::Paid(_)
+            | What::PaymentFailed(_)
+            | What::Adjusted(_) => {}
         }
     }
 

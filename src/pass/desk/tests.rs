@@ -142,6 +142,7 @@ fn r_who_3_the_ledger_takes_the_record_and_spends_its_proofs() {
         name: kind.name.clone(),
         pool: kind.pool,
         face: kind.face,
+        threshold: kind.threshold,
     });
     let pools: Vec<(String, Fen)> =
         plan.pools.iter().map(|pool| (pool.name.clone(), pool.budget)).collect();

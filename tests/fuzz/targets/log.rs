@@ -52,6 +52,7 @@ fn commands() -> Vec<(Command, i64)> {
         name: name.into(),
         pool: PoolNo(pool),
         face: Fen::new(face),
+        threshold: Fen::new(5 * face),
     };
     let open = Command::Open {
         name: "test".into(),

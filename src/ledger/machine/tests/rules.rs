@@ -10,6 +10,7 @@ fn two_pools() -> Command {
         name: name.into(),
         pool: PoolNo(pool),
         face: Fen::new(face),
+        threshold: Fen::new(5 * face),
     };
     Command::Open {
         name: "test".into(),

@@ -142,7 +142,8 @@ impl World<'_> {
         let number = CampaignNo(u16::try_from(no).unwrap());
         let grants: Vec<Grant> = commands.iter().map(grant_of).collect();
         // Of a campaign that is not there Redis is asked all the same.
-        let any = vec![KindTerms { name: String::new(), pool: PoolNo(0), face: Fen::ZERO }];
+        let (pool, face, threshold) = (PoolNo(0), Fen::ZERO, Fen::ZERO);
+        let any = vec![KindTerms { name: String::new(), pool, face, threshold }];
         let kinds = self.campaigns.get(no).map_or(any, |it| it.kinds.clone());
         let args = |grant: &Grant| {
             let terms = kinds.get(usize::from(grant.kind.0))?;

@@ -56,7 +56,12 @@ fn of(who: u8) -> ClaimArgs {
 
 /// A campaign with an open round of three coupons, and the passes of persons 1 to 6.
 fn campaign(connection: &mut Connection) {
-    let kind = KindTerms { name: "ten".into(), pool: PoolNo(0), face: Fen::new(10) };
+    let kind = KindTerms {
+        name: "ten".into(),
+        pool: PoolNo(0),
+        face: Fen::new(10),
+        threshold: Fen::new(50),
+    };
     let opened = Opened {
         name: "a".into(),
         pools: vec!["p".into()],

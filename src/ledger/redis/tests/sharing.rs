@@ -52,7 +52,12 @@ fn passed(who: u8) -> Event {
 /// Stock with its money comes twice, money and stock go on, and three persons come. An entry each.
 fn story() -> Vec<Vec<Event>> {
     use Account::{Available, Reserved, Treasury};
-    let kind = KindTerms { name: "ten".into(), pool: PoolNo(0), face: Fen::new(10) };
+    let kind = KindTerms {
+        name: "ten".into(),
+        pool: PoolNo(0),
+        face: Fen::new(10),
+        threshold: Fen::new(50),
+    };
     let (name, pools, kinds) = ("a".into(), vec!["p".into()], vec![kind]);
     let received = |stock, money, reserved| {
         let money = post(Treasury, Available, money);

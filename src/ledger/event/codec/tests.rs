@@ -1,0 +1,165 @@
+use super::*;
+use crate::domain::*;
+use crate::funds::{Account, Posting};
+use crate::ledger::event::*;
+
+fn opened(shard: Shard) -> What {
+    let kind = KindTerms {
+        name: "ten".into(),
+        pool: PoolNo(1),
+        face: Fen::new(258),
+        threshold: Fen::new(1_000),
+    };
+    What::Opened(Opened { name: "x".into(), pools: vec!["a".into()], kinds: vec![kind], shard })
+}
+
+fn body(what: What) -> Vec<u8> {
+    encode(&[Event { campaign: CampaignNo(3), what }]).unwrap()
+}
+
+/// Each is read back, has that tag and length, and is not read if its end is missing.
+#[track_caller]
+fn as_drawn(all: impl IntoIterator<Item = (What, u8, usize)>) {
+    for (what, tag, bytes) in all {
+        let body = body(what.clone());
+        assert_eq!(body[..4], [2, 3, 0, tag], "{what:?}");
+        assert_eq!(body.len(), bytes, "{what:?}");
+        assert_eq!(decode(&body).unwrap(), [Event { campaign: CampaignNo(3), what }]);
+        for end in 1..body.len() {
+            assert!(decode(&body[..end]).is_none_or(|events| events.is_empty()));
+        }
+    }
+}
+
+#[test]
+fn what_shards_write_is_read_back_and_stays_as_drawn() {
+    let window = Window { from: At(1), until: At(2) };
+    let load = Load::Stock { round: RoundNo(4), window, kind: KindNo(5), units: 6 };
+    let stock = Transfer { peer: 7, number: 8, load };
+    let funds = Transfer { peer: 7, number: 9, load: Load::Funds { pool: PoolNo(2) } };
+    let passed = Passed {
+        round: RoundNo(1),
+        person: PersonId([2; 16]),
+        pass: PassNonce([3; 16]),
+        kinds: KindSet(4),
+        expires_at: At(5),
+    };
+    as_drawn([
+        (opened(Shard { no: 1, of: 3 }), 12, 36),
+        (opened(Shard::ALONE), 1, 34),
+        (What::Passed(passed), 9, 49),
+        (What::Sent(stock), 10, 32),
+        (What::Received(stock), 11, 32),
+        (What::Sent(funds), 10, 11),
+    ]);
+}
+
+fn locked() -> Locked {
+    Locked {
+        redemption: RedemptionId([1; 16]),
+        merchant: MerchantNo(2),
+        person: PersonId([3; 16]),
+        coupon: CouponId { round: RoundNo(4), kind: KindNo(5), ordinal: 6 },
+        amount: Fen::new(7),
+        request: [8; 8],
+        until: At(9),
+    }
+}
+
+fn refunded(coupon: Aftermath, owed: bool) -> What {
+    let (redemption, refund) = (RedemptionId([1; 16]), RefundId([2; 16]));
+    let (amount, back) = (Fen::new(3), Fen::new(4));
+    What::Refunded(Refunded { redemption, refund, amount, back, coupon, owed })
+}
+
+/// One of each kind of event about redeeming, with its tag and length.
+fn redeeming() -> Vec<(What, u8, usize)> {
+    let (batch, merchant, pool) = (BatchNo(1), MerchantNo(2), PoolNo(3));
+    let (cap, fen) = (Fen::new(500), Fen::new(u64::MAX));
+    let categories = PoolSet(0b110);
+    let settled = Settled { batch, merchant, pool, consumed: fen, owed: cap };
+    let redemption = RedemptionId([7; 16]);
+    let posting = Posting { pool, from: Account::Frozen, to: Account::Consumed, fen };
+    let paid = Posting { pool, from: Account::Payable, to: Account::Paid, fen };
+    let adjusted = Adjusted { round: RoundNo(2), version: 3, quantities: vec![4, 5] };
+    let stands = |standing| What::Stands(Stands { merchant, standing });
+    let released = |why| What::Released(Released { redemption, why });
+    vec![
+        (What::Admitted(Admitted { merchant, categories, cap }), 13, 20),
+        (stands(Standing::Active), 14, 9),
+        (stands(Standing::Suspended), 14, 9),
+        (stands(Standing::Held), 14, 9),
+        (stands(Standing::SuspendedAndHeld), 14, 9),
+        (What::Locked(locked()), 15, 70),
+        (What::Confirmed(Confirmed { redemption }), 16, 20),
+        (released(Release::ByTill), 17, 21),
+        (released(Release::AtDeadline), 17, 21),
+        (refunded(Aftermath::Used, false), 18, 54),
+        (refunded(Aftermath::Issued, true), 18, 54),
+        (refunded(Aftermath::Returned, false), 18, 54),
+        (What::Settled(settled), 19, 29),
+        (What::Paid(Paid { batch, merchant, pool, fen }), 20, 21),
+        (What::PaymentFailed(PaymentFailed { batch, merchant }), 21, 12),
+        (What::Adjusted(adjusted), 22, 18),
+        (What::Posted(posting), 2, 15),
+        (What::Posted(paid), 2, 15),
+    ]
+}
+
+#[test]
+fn what_is_redeemed_is_read_back_and_stays_as_drawn() {
+    as_drawn(redeeming());
+    let body = body(What::Locked(locked()));
+    assert_eq!(body[20..24], [2, 0, 0, 0], "the merchant");
+    assert_eq!(body[40..46], [4, 5, 6, 0, 0, 0], "the coupon");
+    assert_eq!(body[46..54], [7, 0, 0, 0, 0, 0, 0, 0], "the amount");
+    assert_eq!(body[54..62], [8; 8], "the request");
+}
+
+#[test]
+fn version_1_is_read_with_thresholds_of_zero_and_without_redemptions() {
+    let mut old = body(opened(Shard::ALONE));
+    // The threshold is the last field.
+    old.truncate(old.len() - 8);
+    old[0] = 1;
+    let What::Opened(read) = decode(&old).unwrap().remove(0).what else { panic!("an opening") };
+    assert_eq!((read.kinds[0].face, read.kinds[0].threshold), (Fen::new(258), Fen::ZERO));
+    let What::Opened(planned) = opened(Shard::ALONE) else { unreachable!() };
+    assert!(read.is(&planned) && planned.is(&planned) && !planned.is(&read));
+    for (what, ..) in redeeming() {
+        let mut body = body(what.clone());
+        body[0] = 1;
+        assert_eq!(decode(&body), None, "{what:?}");
+    }
+    for version in [0, 3] {
+        assert_eq!(decode(&[version]), None);
+    }
+}
+
+#[test]
+fn a_choice_that_is_not_drawn_is_not_read() {
+    for (what, ..) in redeeming() {
+        let written = body(what.clone());
+        let choices: &[usize] = match what {
+            What::Stands(_) => &[8],
+            What::Released(_) => &[20],
+            What::Refunded(_) => &[52, 53],
+            What::Posted(_) => &[5, 6],
+            _ => &[],
+        };
+        for place in choices {
+            let mut body = written.clone();
+            body[*place] = 9;
+            assert_eq!(decode(&body), None, "{what:?}");
+        }
+    }
+}
+
+#[test]
+fn a_shard_that_can_t_be_is_not_read() {
+    let mut body = body(opened(Shard { no: 1, of: 3 }));
+    body[4] = 3;
+    assert_eq!(decode(&body), None, "shards are 0 to 2");
+    (body[4], body[5]) = (0, 1);
+    assert_eq!(decode(&body), None, "the only shard is written as tag 1");
+}
