@@ -4,6 +4,7 @@ use crate::campaign::{Campaign, OVERSHOOT, OVERSHOOT_EACH};
 use crate::clock::{Clock, wall};
 use crate::config::{self, Config};
 use crate::data::DataFolder;
+use crate::decision::Decisions;
 use crate::domain::{At, CampaignNo, KindNo, RoundNo};
 use crate::drain::{DrainThread, Progress};
 use crate::gate::{Gate, Outage, Reason, Verdict};
@@ -16,7 +17,6 @@ use crate::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
 use crate::ledger::snapshot::{self, thread::SnapshotThread};
 use crate::metrics::Metrics;
 use crate::node::Node;
-use crate::orders::Orders;
 use crate::pass::{Desk, Keyring};
 use crate::plan::Plan;
 use crate::steward;
@@ -45,8 +45,8 @@ pub struct App {
     campaigns: Arc<Campaigns>,
     body: BodyLimits,
     beside: Mutex<Option<Beside>>,
-    /// Orders of staff.
-    pub orders: Orders,
+    /// Decisions of staff.
+    pub decisions: Decisions,
     outages: Mutex<BTreeMap<CampaignNo, Outage>>,
 }
 
@@ -152,7 +152,7 @@ impl App {
         let body = BodyLimits { bytes: config.public.body_bytes, patience };
         let drain = beside.progress();
         let beside = Mutex::new(Some(beside));
-        let orders = Orders::of(keys.staff.clone(), data.orders())?;
+        let decisions = Decisions::of(keys.staff.clone(), data.decisions())?;
         let outages = Mutex::default();
         Ok(App {
             clock,
@@ -164,7 +164,7 @@ impl App {
             campaigns,
             body,
             beside,
-            orders,
+            decisions,
             outages,
         })
     }
@@ -208,13 +208,13 @@ impl App {
         }
     }
 
-    /// Uses the signatures of an order for all nodes; the place of the first that was used before, if one was.
-    pub async fn use_order(&self, signatures: Vec<String>) -> Result<Option<usize>, String> {
+    /// Uses the signatures of a decision for all nodes; the place of the first that was used before, if one was.
+    pub async fn use_decision(&self, signatures: Vec<String>) -> Result<Option<usize>, String> {
         let Some(url) = self.nodes_store() else { return Ok(None) };
         let used = async {
             let store = Store::open(&url).await?;
             let signatures: Vec<&str> = signatures.iter().map(String::as_str).collect();
-            let used = store.use_order(&signatures).await;
+            let used = store.use_decision(&signatures).await;
             store.close().await;
             used
         };
@@ -258,7 +258,7 @@ impl App {
             campaign.gate.interlock.set(Reason::People, verdict == Verdict::People);
             let view = self.ledger.view().campaign(campaign.no);
             let stopped = verdict == Verdict::People || view.is_some_and(|it| it.tripped);
-            self.orders.stopped(&campaign.plan.id, stopped, wall());
+            self.decisions.stopped(&campaign.plan.id, stopped, wall());
         }
     }
 }

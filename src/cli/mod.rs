@@ -2,8 +2,8 @@
 
 mod audit;
 mod check;
+mod decide;
 mod keys;
-mod order;
 mod recover;
 mod replay;
 mod rush;
@@ -27,7 +27,7 @@ enum Command {
     Serve(serve::Serve),
     Check(check::Check),
     Keys(keys::Keys),
-    Order(order::Order),
+    Decide(decide::Decide),
     Audit(audit::Audit),
     Replay(replay::Replay),
     Recover(recover::Recover),
@@ -40,7 +40,7 @@ impl Cli {
             Command::Serve(serve) => serve.run(),
             Command::Check(check) => check.run(),
             Command::Keys(keys) => keys.run(),
-            Command::Order(order) => order.run(),
+            Command::Decide(decide) => decide.run(),
             Command::Audit(audit) => audit.run(),
             Command::Replay(replay) => replay.run(),
             Command::Recover(recover) => recover.run(),

@@ -2,8 +2,8 @@
 
 use super::Problem;
 use crate::app::App;
+use crate::decision;
 use crate::drain::{Progress, Status};
-use crate::orders;
 use axum::{
     Json, Router,
     extract::State,
@@ -20,7 +20,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/live", get(|| std::future::ready("live\n")))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
-        .route("/orders", post(orders::handler::post))
+        .route("/decisions", post(decision::handler::post))
         .fallback(|| std::future::ready(Problem::NOT_FOUND))
         .with_state(app)
 }

@@ -18,10 +18,10 @@
 pub mod check;
 pub mod compare;
 mod cursor;
+mod decisions;
 mod events;
 mod log;
 mod nodes;
-mod orders;
 mod quarantine;
 pub mod replay;
 pub mod rows;

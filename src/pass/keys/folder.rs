@@ -8,10 +8,10 @@
 //! | `captcha-<id>.key`| the captcha service's                                       |
 //! | `identity-<id>.key` | the host app's HS256 key under kid `host-<id>`            |
 //! | `identity-<id>.pub` | the host app's Ed25519 public key under kid `host-<id>`   |
-//! | `staff-<name>.pub` | the Ed25519 public key of somebody who may give orders      |
+//! | `staff-<name>.pub` | the Ed25519 public key of somebody whose word counts in decisions      |
 
 use super::{Hasher, KeyError, Keys};
-use crate::orders::Staff;
+use crate::decision::Staff;
 use crate::pass::{FixKeys, IdentityKeys, PassKeys, ProofKeys};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::CryptoRng;
@@ -34,7 +34,7 @@ pub struct Keyring {
     pub proof: ProofKeys,
     /// Of the identity tokens.
     pub identity: IdentityKeys,
-    /// Of those who may give orders.
+    /// Of those whose word counts in decisions.
     pub staff: Staff,
 }
 

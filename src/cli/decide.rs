@@ -1,4 +1,4 @@
-//! `quan order`: stopping issuing, going on with it, giving up a node.
+//! `quan decide`: stopping issuing, going on with it, giving up a node.
 
 use super::runtime;
 use anyhow::{Context, Result, ensure};
@@ -8,7 +8,7 @@ use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use quan::{
     clock::wall,
-    orders::{Order as Signed, Ordered},
+    decision::{Decision as Signed, Subject},
     pass::{read_key, write_key},
 };
 use std::{
@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 /// Stopping takes one person, everything else two. Each signs with a key of their own; whoever runs the servers sends
 /// what was signed to the ops port, within ten minutes. After a long outage each node is told by itself.
 #[derive(clap::Args)]
-pub(crate) struct Order {
+pub(crate) struct Decide {
     #[command(subcommand)]
     action: Action,
 }
@@ -39,7 +39,7 @@ enum Action {
         /// Where they go; made if it is not there.
         folder: PathBuf,
     },
-    /// Sign an order; it is written to standard output.
+    /// Sign a decision; it is written to standard output.
     Sign {
         /// The person who signs.
         #[arg(long)]
@@ -48,21 +48,21 @@ enum Action {
         #[arg(long)]
         key: PathBuf,
         #[command(subcommand)]
-        what: Subject,
+        what: About,
     },
-    /// Send signed orders to a server, which carries them out.
+    /// Send signed decisions to a server, which carries them out.
     Send {
         /// The server's ops address, as 127.0.0.1:9090.
         #[arg(long)]
         ops: SocketAddr,
-        /// Files with an order each.
+        /// Files with a decision each.
         #[arg(required = true)]
-        orders: Vec<PathBuf>,
+        decisions: Vec<PathBuf>,
     },
 }
 
 #[derive(clap::Subcommand)]
-enum Subject {
+enum About {
     /// Stop issuing in a campaign.
     Trip {
         /// Its id.
@@ -80,17 +80,17 @@ enum Subject {
     },
 }
 
-impl From<Subject> for Ordered {
-    fn from(subject: Subject) -> Ordered {
-        match subject {
-            Subject::Trip { campaign } => Ordered::Trip { campaign },
-            Subject::Resume { campaign } => Ordered::Resume { campaign },
-            Subject::Forget { node } => Ordered::Forget { node },
+impl From<About> for Subject {
+    fn from(about: About) -> Subject {
+        match about {
+            About::Trip { campaign } => Subject::Trip { campaign },
+            About::Resume { campaign } => Subject::Resume { campaign },
+            About::Forget { node } => Subject::Forget { node },
         }
     }
 }
 
-impl Order {
+impl Decide {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self.action {
             Action::Key { name, folder } => {
@@ -109,17 +109,17 @@ impl Order {
                 let bytes = read_key(&key)?;
                 let bytes = bytes.as_slice().try_into();
                 let key = SigningKey::from_bytes(bytes.context("not the key of a person")?);
-                let order = Signed::sign(what.into(), &by, wall(), &key);
-                writeln!(io::stdout().lock(), "{}", serde_json::to_string(&order)?)?;
+                let decision = Signed::sign(what.into(), &by, wall(), &key);
+                writeln!(io::stdout().lock(), "{}", serde_json::to_string(&decision)?)?;
             }
-            Action::Send { ops, orders } => {
+            Action::Send { ops, decisions } => {
                 let mut signed = Vec::new();
-                for file in orders {
+                for file in decisions {
                     let text =
                         fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-                    let order: Signed =
+                    let decision: Signed =
                         serde_json::from_str(&text).with_context(|| file.display().to_string())?;
-                    signed.push(order);
+                    signed.push(decision);
                 }
                 let (done, said) = runtime()?.block_on(send(ops, &signed))?;
                 writeln!(io::stdout().lock(), "{said}")?;
@@ -130,12 +130,12 @@ impl Order {
     }
 }
 
-async fn send(ops: SocketAddr, orders: &[Signed]) -> Result<(bool, String)> {
+async fn send(ops: SocketAddr, decisions: &[Signed]) -> Result<(bool, String)> {
     let stream = TcpStream::connect(ops).await.with_context(|| ops.to_string())?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
-    let body = Full::new(Bytes::from(serde_json::to_vec(orders)?));
-    let request = Request::post("/orders").header(header::HOST, ops.to_string());
+    let body = Full::new(Bytes::from(serde_json::to_vec(decisions)?));
+    let request = Request::post("/decisions").header(header::HOST, ops.to_string());
     let request = request.header(header::CONTENT_TYPE, "application/json").body(body)?;
     let answer = sender.send_request(request).await?;
     let done = answer.status().is_success();

@@ -1,4 +1,4 @@
-use super::{Order, Ordered};
+use super::{Decision, Subject};
 use crate::app::App;
 use crate::ledger::embedded::Outcome;
 use crate::ledger::machine::Command;
@@ -11,42 +11,42 @@ use axum::{
 use serde::Serialize;
 use std::sync::Arc;
 
-/// What became of an order.
+/// What became of a decision.
 #[derive(Debug, Serialize)]
 pub struct Done {
     /// Whether it was carried out.
     done: bool,
-    /// What was ordered, or why it was not carried out.
+    /// What was decided, or why it was not carried out.
     why: String,
 }
 
-/// Takes orders and carries them out.
+/// Takes decisions and carries them out.
 pub async fn post(
     State(app): State<Arc<App>>,
-    orders: Result<Json<Vec<Order>>, JsonRejection>,
+    decisions: Result<Json<Vec<Decision>>, JsonRejection>,
 ) -> (StatusCode, Json<Done>) {
     let no = |status, why: String| (status, Json(Done { done: false, why }));
-    let orders = match orders {
-        Ok(Json(orders)) => orders,
+    let decisions = match decisions {
+        Ok(Json(decisions)) => decisions,
         Err(error) => return no(StatusCode::BAD_REQUEST, error.body_text()),
     };
-    let used = |signatures| app.use_order(signatures);
-    let what = match app.orders.take_for_all(&orders, crate::clock::wall(), used).await {
+    let used = |signatures| app.use_decision(signatures);
+    let what = match app.decisions.take_for_all(&decisions, crate::clock::wall(), used).await {
         Ok(what) => what,
         Err(error @ super::NotCarriedOut::Refused(_)) => {
             return no(StatusCode::FORBIDDEN, error.to_string());
         }
         Err(error) => return no(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
     };
-    let by: Vec<&str> = orders.iter().map(|order| order.by.as_str()).collect();
-    tracing::warn!(?what, ?by, "an order");
+    let by: Vec<&str> = decisions.iter().map(|decision| decision.by.as_str()).collect();
+    tracing::warn!(?what, ?by, "a decision");
     match carry_out(&app, &what).await {
         Ok(()) => (StatusCode::OK, Json(Done { done: true, why: format!("{what:?}") })),
         Err(why) => no(StatusCode::CONFLICT, why),
     }
 }
 
-async fn carry_out(app: &App, what: &Ordered) -> Result<(), String> {
+async fn carry_out(app: &App, what: &Subject) -> Result<(), String> {
     let number = |id: &str| {
         let campaign = app.campaigns().find(|campaign| campaign.plan.id == id);
         campaign
@@ -54,9 +54,9 @@ async fn carry_out(app: &App, what: &Ordered) -> Result<(), String> {
             .ok_or_else(|| format!("no campaign {id} is served here"))
     };
     let command = match what {
-        Ordered::Trip { campaign } => Command::Trip(number(campaign)?),
-        Ordered::Resume { campaign } => Command::Resume(number(campaign)?),
-        Ordered::Forget { node } => {
+        Subject::Trip { campaign } => Command::Trip(number(campaign)?),
+        Subject::Resume { campaign } => Command::Resume(number(campaign)?),
+        Subject::Forget { node } => {
             return app.forget(node).await.map_err(|error| format!("{error:#}"));
         }
     };

@@ -1,14 +1,14 @@
-//! What staff order: stopping issuing, going on with it, giving up a node (R-RISK-3).
+//! What staff decision: stopping issuing, going on with it, giving up a node (R-RISK-3).
 //!
 //! # What always holds
 //!
-//! - An order counts if a person signed it whose public key is in the keys folder, a moment ago.
+//! - A decision counts if a person signed it whose public key is in the keys folder, a moment ago.
 //! - Stopping takes one person; going on, and giving up a node that may have told people something, take two
 //!   different ones who signed the same.
-//! - A signature counts once for a server, and what was ordered is written down before it is done. Of several
+//! - A signature counts once for a server, and what was decided is written down before it is done. Of several
 //!   servers it counts once for all, but for stopping, which must not wait for the store that says so.
 
-/// `POST /orders` on the ops port.
+/// `POST /decisions` on the ops port.
 pub mod handler;
 
 use crate::domain::At;
@@ -23,15 +23,15 @@ use std::{
     path::PathBuf,
 };
 
-/// How long an order may be on its way.
+/// How long a decision may be on its way.
 const FRESH_MS: i64 = 10 * 60_000;
 /// By how much a person's clock may be ahead.
 const AHEAD_MS: i64 = 60_000;
 
-/// What can be ordered.
+/// What can be decided.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "order", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Ordered {
+#[serde(tag = "subject", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Subject {
     /// Stop issuing in a campaign.
     Trip {
         /// Its id.
@@ -49,34 +49,34 @@ pub enum Ordered {
     },
 }
 
-impl Ordered {
+impl Subject {
     /// How many persons it takes.
     fn persons(&self) -> usize {
         match self {
-            Ordered::Trip { .. } => 1,
-            Ordered::Resume { .. } | Ordered::Forget { .. } => 2,
+            Subject::Trip { .. } => 1,
+            Subject::Resume { .. } | Subject::Forget { .. } => 2,
         }
     }
 
     /// Whether its signatures count once for all servers.
     fn is_once_for_all(&self) -> bool {
-        !matches!(self, Ordered::Trip { .. })
+        !matches!(self, Subject::Trip { .. })
     }
 
     fn words(&self) -> (&str, &str) {
         match self {
-            Ordered::Trip { campaign } => ("trip", campaign),
-            Ordered::Resume { campaign } => ("resume", campaign),
-            Ordered::Forget { node } => ("forget", node),
+            Subject::Trip { campaign } => ("trip", campaign),
+            Subject::Resume { campaign } => ("resume", campaign),
+            Subject::Forget { node } => ("forget", node),
         }
     }
 }
 
-/// An order and who signed it.
+/// A decision and who signed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
-    /// What is ordered.
-    pub what: Ordered,
+pub struct Decision {
+    /// What is decided.
+    pub what: Subject,
     /// When it was signed, in Unix milliseconds.
     pub at_ms: i64,
     /// Who signed it.
@@ -85,19 +85,19 @@ pub struct Order {
     pub signature: String,
 }
 
-impl Order {
+impl Decision {
     /// Signs `what` as `by`.
-    pub fn sign(what: Ordered, by: &str, at: At, key: &SigningKey) -> Order {
+    pub fn sign(what: Subject, by: &str, at: At, key: &SigningKey) -> Decision {
         let signature = key.sign(&message(&what, by, at.0));
         let signature = STANDARD.encode(signature.to_bytes());
-        Order { what, at_ms: at.0, by: by.to_owned(), signature }
+        Decision { what, at_ms: at.0, by: by.to_owned(), signature }
     }
 }
 
-/// What is signed: no two orders have the same.
-fn message(what: &Ordered, by: &str, at_ms: i64) -> Vec<u8> {
+/// What is signed: no two decisions have the same.
+fn message(what: &Subject, by: &str, at_ms: i64) -> Vec<u8> {
     let (word, subject) = what.words();
-    let mut out = b"quan order 1".to_vec();
+    let mut out = b"qua decision 1".to_vec();
     for part in [word, subject, by] {
         out.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
         out.extend(part.as_bytes());
@@ -109,26 +109,26 @@ fn message(what: &Ordered, by: &str, at_ms: i64) -> Vec<u8> {
 /// Why nothing is done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// No order came.
-    #[error("no order")]
+    /// No decision came.
+    #[error("no decision")]
     Nothing,
-    /// They are not all the same order.
-    #[error("the orders differ: all must be of the same thing")]
+    /// They are not all the same decision.
+    #[error("the decisions differ: all must be of the same thing")]
     Differ,
     /// No key of that name.
     #[error("{0} is not known: there is no staff-{0}.pub in the keys folder")]
     Stranger(String),
-    /// The signature is not that person's, of this order.
+    /// The signature is not that person's, of this decision.
     #[error("the signature of {0} does not fit")]
     Signature(String),
     /// It was signed too long ago, or in the future.
-    #[error("the order of {0} is not of the last ten minutes: sign it anew")]
+    #[error("the decision of {0} is not of the last ten minutes: sign it anew")]
     Stale(String),
     /// Issuing was stopped after it was signed.
     #[error("issuing was stopped after {0} signed this: look why, and sign anew")]
     Stopped(String),
     /// It was carried out, or tried, before.
-    #[error("the order of {0} was used before: sign it anew")]
+    #[error("the decision of {0} was used before: sign it anew")]
     Used(String),
     /// More persons have to sign.
     #[error("{needed} different persons have to sign this, {signed} did")]
@@ -140,7 +140,7 @@ pub enum Refused {
     },
 }
 
-/// The public keys of those who may order, by name.
+/// The public keys of those who may decision, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Staff(BTreeMap<String, VerifyingKey>);
 
@@ -152,24 +152,24 @@ impl Staff {
         Some(())
     }
 
-    /// What all of `orders` order, if enough persons did at `now`.
-    pub fn decide(&self, orders: &[Order], now: At) -> Result<Ordered, Refused> {
-        let what = orders.first().ok_or(Refused::Nothing)?.what.clone();
+    /// What all of `decisions` decision, if enough persons did at `now`.
+    pub fn decide(&self, decisions: &[Decision], now: At) -> Result<Subject, Refused> {
+        let what = decisions.first().ok_or(Refused::Nothing)?.what.clone();
         let mut persons = BTreeSet::new();
-        for order in orders {
-            if order.what != what {
+        for decision in decisions {
+            if decision.what != what {
                 return Err(Refused::Differ);
             }
-            let by = order.by.clone();
+            let by = decision.by.clone();
             let key = self.0.get(&by).ok_or_else(|| Refused::Stranger(by.clone()))?;
-            let signature = STANDARD.decode(&order.signature).ok();
+            let signature = STANDARD.decode(&decision.signature).ok();
             let signature = signature.and_then(|bytes| Signature::from_slice(&bytes).ok());
-            let message = message(&order.what, &by, order.at_ms);
+            let message = message(&decision.what, &by, decision.at_ms);
             let fits = signature.is_some_and(|it| key.verify(&message, &it).is_ok());
             if !fits {
                 return Err(Refused::Signature(by));
             }
-            let age = now.ms_since(At(order.at_ms));
+            let age = now.ms_since(At(decision.at_ms));
             if !(-AHEAD_MS..=FRESH_MS).contains(&age) {
                 return Err(Refused::Stale(by));
             }
@@ -180,9 +180,9 @@ impl Staff {
     }
 }
 
-/// Where orders come in: who may give them, which were used, and where they are written down.
+/// Where decisions come in: who may give them, which were used, and where they are written down.
 #[derive(Debug)]
-pub struct Orders {
+pub struct Decisions {
     staff: Staff,
     used: Mutex<BTreeSet<String>>,
     /// By campaign, when this server saw that issuing is stopped.
@@ -190,35 +190,35 @@ pub struct Orders {
     file: PathBuf,
 }
 
-/// Why an order is not carried out.
+/// Why a decision is not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum NotCarriedOut {
     /// It does not count.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// It can't be written down.
-    #[error("the order can't be written down: {0}")]
+    #[error("the decision can't be written down: {0}")]
     File(#[from] io::Error),
     /// Whether another server used it can't be known.
     #[error("the store can't say whether another server used it, so sign it anew: {0}")]
     Store(String),
 }
 
-impl Orders {
-    /// Orders of `staff`, written down in `file`; those in it were used.
-    pub fn of(staff: Staff, file: PathBuf) -> io::Result<Orders> {
+impl Decisions {
+    /// Decisions of `staff`, written down in `file`; those in it were used.
+    pub fn of(staff: Staff, file: PathBuf) -> io::Result<Decisions> {
         let text = match fs::read_to_string(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             text => text?,
         };
         let mut used = BTreeSet::new();
         for line in text.lines() {
-            // A torn last line is of an order that was not carried out.
-            if let Ok(Order { signature, .. }) = serde_json::from_str(line) {
+            // A torn last line is of a decision that was not carried out.
+            if let Ok(Decision { signature, .. }) = serde_json::from_str(line) {
                 used.insert(signature);
             }
         }
-        Ok(Orders { staff, used: Mutex::new(used), stops: Mutex::default(), file })
+        Ok(Decisions { staff, used: Mutex::new(used), stops: Mutex::default(), file })
     }
 
     /// Issuing in a campaign is stopped, or not, as seen at `now`.
@@ -235,47 +235,48 @@ impl Orders {
     /// the first that was used before.
     pub async fn take_for_all<F>(
         &self,
-        orders: &[Order],
+        decisions: &[Decision],
         now: At,
         others: impl FnOnce(Vec<String>) -> F,
-    ) -> Result<Ordered, NotCarriedOut>
+    ) -> Result<Subject, NotCarriedOut>
     where
         F: Future<Output = Result<Option<usize>, String>>,
     {
-        let what = self.take(orders, now)?;
+        let what = self.take(decisions, now)?;
         if what.is_once_for_all() {
-            let signatures = orders.iter().map(|order| order.signature.clone()).collect();
+            let signatures = decisions.iter().map(|decision| decision.signature.clone()).collect();
             let used = others(signatures).await.map_err(NotCarriedOut::Store)?;
-            if let Some(order) = used.and_then(|place| orders.get(place)) {
-                return Err(Refused::Used(order.by.clone()).into());
+            if let Some(decision) = used.and_then(|place| decisions.get(place)) {
+                return Err(Refused::Used(decision.by.clone()).into());
             }
         }
         Ok(what)
     }
 
     /// What is to be done, once it is written down.
-    pub fn take(&self, orders: &[Order], now: At) -> Result<Ordered, NotCarriedOut> {
-        let what = self.staff.decide(orders, now)?;
-        if let Ordered::Resume { campaign } = &what {
+    pub fn take(&self, decisions: &[Decision], now: At) -> Result<Subject, NotCarriedOut> {
+        let what = self.staff.decide(decisions, now)?;
+        if let Subject::Resume { campaign } = &what {
             let stop = self.stops.lock().get(campaign).copied();
-            let early = |order: &&Order| stop.is_some_and(|stop| order.at_ms < stop.0);
-            if let Some(order) = orders.iter().find(early) {
-                return Err(Refused::Stopped(order.by.clone()).into());
+            let early = |decision: &&Decision| stop.is_some_and(|stop| decision.at_ms < stop.0);
+            if let Some(decision) = decisions.iter().find(early) {
+                return Err(Refused::Stopped(decision.by.clone()).into());
             }
         }
         let mut used = self.used.lock();
-        if let Some(order) = orders.iter().find(|order| used.contains(&order.signature)) {
-            return Err(Refused::Used(order.by.clone()).into());
+        if let Some(decision) = decisions.iter().find(|decision| used.contains(&decision.signature))
+        {
+            return Err(Refused::Used(decision.by.clone()).into());
         }
         let mut file = OpenOptions::new().create(true).append(true).open(&self.file)?;
         // Whatever stands at the end, torn by a crash, is no part of this.
         writeln!(file)?;
-        for order in orders {
-            let line = serde_json::to_string(order).map_err(io::Error::other)?;
+        for decision in decisions {
+            let line = serde_json::to_string(decision).map_err(io::Error::other)?;
             writeln!(file, "{line}")?;
         }
         file.sync_all()?;
-        used.extend(orders.iter().map(|order| order.signature.clone()));
+        used.extend(decisions.iter().map(|decision| decision.signature.clone()));
         Ok(what)
     }
 }
@@ -298,38 +299,41 @@ mod tests {
         staff
     }
 
-    fn resume(by: &str, seed: u8, at: At) -> Order {
-        Order::sign(Ordered::Resume { campaign: "x".into() }, by, at, &key(seed))
+    fn resume(by: &str, seed: u8, at: At) -> Decision {
+        Decision::sign(Subject::Resume { campaign: "x".into() }, by, at, &key(seed))
     }
 
     #[test]
     fn r_risk_3_two_different_persons_resume_and_one_stops() {
         let (li, wang) = (resume("li", 1, NOW), resume("wang", 2, NOW));
         let staff = staff();
-        let what = Ordered::Resume { campaign: "x".into() };
+        let what = Subject::Resume { campaign: "x".into() };
         assert_eq!(staff.decide(&[li.clone(), wang.clone()], NOW), Ok(what));
         let one = Refused::Persons { needed: 2, signed: 1 };
         assert_eq!(staff.decide(std::slice::from_ref(&li), NOW), Err(one.clone()));
         assert_eq!(staff.decide(&[li.clone(), resume("li", 1, At(NOW.0 + 1))], NOW), Err(one));
-        let trip = Order::sign(Ordered::Trip { campaign: "x".into() }, "li", NOW, &key(1));
+        let trip = Decision::sign(Subject::Trip { campaign: "x".into() }, "li", NOW, &key(1));
         assert_eq!(staff.decide(std::slice::from_ref(&trip), NOW), Ok(trip.what.clone()));
         assert_eq!(staff.decide(&[li, trip], NOW), Err(Refused::Differ));
         assert_eq!(staff.decide(&[], NOW), Err(Refused::Nothing));
     }
 
     #[test]
-    fn an_order_that_was_changed_or_is_old_or_somebody_elses_does_not_count() {
+    fn a_decision_that_was_changed_or_is_old_or_somebody_elses_does_not_count() {
         let (staff, wang) = (staff(), resume("wang", 2, NOW));
-        let no = |li: Order| staff.decide(&[li, wang.clone()], NOW).unwrap_err();
+        let no = |li: Decision| staff.decide(&[li, wang.clone()], NOW).unwrap_err();
         let good = resume("li", 1, NOW);
         let li = || "li".to_owned();
-        assert_eq!(no(Order { at_ms: good.at_ms + 1, ..good.clone() }), Refused::Signature(li()));
         assert_eq!(
-            no(Order { by: "wang".into(), ..good.clone() }),
+            no(Decision { at_ms: good.at_ms + 1, ..good.clone() }),
+            Refused::Signature(li())
+        );
+        assert_eq!(
+            no(Decision { by: "wang".into(), ..good.clone() }),
             Refused::Signature("wang".into())
         );
         assert_eq!(
-            no(Order { signature: "AA==".into(), ..good.clone() }),
+            no(Decision { signature: "AA==".into(), ..good.clone() }),
             Refused::Signature(li())
         );
         assert_eq!(no(resume("li", 2, NOW)), Refused::Signature(li()));
@@ -340,58 +344,62 @@ mod tests {
     }
 
     #[test]
-    fn an_order_counts_once_and_is_written_down() {
+    fn a_decision_counts_once_and_is_written_down() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("orders.jsonl");
-        let orders = Orders::of(staff(), file.clone()).unwrap();
+        let file = folder.path().join("decisions.jsonl");
+        let decisions = Decisions::of(staff(), file.clone()).unwrap();
         let both = [resume("li", 1, NOW), resume("wang", 2, NOW)];
-        assert!(orders.take(&both, NOW).is_ok());
-        let again = orders.take(&both, NOW).unwrap_err();
+        assert!(decisions.take(&both, NOW).is_ok());
+        let again = decisions.take(&both, NOW).unwrap_err();
         assert!(matches!(again, NotCarriedOut::Refused(Refused::Used(_))), "{again}");
         let written = std::fs::read_to_string(&file).unwrap();
         let lines = written.lines().filter(|line| !line.is_empty());
-        let read: Vec<Order> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+        let read: Vec<Decision> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(read, both);
-        let after_a_restart = Orders::of(staff(), file).unwrap();
+        let after_a_restart = Decisions::of(staff(), file).unwrap();
         assert!(after_a_restart.take(&both, NOW).is_err(), "nor after a restart");
-        let nowhere = Orders::of(staff(), folder.path().join("no/orders.jsonl")).unwrap();
+        let nowhere = Decisions::of(staff(), folder.path().join("no/decisions.jsonl")).unwrap();
         assert!(matches!(nowhere.take(&both, NOW), Err(NotCarriedOut::File(_))));
     }
 
     #[tokio::test]
     async fn r_risk_3_what_another_server_used_or_may_have_used_is_not_done() {
         let folder = tempfile::tempdir().unwrap();
-        let orders = |name: &str| Orders::of(staff(), folder.path().join(name)).unwrap();
+        let decisions = |name: &str| Decisions::of(staff(), folder.path().join(name)).unwrap();
         let both = [resume("li", 1, NOW), resume("wang", 2, NOW)];
-        let used = orders("a").take_for_all(&both, NOW, async |_| Ok(Some(1))).await.unwrap_err();
+        let used =
+            decisions("a").take_for_all(&both, NOW, async |_| Ok(Some(1))).await.unwrap_err();
         assert!(
             matches!(&used, NotCarriedOut::Refused(Refused::Used(by)) if by == "wang"),
             "{used}"
         );
         let away = async |_| Err("away".to_owned());
-        let unknown = orders("b").take_for_all(&both, NOW, away).await.unwrap_err();
+        let unknown = decisions("b").take_for_all(&both, NOW, away).await.unwrap_err();
         assert!(matches!(unknown, NotCarriedOut::Store(_)), "{unknown}");
-        let trip = [Order::sign(Ordered::Trip { campaign: "x".into() }, "li", NOW, &key(1))];
-        assert!(orders("b").take_for_all(&trip, NOW, away).await.is_ok(), "stopping does not wait");
+        let trip = [Decision::sign(Subject::Trip { campaign: "x".into() }, "li", NOW, &key(1))];
+        assert!(
+            decisions("b").take_for_all(&trip, NOW, away).await.is_ok(),
+            "stopping does not wait"
+        );
         let given = async |signatures: Vec<String>| {
-            assert_eq!(signatures, both.clone().map(|order| order.signature));
+            assert_eq!(signatures, both.clone().map(|decision| decision.signature));
             Ok(None)
         };
-        assert!(orders("c").take_for_all(&both, NOW, given).await.is_ok());
+        assert!(decisions("c").take_for_all(&both, NOW, given).await.is_ok());
     }
 
     #[test]
     fn r_risk_3_who_resumes_knows_of_the_last_stop() {
         let folder = tempfile::tempdir().unwrap();
-        let orders = Orders::of(staff(), folder.path().join("orders.jsonl")).unwrap();
+        let decisions = Decisions::of(staff(), folder.path().join("decisions.jsonl")).unwrap();
         let both = [resume("li", 1, NOW), resume("wang", 2, NOW)];
-        orders.stopped("x", true, At(NOW.0 + 1));
-        orders.stopped("x", true, At(NOW.0 + 5));
-        let early = orders.take(&both, NOW).unwrap_err();
+        decisions.stopped("x", true, At(NOW.0 + 1));
+        decisions.stopped("x", true, At(NOW.0 + 5));
+        let early = decisions.take(&both, NOW).unwrap_err();
         assert!(matches!(early, NotCarriedOut::Refused(Refused::Stopped(_))), "{early}");
         let later = [resume("li", 1, At(NOW.0 + 1)), resume("wang", 2, At(NOW.0 + 1))];
-        assert!(orders.take(&later, NOW).is_ok());
-        orders.stopped("x", false, At(NOW.0 + 9));
-        assert!(orders.take(&both, NOW).is_ok());
+        assert!(decisions.take(&later, NOW).is_ok());
+        decisions.stopped("x", false, At(NOW.0 + 9));
+        assert!(decisions.take(&both, NOW).is_ok());
     }
 }

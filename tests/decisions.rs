@@ -1,4 +1,4 @@
-//! Orders of staff, on the real program: one person stops issuing, two go on with it (R-RISK-3).
+//! Decisions of staff, on the real program: one person stops issuing, two go on with it (R-RISK-3).
 
 #[path = "common"]
 mod common {
@@ -25,26 +25,26 @@ struct Office {
 }
 
 impl Office {
-    fn order(&self, arguments: &[&str]) -> Output {
-        let mut order = Command::new(QUAN);
-        order.arg("order").args(arguments).current_dir(&self.folder);
-        order.output().expect("quan runs")
+    fn decide(&self, arguments: &[&str]) -> Output {
+        let mut decision = Command::new(QUAN);
+        decision.arg("decide").args(arguments).current_dir(&self.folder);
+        decision.output().expect("quan runs")
     }
 
-    /// A file with an order that `by` signed.
+    /// A file with a decision that `by` signed.
     fn signed(&self, by: &str, what: &str, subject: &str) -> String {
         let key = format!("staff/{by}.key");
-        let signed = self.order(&["sign", "--by", by, "--key", &key, what, subject]);
+        let signed = self.decide(&["sign", "--by", by, "--key", &key, what, subject]);
         assert!(signed.status.success(), "{signed:?}");
-        let file = format!("{by}-{what}.order");
+        let file = format!("{by}-{what}.decision");
         fs::write(self.folder.join(&file), signed.stdout).expect("a file");
         file
     }
 
-    /// Sends orders; whether they were carried out, and what was said.
+    /// Sends decisions; whether they were carried out, and what was said.
     fn send(&self, files: &[&str]) -> (bool, String) {
         let ops = self.ops.to_string();
-        let sent = self.order(&[&["send", "--ops", &ops], files].concat());
+        let sent = self.decide(&[&["send", "--ops", &ops], files].concat());
         (sent.status.success(), String::from_utf8(sent.stdout).expect("text"))
     }
 
@@ -78,13 +78,13 @@ fn get(address: SocketAddr, path: &str) -> String {
     said
 }
 
-/// Keys for servers in `folder`, and two persons who may order.
+/// Keys for servers in `folder`, and two persons who may decision.
 fn staff(folder: &Path) -> PathBuf {
     let keys = folder.join("keys");
     write_keys(&keys);
     for name in ["li", "wang"] {
         let made =
-            Command::new(QUAN).args(["order", "key", name]).arg(folder.join("staff")).output();
+            Command::new(QUAN).args(["decide", "key", name]).arg(folder.join("staff")).output();
         assert!(made.expect("quan runs").status.success());
         let public = format!("staff-{name}.pub");
         fs::copy(folder.join("staff").join(&public), keys.join(&public)).expect("a copy");
@@ -93,7 +93,7 @@ fn staff(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn r_risk_3_an_order_is_carried_out_by_one_node_and_not_again_by_another() {
+fn r_risk_3_a_decision_is_carried_out_by_one_node_and_not_again_by_another() {
     let temporary = tempfile::tempdir().expect("a folder");
     let folder = temporary.path().to_owned();
     let keys = staff(&folder);
@@ -134,7 +134,7 @@ fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
     let temporary = tempfile::tempdir().expect("a folder");
     let folder = temporary.path().to_owned();
     let keys = staff(&folder);
-    let again = Command::new(QUAN).args(["order", "key", "li"]).arg(folder.join("staff")).output();
+    let again = Command::new(QUAN).args(["decide", "key", "li"]).arg(folder.join("staff")).output();
     assert!(!again.expect("quan runs").status.success(), "a key is never overwritten");
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/quan.toml");
     let serve = Serve {
@@ -176,6 +176,7 @@ fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
     let unknown = office.send(&[&elsewhere]);
     assert!(!unknown.0 && unknown.1.contains("no campaign nowhere"), "{unknown:?}");
 
-    let written = fs::read_to_string(office.folder.join("data/orders.jsonl")).expect("the orders");
+    let written =
+        fs::read_to_string(office.folder.join("data/decisions.jsonl")).expect("the decisions");
     assert_eq!(written.lines().filter(|line| !line.is_empty()).count(), 6, "{written}");
 }
