@@ -4,7 +4,7 @@ use crate::campaign::{Campaign, OVERSHOOT, OVERSHOOT_EACH};
 use crate::clock::{Clock, wall};
 use crate::config::{self, Config};
 use crate::data::DataFolder;
-use crate::decision::Decisions;
+use crate::decision::{Away, Decisions, Refused};
 use crate::domain::{At, CampaignNo, KindNo, RoundNo};
 use crate::drain::{DrainThread, Progress};
 use crate::gate::{Gate, Outage, Reason, Verdict};
@@ -208,28 +208,33 @@ impl App {
         }
     }
 
-    /// Uses the signatures of a decision for all nodes; the place of the first that was used before, if one was.
-    pub async fn use_decision(&self, signatures: Vec<String>) -> Result<Option<usize>, String> {
-        let Some(url) = self.nodes_store() else { return Ok(None) };
-        let used = async {
-            let store = Store::open(&url).await?;
-            let signatures: Vec<&str> = signatures.iter().map(String::as_str).collect();
-            let used = store.use_decision(&signatures).await;
-            store.close().await;
-            used
-        };
-        used.await.map_err(|error| error.to_string())
+    /// The store, opened anew: what is read there no other part of this process may hold up.
+    pub async fn store(&self) -> Result<Store, String> {
+        let url = self.nodes_store().unwrap_or_else(|| StoreUrl::File(self.data.store()));
+        // A file is made by whoever carries the journal there, so that nobody else changes its schema meanwhile.
+        if self.drain.statuses().is_empty() {
+            return Err("the store is not open yet".to_owned());
+        }
+        Store::open(&url).await.map_err(|error| error.to_string())
+    }
+
+    /// Whether a node of that id was ever registered.
+    pub async fn knows_node(&self, node: &str) -> Result<bool, Away> {
+        if self.nodes_store().is_none() {
+            return Err(Refused::NotHere("this server has no other nodes".to_owned()).into());
+        }
+        let store = self.store().await.map_err(Away::Store)?;
+        let nodes = store.nodes().await;
+        store.close().await;
+        Ok(nodes?.iter().any(|it| it.node == node))
     }
 
     /// Recovers logs without that node from here on.
-    pub async fn forget(&self, node: &str) -> Result<()> {
-        let store = self.nodes_store().context("this server has no other nodes")?;
-        let store = Store::open(&store).await?;
-        let known = store.nodes().await?.iter().any(|it| it.node == node);
-        ensure!(known, "no node {node} was ever registered");
-        store.give_up(node).await?;
+    pub async fn forget(&self, node: &str) -> Result<(), Away> {
+        let store = self.store().await.map_err(Away::Store)?;
+        let done = store.give_up(node).await;
         store.close().await;
-        Ok(())
+        Ok(done?)
     }
 
     /// Ends the ledger after what waits is answered, and then what works beside it.

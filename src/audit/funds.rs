@@ -103,6 +103,7 @@ impl Look for Funds {
                 | What::Posted(_)
                 | What::Bound(_)
                 | What::Interlock(_)
+                | What::Decided(_)
                 | What::Passed(_)
                 // What these call for is not looked at yet, so their postings are found.
                 | What::Admitted(_)

@@ -1,74 +1,82 @@
-use super::{Decision, Subject};
+//! `GET` and `POST /decisions`, `POST /decisions/end` on the ops port.
+
+use super::{Away, Ending, hand_in, put_end, shown};
 use crate::app::App;
-use crate::ledger::embedded::Outcome;
-use crate::ledger::machine::Command;
-use crate::ledger::service::told;
+use crate::clock::wall;
+use crate::ledger::event::Decided;
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
     http::StatusCode,
+    response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
 
-/// What became of a decision.
+/// The longest request: a decision with all its signatures is shorter.
+pub const LONGEST: usize = 64 * 1_024;
+
+/// Why nothing was done.
 #[derive(Debug, Serialize)]
-pub struct Done {
-    /// Whether it was carried out.
-    done: bool,
-    /// What was decided, or why it was not carried out.
+struct No {
     why: String,
 }
 
-/// Takes decisions and carries them out.
-pub async fn post(
-    State(app): State<Arc<App>>,
-    decisions: Result<Json<Vec<Decision>>, JsonRejection>,
-) -> (StatusCode, Json<Done>) {
-    let no = |status, why: String| (status, Json(Done { done: false, why }));
-    let decisions = match decisions {
-        Ok(Json(decisions)) => decisions,
-        Err(error) => return no(StatusCode::BAD_REQUEST, error.body_text()),
-    };
-    let used = |signatures| app.use_decision(signatures);
-    let what = match app.decisions.take_for_all(&decisions, crate::clock::wall(), used).await {
-        Ok(what) => what,
-        Err(error @ super::NotCarriedOut::Refused(_)) => {
-            return no(StatusCode::FORBIDDEN, error.to_string());
-        }
-        Err(error) => return no(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-    };
-    let by: Vec<&str> = decisions.iter().map(|decision| decision.by.as_str()).collect();
-    tracing::warn!(?what, ?by, "a decision");
-    match carry_out(&app, &what).await {
-        Ok(()) => (StatusCode::OK, Json(Done { done: true, why: format!("{what:?}") })),
-        Err(why) => no(StatusCode::CONFLICT, why),
+/// What is decided, and what was.
+pub async fn list(State(app): State<Arc<App>>) -> Response {
+    match shown(&app).await {
+        Ok(all) => Json(all).into_response(),
+        Err(away) => refused(&away),
     }
 }
 
-async fn carry_out(app: &App, what: &Subject) -> Result<(), String> {
-    let number = |id: &str| {
-        let campaign = app.campaigns().find(|campaign| campaign.plan.id == id);
-        campaign
-            .map(|campaign| campaign.no)
-            .ok_or_else(|| format!("no campaign {id} is served here"))
+/// Takes a decision in, or more signatures of one.
+pub async fn post(
+    State(app): State<Arc<App>>,
+    decided: Result<Json<Decided>, JsonRejection>,
+) -> Response {
+    let decided = match decided {
+        Ok(Json(decided)) => decided,
+        Err(error) => return unread(&error),
     };
-    let command = match what {
-        Subject::Trip { campaign } => Command::Trip(number(campaign)?),
-        Subject::Resume { campaign } => Command::Resume(number(campaign)?),
-        Subject::Forget { node } => {
-            return app.forget(node).await.map_err(|error| format!("{error:#}"));
+    match hand_in(&app, &decided, wall()).await {
+        Ok(shown) => {
+            let status = match shown.stage() {
+                "carried_out" => StatusCode::OK,
+                "proposed" => StatusCode::ACCEPTED,
+                _ => StatusCode::CONFLICT,
+            };
+            (status, Json(shown)).into_response()
         }
-    };
-    let resumed = if let Command::Resume(no) = command { Some(no) } else { None };
-    match told(&*app.ledger, command).await {
-        Ok(Outcome::Yes(_)) => {
-            // An outage that was too long is ended here as well.
-            if let Some(no) = resumed {
-                app.resume(no);
-            }
-            Ok(())
-        }
-        other => Err(format!("the ledger: {other:?}")),
+        Err(away) => refused(&away),
     }
+}
+
+/// Ends a decision that is open.
+pub async fn end(
+    State(app): State<Arc<App>>,
+    ending: Result<Json<Ending>, JsonRejection>,
+) -> Response {
+    let ending = match ending {
+        Ok(Json(ending)) => ending,
+        Err(error) => return unread(&error),
+    };
+    match put_end(&app, &ending).await {
+        Ok(shown) => Json(shown).into_response(),
+        Err(away) => refused(&away),
+    }
+}
+
+fn unread(error: &JsonRejection) -> Response {
+    (error.status(), Json(No { why: error.body_text() })).into_response()
+}
+
+fn refused(away: &Away) -> Response {
+    let status = match away {
+        Away::Refused(_) => StatusCode::FORBIDDEN,
+        Away::File(_) | Away::Store(_) | Away::Unsure(_) | Away::Unknown(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    };
+    (status, Json(No { why: away.to_string() })).into_response()
 }

@@ -114,6 +114,9 @@ impl Fold {
                 self.transfer(seq, line, campaign, Direction::Received, *transfer)?;
             }
             What::Interlock(change) => self.rows.interlock.push((seq, line, campaign, *change, at)),
+            What::Decided(decided) => {
+                self.rows.decided.push((seq, line, campaign, decided.clone()));
+            }
             // The first two have their rows above, the others have none.
             What::Posted(_)
             | What::Granted(_)
@@ -223,6 +226,7 @@ fn is_of_redeeming(what: &What) -> bool {
         | What::Bound(_)
         | What::Granted(_)
         | What::Interlock(_)
+        | What::Decided(_)
         | What::Passed(_)
         | What::Sent(_)
         | What::Received(_) => false,

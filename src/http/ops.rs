@@ -6,7 +6,7 @@ use crate::decision;
 use crate::drain::{Progress, Status};
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -20,7 +20,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/live", get(|| std::future::ready("live\n")))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
-        .route("/decisions", post(decision::handler::post))
+        .route("/decisions", get(decision::handler::list).post(decision::handler::post))
+        .route("/decisions/end", post(decision::handler::end))
+        .layer(DefaultBodyLimit::max(decision::handler::LONGEST))
         .fallback(|| std::future::ready(Problem::NOT_FOUND))
         .with_state(app)
 }

@@ -6,7 +6,7 @@
 
 mod folder;
 
-pub use folder::{Keyring, read_key, write_fresh, write_key};
+pub use folder::{Keyring, read_key, staff_in, write_fresh, write_key};
 
 use crate::domain::{CampaignNo, KeyedHash, PassNonce, PersonId, ProofId, RoundNo};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

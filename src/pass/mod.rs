@@ -17,7 +17,7 @@ pub mod token;
 pub use desk::{Application, Desk};
 pub use fix::FixKeys;
 pub use identity::{Identity, IdentityKeys, Material};
-pub use keys::{Hasher, KeyError, Keyring, Keys, read_key, write_fresh, write_key};
+pub use keys::{Hasher, KeyError, Keyring, Keys, read_key, staff_in, write_fresh, write_key};
 pub use proof::{Captcha, ProofKeys, Solver};
 pub use token::{Asked, Pass, PassKeys};
 

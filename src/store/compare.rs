@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt};
 
 /// Every table that is a fold of the logs, what its rows are known by, and what else is compared.
 /// The cursor's owner is not: it says who writes, not what was written.
-pub(super) const TABLES: [(&str, &[&str], &[&str]); 15] = [
+pub(super) const TABLES: [(&str, &[&str], &[&str]); 16] = [
     ("cursor", &["log"], &["seq"]),
     ("events", &["log", "seq"], &["at_ms", "body"]),
     ("campaigns", &["campaign"], &["name"]),
@@ -37,6 +37,7 @@ pub(super) const TABLES: [(&str, &[&str], &[&str]); 15] = [
         &["campaign", "direction", "peer", "number", "round", "kind", "units", "pool"],
     ),
     ("interlock", &["log", "seq", "line"], &["campaign", "change", "at_ms"]),
+    ("decided", &["log", "seq", "line"], &["campaign", "decision", "subject", "persons"]),
 ];
 
 /// Rows read at a time.

@@ -3,7 +3,7 @@
 use crate::domain::{At, CampaignNo, IdentifierKind, KeyedHash, KindNo, PoolNo, RoundNo};
 use crate::domain::{PassNonce, PersonId, ProofId, Shard, Window};
 use crate::funds::{Account, Posting};
-use crate::ledger::event::{Granted, Interlock, KindTerms, Opened, Passed, Transfer};
+use crate::ledger::event::{Decided, Granted, Interlock, KindTerms, Opened, Passed, Transfer};
 use std::collections::BTreeMap;
 
 /// New rows and changes of old ones. They stand for a run of one log without a gap.
@@ -42,6 +42,8 @@ pub struct Rows {
     pub transfers: Vec<(i64, u8, CampaignNo, Direction, Transfer)>,
     /// Stops and resumptions, each with its entry, its line there and its instant.
     pub interlock: Vec<(i64, u8, CampaignNo, Interlock, At)>,
+    /// Decisions, each with its entry and its line there.
+    pub decided: Vec<(i64, u8, CampaignNo, Decided)>,
     /// Rounds whose coupons ran out.
     pub expired: Vec<(CampaignNo, RoundNo)>,
 }

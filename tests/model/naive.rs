@@ -1,7 +1,7 @@
 //! The rules once more, over plain lists of what happened. No balance is kept: every amount is added up
 //! from the coupons each time it is asked for.
 
-use quan::ledger::event::{Armed, Bound};
+use quan::ledger::event::{Armed, Bound, Statement};
 use quan::ledger::machine::{Command, Grant};
 
 /// Everything that happened, as it was asked for.
@@ -16,6 +16,8 @@ struct Campaign {
     pools: Vec<(String, i128)>,
     kinds: Vec<Kind>,
     stopped: bool,
+    /// When the last decision on the interlock that changed anything was proposed.
+    word: Option<i64>,
     armed: Vec<Armed>,
     expired: Vec<u8>,
     passes: Vec<Bound>,
@@ -73,6 +75,7 @@ impl Naive {
 
     fn answer(&mut self, command: &Command, now: i64) -> Told {
         let campaign = match command {
+            Command::Decided(it) => return self.decided(&it.0.statement, &it.1),
             Command::Open { .. } => return self.open(command),
             Command::Arm(no, _)
             | Command::Bind(no, _)
@@ -91,8 +94,31 @@ impl Naive {
             Command::Expire(_, round) => campaign.expire(round.0, now),
             Command::Trip(_) => campaign.stop(true),
             Command::Resume(_) => campaign.stop(false),
-            Command::Open { .. } => unreachable!("answered above"),
+            Command::Open { .. } | Command::Decided(_) => unreachable!("answered above"),
         }
+    }
+
+    fn decided(&mut self, said: &Statement, command: &Command) -> Told {
+        let (Command::Trip(campaign) | Command::Resume(campaign)) = command else {
+            unreachable!("nothing else is decided")
+        };
+        let Some(campaign) = self.campaigns.get_mut(usize::from(campaign.0)) else {
+            return no("campaign_unknown");
+        };
+        if said.what.campaign() != Some(campaign.name.as_str()) {
+            return no("conflict");
+        }
+        let stops = matches!(command, Command::Trip(_));
+        let late = campaign.word.is_some_and(|word| word >= said.at.0);
+        if !stops && campaign.stopped && late {
+            return no("conflict");
+        }
+        let (answer, happened) = campaign.stop(stops);
+        let happened = happened || (stops && !late);
+        if happened {
+            campaign.word = Some(said.at.0);
+        }
+        (answer, happened)
     }
 
     fn open(&mut self, command: &Command) -> Told {
@@ -120,6 +146,7 @@ impl Naive {
             pools,
             kinds,
             stopped: false,
+            word: None,
             armed: vec![],
             expired: vec![],
             passes: vec![],

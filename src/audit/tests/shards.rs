@@ -70,7 +70,7 @@ impl Logs {
 
     fn audit(&self, record: Option<&str>) -> Audit {
         let record: Option<Record> = record.map(|text| text.parse().unwrap());
-        let mut auditor = Auditor::of_logs(record.as_ref());
+        let mut auditor = Auditor::of_logs(record.as_ref(), None);
         for (part, entries) in &self.0 {
             for (seq, (at, whats)) in (1..).zip(entries) {
                 let events: Vec<Event> =
@@ -116,7 +116,7 @@ fn a_log_that_is_missing_or_has_a_gap_is_found() {
     logs.0.remove(&1);
     logs.breaks(&["logs", "I5"], "log 257 of campaign 0 is missing");
     let logs = sound();
-    let mut auditor = Auditor::of_logs(None);
+    let mut auditor = Auditor::of_logs(None, None);
     for (seq, (at, _)) in [1, 3].into_iter().zip(&logs.0[&1]) {
         let body = codec::encode(&[Event { campaign: C, what: opened(1) }]).unwrap();
         let entry = Entry { seq, durable: 0, at: At(*at), seal: false, body };

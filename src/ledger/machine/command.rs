@@ -2,7 +2,7 @@ use crate::domain::{
     At, CampaignNo, CouponId, Fen, KindNo, PassNonce, PersonId, PoolNo, Refusal, RoundNo,
 };
 use crate::funds::FundsRefusal;
-use crate::ledger::event::{Armed, Bound, Granted, KindTerms};
+use crate::ledger::event::{Armed, Bound, Decided, Granted, KindTerms};
 use serde::{Deserialize, Serialize};
 
 /// What the ledger can be asked to do.
@@ -29,6 +29,8 @@ pub enum Command {
     Trip(CampaignNo),
     /// Go on issuing.
     Resume(CampaignNo),
+    /// Do what persons decided, and write down with it that they did (R-ROLE-1).
+    Decided(Box<(Decided, Command)>),
 }
 
 /// A claim that passed the gate and holds a place in the stock.

@@ -20,6 +20,7 @@ impl Machine {
             Command::Expire(no, round) => self.known(*no)?.expire(*round, now).map(done(*no)),
             Command::Trip(no) => Ok(done(*no)(self.known(*no)?.set_tripped(true))),
             Command::Resume(no) => Ok(done(*no)(self.known(*no)?.set_tripped(false))),
+            Command::Decided(it) => self.decided(&it.0, &it.1, now),
         }
     }
 

@@ -8,6 +8,7 @@
 //! - No grant while the interlock is tripped, outside the round's window, without a recorded
 //!   pass of that person, or for a kind that the pass has already paid for (I7).
 //! - Every event leaves the funds balanced (I5).
+//! - What persons decided is done once, and nobody goes on with what was stopped after they proposed to.
 //!
 //! # Not here
 //!
@@ -16,6 +17,7 @@
 
 mod command;
 mod decide;
+mod decided;
 mod state;
 mod summary;
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub(super) struct Campaign {
     pub(super) kinds: Vec<KindTerms>,
     pub(super) funds: Funds,
     pub(super) tripped: bool,
+    /// When the last decision on the interlock was proposed.
+    pub(super) word_at: Option<At>,
     pub(super) rounds: BTreeMap<RoundNo, Round>,
 }
 
@@ -78,7 +80,7 @@ impl Machine {
     pub(in crate::ledger) fn sketch(
         opened: &Opened,
         funds: Funds,
-        tripped: bool,
+        (tripped, word_at): (bool, Option<At>),
         rounds: impl Iterator<Item = RoundSummary>,
         last_at: At,
     ) -> Machine {
@@ -93,6 +95,7 @@ impl Machine {
             kinds: opened.kinds.clone(),
             funds,
             tripped,
+            word_at,
             rounds: rounds.collect(),
         };
         Machine { campaigns: vec![campaign], last_at: At0(last_at) }
@@ -127,6 +130,7 @@ impl Machine {
                 kinds: opened.kinds.clone(),
                 funds: Funds::new(opened.pools.len()),
                 tripped: false,
+                word_at: None,
                 rounds: BTreeMap::new(),
             });
             return;
@@ -163,6 +167,7 @@ impl Campaign {
                 self.rounds.entry(granted.coupon.round).or_default().grant(self.shard, granted, at);
             }
             What::Interlock(interlock) => self.tripped = *interlock == Interlock::Tripped,
+            What::Decided(decided) => self.hear(decided),
             What::Passed(passed) => self.rounds.entry(passed.round).or_default().pass(*passed),
             What::Sent(transfer) => self.send(transfer),
             What::Received(transfer) => self.receive(transfer),

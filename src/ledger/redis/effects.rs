@@ -119,6 +119,9 @@ impl List<'_> {
                 self.set(Key::Meta, "tripped", tripped)?;
                 self.basis()
             }
+            What::Decided(it) if !identities && it.statement.what.is_of_the_interlock() => {
+                self.set(Key::Meta, "word", ms(it.statement.at)?.to_string())
+            }
             What::Posted(posting) if !identities => self.posted(posting),
             What::Armed(armed) if !identities => self.armed(armed),
             What::Expired(expired) if !identities => {
