@@ -85,7 +85,9 @@ impl Decisions<'_> {
             }
             Some(Ok(_)) | None => {}
         }
-        let once = !matches!(what, Subject::Admit { .. } | Subject::Settle { .. });
+        // Many entries are of one file or batch; and nobody asks whether a stop was used before.
+        let once =
+            !matches!(what, Subject::Trip { .. } | Subject::Admit { .. } | Subject::Settle { .. });
         if once && let Some(before) = self.done.insert((spot.log, id), spot) {
             self.check.find(format!("{spot}: {word} {id} was carried out before, at {before}"));
         }

@@ -16,7 +16,7 @@ struct Campaign {
     pools: Vec<(String, i128)>,
     kinds: Vec<Kind>,
     stopped: bool,
-    /// When the last decision on the interlock that changed anything was proposed.
+    /// The latest that a decision on the interlock that was heard was proposed.
     word: Option<i64>,
     armed: Vec<Armed>,
     expired: Vec<u8>,
@@ -116,7 +116,7 @@ impl Naive {
         let (answer, happened) = campaign.stop(stops);
         let happened = happened || (stops && !late);
         if happened {
-            campaign.word = Some(said.at.0);
+            campaign.word = campaign.word.max(Some(said.at.0));
         }
         (answer, happened)
     }

@@ -152,7 +152,7 @@ fn r_role_1_r_adj_1_r_merch_1_money_and_merchants_take_a_decision_of_just_that()
         breaks(&log.signed(&staff), &[], "clean");
         let mut log = Log::opened();
         log.push(1, vec![said(), other]);
-        log.breaks(&["decisions"], "seq 3: ");
+        log.breaks(&["decisions"], "seq 2: ");
         log.breaks(&["decisions"], "nobody decided it");
         let mut log = Log::opened();
         log.push(1, vec![what.clone()]);

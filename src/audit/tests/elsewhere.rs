@@ -174,10 +174,13 @@ impl Played {
         let audit = self.audit().await.unwrap();
         breaks(&audit, &[], "audit of 3 logs");
         let names: Vec<_> = audit.checks.iter().map(|check| check.name).collect();
-        assert_eq!(names, ["logs", "I1", "I2", "I3", "I4", "I5", "I7", "I9", "I8", "R1"]);
+        assert_eq!(
+            names,
+            ["logs", "I1", "I2", "I3", "I4", "I5", "I7", "I9", "decisions", "I8", "R1"]
+        );
         let rows: Vec<_> = audit.checks.iter().map(|check| check.rows).collect();
         assert_eq!((rows[3], exit_code(&audit)), (3, 0));
-        assert!(rows[9] > 50, "{audit}");
+        assert!(rows[10] > 50, "{audit}");
         let audit = audit_store(self.store.url(), Some(&self.record), None).await.unwrap();
         breaks(&audit, &[], "audit of 3 logs");
     }

@@ -42,14 +42,14 @@ impl Machine {
 }
 
 impl Campaign {
-    /// Whether the last decision on the interlock was proposed at `at` or later.
+    /// Whether a decision on the interlock was heard that was proposed at `at` or later.
     fn has_heard(&self, at: At) -> bool {
         self.word_at.is_some_and(|last| last >= at)
     }
 
     pub(super) fn hear(&mut self, decided: &Decided) {
         if decided.statement.what.is_of_the_interlock() {
-            self.word_at = Some(decided.statement.at);
+            self.word_at = self.word_at.max(Some(decided.statement.at));
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct Campaign {
     pub(super) kinds: Vec<KindTerms>,
     pub(super) funds: Funds,
     pub(super) tripped: bool,
-    /// When the last decision on the interlock was proposed.
+    /// The latest that a decision on the interlock was proposed.
     pub(super) word_at: Option<At>,
     pub(super) rounds: BTreeMap<RoundNo, Round>,
 }

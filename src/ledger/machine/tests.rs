@@ -226,6 +226,7 @@ proptest! {
                 match event.what {
                     What::Armed(armed) => stock = armed.quantities,
                     What::Interlock(_) => tripped = !tripped,
+                    What::Decided(it) => prop_assert!(it.statement.what.is_of_the_interlock()),
                     What::Bound(bound) => passes.push((bound.pass, bound.person)),
                     What::Granted(g) => {
                         prop_assert!(!tripped, "no grant between trip and resume");

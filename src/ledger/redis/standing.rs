@@ -14,7 +14,7 @@ pub(super) struct Standing {
     pub(super) opened: Option<Opened>,
     pub(super) funds: Funds,
     pub(super) tripped: bool,
-    /// When the last decision on the interlock was proposed.
+    /// The latest that a decision on the interlock was proposed.
     pub(super) word_at: Option<At>,
     pub(super) rounds: BTreeMap<RoundNo, RoundSummary>,
     /// By kind, what a round was armed with, over all shards; only the first shard knows.
@@ -68,7 +68,7 @@ impl Standing {
             }
             What::Decided(decided) => {
                 if decided.statement.what.is_of_the_interlock() {
-                    self.word_at = Some(decided.statement.at);
+                    self.word_at = self.word_at.max(Some(decided.statement.at));
                 }
             }
             What::Interlock(interlock) => self.tripped = *interlock == Interlock::Tripped,
