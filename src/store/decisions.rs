@@ -183,13 +183,13 @@ async fn kept(tx: &mut Tx, id: &DecisionId) -> Result<Option<Kept>, Error> {
     let of = [bytes(id)];
     let rows =
         tx.fetch("SELECT statement, state, why FROM decisions WHERE decision = $1", &of).await?;
-    let Some([statement, state, why]) = rows.first().and_then(|row| row.first_chunk()) else {
+    let Some([statement, word, why]) = rows.first().and_then(|row| row.first_chunk()) else {
         return Ok(None);
     };
     let wrong = |why: String| Error::Contradiction { table: "decisions", why };
-    let state = state.clone().text();
-    let stage = Stage::ALL.into_iter().find(|stage| stage.word() == state);
-    let stage = stage.ok_or_else(|| wrong(format!("{state} is no stage")))?;
+    let word = word.clone().text();
+    let stage = Stage::ALL.into_iter().find(|stage| stage.word() == word);
+    let stage = stage.ok_or_else(|| wrong(format!("{word} is no stage")))?;
     let statement = Statement::read(&statement.clone().bytes()).filter(|it| it.id() == *id);
     let statement = statement.ok_or_else(|| wrong(format!("{id} is not what was signed")))?;
     let signed = "SELECT person, signature FROM signatures WHERE decision = $1 ORDER BY person";

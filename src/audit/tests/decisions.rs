@@ -143,7 +143,7 @@ fn of_money_and_merchants() -> Vec<(usize, [&'static str; 2], What, What)> {
 }
 
 #[test]
-fn r_role_1_r_adj_1_r_merch_1_money_and_merchants_take_a_decision_of_just_that() {
+fn r_role_1_r_adj_1_money_and_merchants_take_a_decision_of_just_that() {
     let staff = staff();
     for (place, persons, what, other) in of_money_and_merchants() {
         let said = || What::Decided(by(place, &persons));
