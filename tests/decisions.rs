@@ -32,7 +32,7 @@ use std::{
 const CAMPAIGN: &str = "xiangning-2023";
 const CLOCK: &str = "2023-09-01T10:00:30+08:00";
 /// How long a server may take for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server, and the folder where persons' keys are.
 struct Office {
@@ -62,7 +62,10 @@ impl Office {
     fn proposed(&self, by: &str, what: &[&str]) -> String {
         let key = format!("staff/{by}.key");
         let head = ["sign", "--by", by, "--key", &key, "--why", "the test's"];
-        self.written(&format!("{by}-{}", what[0]), &self.decide(&[&head, what].concat()))
+        self.written(
+            &format!("{by}-{}", what.first().expect("a subject")),
+            &self.decide(&[&head, what].concat()),
+        )
     }
 
     /// A file with the decision of another, signed by `by` as well.
@@ -89,7 +92,7 @@ impl Office {
         let sent = self.send(&file);
         assert!(sent.0 && sent.1.contains("\"state\":\"proposed\""), "{sent:?}");
         let said: Value = serde_json::from_str(&sent.1).expect("JSON");
-        said["id"].as_str().expect("an id").to_owned()
+        text(&said, "id")
     }
 
     fn approve(&self, by: &str, id: &str) -> Told {
@@ -118,7 +121,7 @@ impl Office {
     }
 
     fn state(&self, id: &str) -> String {
-        self.listed(id)["state"].as_str().expect("a state").to_owned()
+        text(&self.listed(id), "state")
     }
 
     fn becomes(&self, id: &str, state: &str) {
@@ -160,6 +163,11 @@ impl Office {
 fn told(output: &Output) -> Told {
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     (output.status.success(), said.into_owned())
+}
+
+/// A text of a JSON object.
+fn text(of: &Value, name: &str) -> String {
+    of.get(name).and_then(Value::as_str).expect("it is there").to_owned()
 }
 
 #[track_caller]
@@ -237,7 +245,8 @@ fn r_role_1_what_is_proposed_at_one_node_is_signed_at_another_and_done_at_all_on
     let (first, second) = (site.node("first"), site.node("second"));
     let trip = first.proposed("li", &["trip", CAMPAIGN]);
     assert!(first.send(&trip).0);
-    (first.stopped(), second.stopped());
+    first.stopped();
+    second.stopped();
     let id = first.open("li", &["resume", CAMPAIGN]);
     let listed = second.listed(&id);
     assert_eq!(listed["lacks"], serde_json::json!(["operator or bureau"]));
@@ -245,12 +254,14 @@ fn r_role_1_what_is_proposed_at_one_node_is_signed_at_another_and_done_at_all_on
     first.ready(false);
     let done = second.approve("wang", &id);
     assert!(done.0 && done.1.contains("carried_out"), "{done:?}");
-    (first.ready(true), second.ready(true));
+    first.ready(true);
+    second.ready(true);
     assert_eq!(first.state(&id), "carried_out");
     refused(&first.approve("wang", &id), "used before, it is carried_out");
     let trip = second.send(&trip);
     assert!(trip.0, "stopping does not ask whether it was used elsewhere: {trip:?}");
-    (first.stopped(), second.stopped());
+    first.stopped();
+    second.stopped();
 
     // Somebody says no, somebody thinks better of it, and one is late.
     let id = first.open("li", &["resume", CAMPAIGN]);
@@ -266,9 +277,9 @@ fn r_role_1_what_is_proposed_at_one_node_is_signed_at_another_and_done_at_all_on
     let sent = first.send(&late);
     assert!(sent.0, "{sent:?}");
     let said: Value = serde_json::from_str(&sent.1).expect("JSON");
-    let id = said["id"].as_str().expect("an id");
-    second.becomes(id, "expired");
-    refused(&second.approve("wang", id), "ran out");
+    let id = text(&said, "id");
+    second.becomes(&id, "expired");
+    refused(&second.approve("wang", &id), "ran out");
     first.ready(false);
 }
 
@@ -310,7 +321,8 @@ fn r_role_1_what_was_approved_is_carried_out_though_its_server_died() {
     refused(&second.approve("wang", &id), "used before");
     let again = site.node("first");
     sleep(Duration::from_secs(5));
-    (again.ready(false), second.ready(false));
+    again.ready(false);
+    second.ready(false);
 }
 
 #[test]

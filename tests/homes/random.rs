@@ -77,7 +77,7 @@ fn renumbered(command: &Command, numbers: &[CampaignNo], names: &[String]) -> Co
         Command::Decided(mut it) => {
             // Of the campaigns here, the first is the stories' a.
             let name = |campaign: &mut String| {
-                *campaign = names[usize::from(campaign != "a")].clone();
+                campaign.clone_from(&names[usize::from(campaign != "a")]);
             };
             if let Subject::Trip { campaign } | Subject::Resume { campaign } =
                 &mut it.0.statement.what
