@@ -318,11 +318,37 @@ fn r_role_1_what_was_approved_is_carried_out_though_its_server_died() {
     second.ready(true);
     // Nobody does it again, after issuing was stopped anew.
     second.stop_issuing("wang");
-    refused(&second.approve("wang", &id), "used before");
+    let twice = second.approve("wang", &id);
+    let known = ["used before", "stopped after li proposed this"];
+    assert!(!twice.0 && known.iter().any(|why| twice.1.contains(why)), "{twice:?}");
     let again = site.node("first");
     sleep(Duration::from_secs(5));
     again.ready(false);
     second.ready(false);
+}
+
+#[test]
+fn r_risk_3_a_long_outage_is_ended_by_two_persons_at_all_nodes_by_one_decision() {
+    let site = Site::new();
+    let (first, second) = (site.node("first"), site.node("second"));
+    let early = first.open("li", &["resume", CAMPAIGN]);
+    site.redis.pause().expect("it runs");
+    let by_people = |office: &Office| {
+        let start = Instant::now();
+        while !office.ready(false).contains("xiangning-2023: people") {
+            assert!(start.elapsed() < 2 * PATIENCE, "{}", office.ready(false));
+            sleep(Duration::from_millis(200));
+        }
+    };
+    by_people(&first);
+    by_people(&second);
+    site.redis.resume().expect("it is there");
+    refused(&second.approve("wang", &early), "stopped after li proposed this");
+    let id = first.open("li", &["resume", CAMPAIGN]);
+    let done = first.approve("wang", &id);
+    assert!(done.0 && done.1.contains("carried_out"), "{done:?}");
+    first.ready(true);
+    second.ready(true);
 }
 
 #[test]
