@@ -24,9 +24,13 @@ use crate::store::{Store, StoreUrl};
 use anyhow::{Context, Result, bail, ensure};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
+use tokio::time::{sleep, timeout};
 
 /// How far the journal may be ahead of the clock at a start: what time synchronization corrects.
 const MOST_AHEAD_MS: i64 = 60_000;
+
+/// How long somebody who needs the store waits until it is open, after a start.
+const OPENED: Duration = Duration::from_secs(5);
 
 /// Everything a request needs.
 pub struct App {
@@ -212,9 +216,12 @@ impl App {
     pub async fn store(&self) -> Result<Store, String> {
         let url = self.nodes_store().unwrap_or_else(|| StoreUrl::File(self.data.store()));
         // A file is made by whoever carries the journal there, so that nobody else changes its schema meanwhile.
-        if self.drain.statuses().is_empty() {
-            return Err("the store is not open yet".to_owned());
-        }
+        let open = async {
+            while self.drain.statuses().is_empty() {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(OPENED, open).await.map_err(|_| "the store is not open yet".to_owned())?;
         Store::open(&url).await.map_err(|error| error.to_string())
     }
 
