@@ -26,7 +26,7 @@ fn plan() -> Plan {
 fn keyring() -> Keyring {
     let keys = |key: u8| Keys::new([(1, [key; 32].as_slice())]).expect("32 bytes are a key");
     Keyring {
-        staff: quan::orders::Staff::default(),
+        staff: quan::decision::Staff::default(),
         terminals: std::collections::HashMap::new(),
         hasher: quan::pass::Hasher::new(&[1; 32]).expect("32 bytes are a key"),
         pass: keys(2).into(),

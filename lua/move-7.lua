@@ -17,7 +17,7 @@
     ARGV[5]  how many compares follow
     ARGV[6]  how many changes follow
     then for each compare: number of the key, field, value; empty for a field that is not there
-    then for each change: number of the key, field, set, add, or, seq, delete, value
+    then for each change: number of the key, field, set, add, max, or, seq, delete, value
 
   Output:
     { 'moved', epoch, seq, at }           seq is the last there is now

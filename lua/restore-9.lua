@@ -18,7 +18,7 @@
     ARGV[4]  epoch it was written in
     ARGV[5]  body
     ARGV[6]  how many changes follow
-    then for each change: number of the key, field, set, add, or, seq, delete, value
+    then for each change: number of the key, field, set, add, max, or, seq, delete, value
 
   Output:
     { 'restored', seq }

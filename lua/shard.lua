@@ -57,6 +57,8 @@ local function plan(first, changes, seq)
       if not was or #was ~= 32 then return nil, i end
       local bits = bit.bor(struct.unpack('<I4', was, 29), tonumber(value))
       value = string.sub(was, 1, 28) .. struct.pack('<I4', bits)
+    elseif what == 'max' then
+      value = math.max(tonumber(was or value), tonumber(value))
     elseif what == 'seq' then
       value = seq
     end

@@ -4,6 +4,7 @@ use crate::campaign::{Campaign, OVERSHOOT, OVERSHOOT_EACH};
 use crate::clock::{Clock, wall};
 use crate::config::{self, Config};
 use crate::data::DataFolder;
+use crate::decision::{Away, Decisions, Refused};
 use crate::domain::{At, CampaignNo, KindNo, MerchantNo, PoolSet, RoundNo};
 use crate::drain::{DrainThread, Progress};
 use crate::gate::{Gate, Outage, Reason, Verdict};
@@ -18,7 +19,6 @@ use crate::ledger::snapshot::{self, thread::SnapshotThread};
 use crate::merchant::{self, Change, Dishonest, Merchant, Registry};
 use crate::metrics::Metrics;
 use crate::node::Node;
-use crate::orders::Orders;
 use crate::pass::{Desk, Keyring};
 use crate::plan::Plan;
 use crate::steward;
@@ -27,9 +27,13 @@ use crate::till::Till;
 use anyhow::{Context, Result, bail, ensure};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
+use tokio::time::{sleep, timeout};
 
 /// How far the journal may be ahead of the clock at a start: what time synchronization corrects.
 const MOST_AHEAD_MS: i64 = 60_000;
+
+/// How long somebody who needs the store waits until it is open, after a start.
+const OPENED: Duration = Duration::from_secs(5);
 
 /// Everything a request needs.
 pub struct App {
@@ -48,8 +52,8 @@ pub struct App {
     campaigns: Arc<Campaigns>,
     body: BodyLimits,
     beside: Mutex<Option<Beside>>,
-    /// Orders of staff.
-    pub orders: Orders,
+    /// Decisions of staff.
+    pub decisions: Decisions,
     outages: Mutex<BTreeMap<CampaignNo, Outage>>,
 }
 
@@ -160,7 +164,7 @@ impl App {
         let body = BodyLimits { bytes: config.public.body_bytes, patience };
         let drain = beside.progress();
         let beside = Mutex::new(Some(beside));
-        let orders = Orders::of(keys.staff.clone(), data.orders())?;
+        let decisions = Decisions::of(keys.staff.clone(), data.decisions())?;
         let outages = Mutex::default();
         Ok(App {
             clock,
@@ -172,7 +176,7 @@ impl App {
             campaigns,
             body,
             beside,
-            orders,
+            decisions,
             outages,
         })
     }
@@ -216,28 +220,36 @@ impl App {
         }
     }
 
-    /// Uses the signatures of an order for all nodes; the place of the first that was used before, if one was.
-    pub async fn use_order(&self, signatures: Vec<String>) -> Result<Option<usize>, String> {
-        let Some(url) = self.nodes_store() else { return Ok(None) };
-        let used = async {
-            let store = Store::open(&url).await?;
-            let signatures: Vec<&str> = signatures.iter().map(String::as_str).collect();
-            let used = store.use_order(&signatures).await;
-            store.close().await;
-            used
+    /// The store, opened anew: what is read there no other part of this process may hold up.
+    pub async fn store(&self) -> Result<Store, String> {
+        let url = self.nodes_store().unwrap_or_else(|| StoreUrl::File(self.data.store()));
+        // A file is made by whoever carries the journal there, so that nobody else changes its schema meanwhile.
+        let open = async {
+            while self.drain.statuses().is_empty() {
+                sleep(Duration::from_millis(50)).await;
+            }
         };
-        used.await.map_err(|error| error.to_string())
+        timeout(OPENED, open).await.map_err(|_| "the store is not open yet".to_owned())?;
+        Store::open(&url).await.map_err(|error| error.to_string())
+    }
+
+    /// Whether a node of that id was ever registered.
+    pub async fn knows_node(&self, node: &str) -> Result<bool, Away> {
+        if self.nodes_store().is_none() {
+            return Err(Refused::NotHere("this server has no other nodes".to_owned()).into());
+        }
+        let store = self.store().await.map_err(Away::Store)?;
+        let nodes = store.nodes().await;
+        store.close().await;
+        Ok(nodes?.iter().any(|it| it.node == node))
     }
 
     /// Recovers logs without that node from here on.
-    pub async fn forget(&self, node: &str) -> Result<()> {
-        let store = self.nodes_store().context("this server has no other nodes")?;
-        let store = Store::open(&store).await?;
-        let known = store.nodes().await?.iter().any(|it| it.node == node);
-        ensure!(known, "no node {node} was ever registered");
-        store.give_up(node).await?;
+    pub async fn forget(&self, node: &str) -> Result<(), Away> {
+        let store = self.store().await.map_err(Away::Store)?;
+        let done = store.give_up(node).await;
         store.close().await;
-        Ok(())
+        Ok(done?)
     }
 
     /// Ends the ledger after what waits is answered, and then what works beside it.
@@ -266,7 +278,7 @@ impl App {
             campaign.gate.interlock.set(Reason::People, verdict == Verdict::People);
             let view = self.ledger.view().campaign(campaign.no);
             let stopped = verdict == Verdict::People || view.is_some_and(|it| it.tripped);
-            self.orders.stopped(&campaign.plan.id, stopped, wall());
+            self.decisions.stopped(&campaign.plan.id, stopped, wall());
         }
     }
 }

@@ -24,9 +24,9 @@ impl DataFolder {
         self.0.join("journal")
     }
 
-    /// What staff ordered, one order a line.
-    pub fn orders(&self) -> PathBuf {
-        self.0.join("orders.jsonl")
+    /// What staff decided, one decision a line.
+    pub fn decisions(&self) -> PathBuf {
+        self.0.join("decisions.jsonl")
     }
 
     /// This node's id.

@@ -1,9 +1,10 @@
 //! `quan serve`: starts everything, serves until told to stop, and loses nothing on the way out.
 
 use crate::app::App;
-use crate::clock::{CHECK_EVERY, Clock, Start};
+use crate::clock::{CHECK_EVERY, Clock, Start, wall};
 use crate::config::Config;
 use crate::data::DataFolder;
+use crate::decision;
 use crate::http::accept::{Connections, Limits, Running, Server};
 use crate::http::{ops, router};
 use crate::store::{LogNo, Store, StoreUrl};
@@ -27,6 +28,9 @@ const SAME_STOP: Duration = Duration::from_secs(2);
 
 /// How often the calendar is looked at.
 const CALENDAR_EVERY: Duration = Duration::from_millis(200);
+
+/// How often it is looked for decisions that others made, and could not carry out.
+const DECISIONS_EVERY: Duration = Duration::from_secs(2);
 
 /// Serves until SIGTERM, SIGINT, or `end`, if there is one. `ready` is called once with the
 /// addresses that are served.
@@ -52,7 +56,11 @@ pub fn serve(
         let (served, workers) = start_http(config, &app, &stopped)?;
         ready(&served)?;
         // Apart, so that an answer that the calendar waits for keeps nobody from watching.
-        let office = [tokio::spawn(guard(Arc::clone(&app))), tokio::spawn(calendar(Arc::clone(&app)))];
+        let office = [
+            tokio::spawn(guard(Arc::clone(&app))),
+            tokio::spawn(calendar(Arc::clone(&app))),
+            tokio::spawn(decisions(Arc::clone(&app))),
+        ];
         told_to_stop(signals, end).await;
         tracing::info!("stopping: no new connections, requests in flight are answered");
         stop.send_replace(true);
@@ -173,6 +181,27 @@ async fn calendar(app: Arc<App>) {
         if now != before {
             undone(&now);
             before = now;
+        }
+    }
+}
+
+/// Tends what persons decided.
+async fn decisions(app: Arc<App>) {
+    let mut look = every(DECISIONS_EVERY);
+    let mut store = None;
+    loop {
+        look.tick().await;
+        let open = match store.take() {
+            Some(open) => open,
+            // Whoever needs it says why it can't be had.
+            None => match app.store().await {
+                Ok(open) => open,
+                Err(_) => continue,
+            },
+        };
+        match decision::tend(&app, &open, wall()).await {
+            Ok(()) => store = Some(open),
+            Err(error) => tracing::warn!(%error, "decisions are looked at again"),
         }
     }
 }

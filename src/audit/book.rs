@@ -55,6 +55,10 @@ impl Book {
         }
     }
 
+    pub(super) fn name(&self, campaign: CampaignNo) -> Option<&str> {
+        self.campaigns.get(&campaign).map(|opened| opened.name.as_str())
+    }
+
     pub(super) fn kinds(&self, campaign: CampaignNo) -> &[KindTerms] {
         self.campaigns.get(&campaign).map_or(&[], |opened| &opened.kinds)
     }

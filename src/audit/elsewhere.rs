@@ -1,8 +1,9 @@
 //! An audit of a ledger that is not in a data folder: its logs in a store, and in Redis.
 
-use super::folder::read_record;
+use super::folder::{read_record, read_staff};
 use super::redis::{Redis, Stream};
 use super::{Audit, AuditError, Auditor, Check, Record};
+use crate::decision::Staff;
 use crate::drain;
 use crate::ledger::journal::Entry;
 use crate::ledger::redis::inspection::Inspection;
@@ -49,16 +50,19 @@ pub enum ElsewhereError {
     Moving,
 }
 
-/// Audits the logs in a store, with a client's record, if there is one, and the store itself (I8).
+/// Audits the logs in a store, with a client's record and the public keys in a folder of those who decide, if they are
+/// given, and the store itself (I8).
 ///
 /// Nobody may be writing the store.
 pub async fn audit_store(
     url: &store::StoreUrl,
     record: Option<&Path>,
+    keys: Option<&Path>,
 ) -> Result<Audit, ElsewhereError> {
     let record = record.map(read_record).transpose()?;
+    let staff = keys.map(read_staff).transpose()?;
     let store = open(url).await?;
-    let audit = at_rest(&store, None, record.as_ref()).await;
+    let audit = at_rest(&store, None, (record.as_ref(), staff.as_ref())).await;
     store.close().await;
     audit
 }
@@ -70,11 +74,13 @@ pub async fn audit_elsewhere(
     ledger: &RedisUrl,
     url: &store::StoreUrl,
     record: Option<&Path>,
+    keys: Option<&Path>,
 ) -> Result<Audit, ElsewhereError> {
     let record = record.map(read_record).transpose()?;
+    let staff = keys.map(read_staff).transpose()?;
     let mut redis = Inspection::connect(ledger).await?;
     let store = open(url).await?;
-    let audit = at_rest(&store, Some(&mut redis), record.as_ref()).await;
+    let audit = at_rest(&store, Some(&mut redis), (record.as_ref(), staff.as_ref())).await;
     store.close().await;
     audit
 }
@@ -93,11 +99,11 @@ type Marks = BTreeMap<LogNo, (u64, Option<u64>)>;
 async fn at_rest(
     store: &Store,
     mut redis: Option<&mut Inspection>,
-    record: Option<&Record>,
+    beside: (Option<&Record>, Option<&Staff>),
 ) -> Result<Audit, ElsewhereError> {
     for _ in 0..TRIES {
         let before = marks(store, redis.as_deref_mut()).await?;
-        let audit = once(store, redis.as_deref_mut(), record, &before).await;
+        let audit = once(store, redis.as_deref_mut(), beside, &before).await;
         if marks(store, redis.as_deref_mut()).await? == before {
             return audit;
         }
@@ -129,10 +135,10 @@ async fn marks(store: &Store, redis: Option<&mut Inspection>) -> Result<Marks, E
 async fn once(
     store: &Store,
     mut redis: Option<&mut Inspection>,
-    record: Option<&Record>,
+    beside: (Option<&Record>, Option<&Staff>),
     marks: &Marks,
 ) -> Result<Audit, ElsewhereError> {
-    let mut auditor = Auditor::of_logs(record);
+    let mut auditor = Auditor::of_logs(beside.0, beside.1);
     let mut kept = Redis::new();
     for (log, (stored, seq)) in marks {
         let place = Place::of(log.0);

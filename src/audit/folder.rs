@@ -1,8 +1,10 @@
 //! An audit of a data folder, and the reading of a client's record.
 
-use super::{Audit, Record, RecordError, audit};
+use super::{Audit, Record, RecordError, audit_with};
 use crate::data::DataFolder;
+use crate::decision::Staff;
 use crate::ledger::journal::{Error, Folder, Reader, disk::Disk, entry::segment_first};
+use crate::pass::staff_in;
 use std::{fs, io, path::Path, path::PathBuf};
 
 /// Why there is no audit.
@@ -36,12 +38,30 @@ pub enum AuditError {
 ///
 /// Writes nothing and takes no lock.
 pub fn audit_folder(data: &Path, record: Option<&Path>) -> Result<Audit, AuditError> {
+    audit_folder_with(data, record, None)
+}
+
+/// As [`audit_folder`], with the public keys in a folder of those who decide.
+pub fn audit_folder_with(
+    data: &Path,
+    record: Option<&Path>,
+    keys: Option<&Path>,
+) -> Result<Audit, AuditError> {
     let record = record.map(read_record).transpose()?;
-    audit_journal(data, record.as_ref())
+    let staff = keys.map(read_staff).transpose()?;
+    journal(data, record.as_ref(), staff.as_ref())
 }
 
 /// As [`audit_folder`], with a record that was read already.
 pub fn audit_journal(data: &Path, record: Option<&Record>) -> Result<Audit, AuditError> {
+    journal(data, record, None)
+}
+
+fn journal(
+    data: &Path,
+    record: Option<&Record>,
+    staff: Option<&Staff>,
+) -> Result<Audit, AuditError> {
     let path = DataFolder::at(data).journal();
     if !path.is_dir() {
         return Err(AuditError::NoJournal(path));
@@ -60,8 +80,12 @@ pub fn audit_journal(data: &Path, record: Option<&Record>) -> Result<Audit, Audi
         }
         entry => Some(entry),
     });
-    let audit = audit(entries, record);
+    let audit = audit_with(entries, record, staff);
     fault.map_or(Ok(audit), |fault| Err(fault.into()))
+}
+
+pub(super) fn read_staff(keys: &Path) -> Result<Staff, AuditError> {
+    staff_in(keys).map_err(|error| AuditError::Io { path: keys.to_owned(), error })
 }
 
 pub(super) fn read_record(path: &Path) -> Result<Record, AuditError> {

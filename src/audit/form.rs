@@ -60,7 +60,8 @@ impl Form {
                 self.check.find(format!("{spot}: {what} does not belong in this log"));
             }
         }
-        Some(Seen { spot, at: entry.at, events })
+        let is_old = codec::is_old(&entry.body);
+        Some(Seen { spot, at: entry.at, events, is_old })
     }
 
     /// What keeps a log from being read on.
@@ -170,7 +171,8 @@ fn belongs(log: LogNo, event: &Event) -> bool {
         | What::Armed(_)
         | What::Expired(_)
         | What::Granted(_)
-        | What::Interlock(_) => embedded || !log.of_identities(),
+        | What::Interlock(_)
+        | What::Decided(_) => embedded || !log.of_identities(),
         // Only a journal has redemptions so far.
         What::Admitted(_)
         | What::Stands(_)

@@ -140,6 +140,7 @@ impl Look for Funds {
                 | What::Posted(_)
                 | What::Bound(_)
                 | What::Interlock(_)
+                | What::Decided(_)
                 | What::Passed(_)
                 | What::Admitted(_)
                 | What::Stands(_)

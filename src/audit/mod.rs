@@ -24,6 +24,7 @@ mod book;
 mod check;
 mod client;
 mod coupons;
+mod decisions;
 mod dues;
 mod elsewhere;
 mod folder;
@@ -43,9 +44,10 @@ mod undersell;
 
 pub use check::Check;
 pub use elsewhere::{ElsewhereError, audit_elsewhere, audit_store};
-pub use folder::{AuditError, audit_folder, audit_journal};
+pub use folder::{AuditError, audit_folder, audit_folder_with, audit_journal};
 pub use record::{Record, RecordError};
 
+use crate::decision::Staff;
 use crate::domain::At;
 use crate::ledger::event::Event;
 use crate::ledger::journal::{Entry, Error};
@@ -105,6 +107,8 @@ struct Seen {
     spot: Spot,
     at: At,
     events: Vec<Event>,
+    /// Whether its format is an older one.
+    is_old: bool,
 }
 
 /// One check at work.
@@ -122,7 +126,16 @@ pub fn audit(
     entries: impl Iterator<Item = Result<Entry, Error>>,
     client: Option<&Record>,
 ) -> Audit {
-    let mut auditor = Auditor::of_a_journal(client);
+    audit_with(entries, client, None)
+}
+
+/// As [`audit`], with the public keys of those who decide.
+pub(crate) fn audit_with(
+    entries: impl Iterator<Item = Result<Entry, Error>>,
+    client: Option<&Record>,
+    staff: Option<&Staff>,
+) -> Audit {
+    let mut auditor = Auditor::of_a_journal(client, staff);
     for entry in entries {
         auditor.take(LogNo::EMBEDDED, entry);
     }
@@ -137,14 +150,14 @@ pub struct Auditor<'a> {
 }
 
 impl<'a> Auditor<'a> {
-    /// Of a journal, and of what a client wrote down meanwhile.
-    fn of_a_journal(client: Option<&'a Record>) -> Auditor<'a> {
-        Auditor { form: Form::of_a_journal(), book: Book::default(), looks: looks(client) }
+    /// Of a journal, of what a client wrote down meanwhile, and with the keys of those who decide.
+    fn of_a_journal(client: Option<&'a Record>, staff: Option<&'a Staff>) -> Auditor<'a> {
+        Auditor { form: Form::of_a_journal(), book: Book::default(), looks: looks(client, staff) }
     }
 
-    /// Of the logs of a ledger elsewhere, and of what a client wrote down meanwhile.
-    pub fn of_logs(client: Option<&'a Record>) -> Auditor<'a> {
-        Auditor { form: Form::of_logs(), ..Auditor::of_a_journal(client) }
+    /// The same of the logs of a ledger elsewhere.
+    pub fn of_logs(client: Option<&'a Record>, staff: Option<&'a Staff>) -> Auditor<'a> {
+        Auditor { form: Form::of_logs(), ..Auditor::of_a_journal(client, staff) }
     }
 
     /// Looks at the next entry of `log`. Logs come one after the other, in the order of their numbers.
@@ -177,8 +190,8 @@ impl<'a> Auditor<'a> {
     }
 }
 
-fn looks(client: Option<&Record>) -> Vec<Box<dyn Look + '_>> {
-    let mut looks: Vec<Box<dyn Look + '_>> =
+fn looks<'a>(client: Option<&'a Record>, staff: Option<&'a Staff>) -> Vec<Box<dyn Look + 'a>> {
+    let mut looks: Vec<Box<dyn Look + 'a>> =
         vec![Box::new(stock::Stock::default()), Box::new(holders::Holders::default())];
     if let Some(record) = client {
         looks.push(Box::new(client::Acknowledged::of(record)));
@@ -190,5 +203,6 @@ fn looks(client: Option<&Record>) -> Vec<Box<dyn Look + '_>> {
     if let Some(record) = client {
         looks.push(Box::new(undersell::Undersell::of(record)));
     }
+    looks.push(Box::new(decisions::Decisions::of(staff)));
     looks
 }

@@ -232,6 +232,10 @@ impl Keys {
                 let sum = was.and_then(|was| was.checked_add(more)).filter(|sum| *sum >= 0);
                 sum.ok_or_else(|| format!("{name} would be below zero"))?.to_string().into()
             }
+            Op::Max(least) => {
+                let was = hash.get(&field).and_then(|was| number(was));
+                was.map_or(least, |was| was.max(least)).to_string().into()
+            }
             Op::Spend(kinds) => {
                 let record = hash.get(&field).and_then(|it| it.split_last_chunk::<4>());
                 let (head, spent) = record.ok_or_else(|| format!("pass {name} is not there"))?;

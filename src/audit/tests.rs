@@ -2,6 +2,7 @@
 
 mod agreement;
 mod client;
+mod decisions;
 mod elsewhere;
 mod events;
 mod journal;

@@ -28,6 +28,9 @@ pub(crate) struct Audit {
     /// What clients were told, as JSON lines (the load generator writes it).
     #[arg(long)]
     record: Option<PathBuf>,
+    /// A folder with the public keys of those who decide (staff-NAME.pub): their signatures are looked at as well.
+    #[arg(long, value_name = "FOLDER")]
+    keys: Option<PathBuf>,
     /// Print the findings as JSON.
     #[arg(long)]
     json: bool,
@@ -35,14 +38,14 @@ pub(crate) struct Audit {
 
 impl Audit {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let record = self.record.as_deref();
+        let (record, keys) = (self.record.as_deref(), self.keys.as_deref());
         let runtime = runtime()?;
         let audit = match (&self.data, &self.ledger, &self.store) {
-            (Some(data), ..) => runtime.block_on(store::audit(data, record))?,
+            (Some(data), ..) => runtime.block_on(store::audit(data, record, keys))?,
             (None, Some(ledger), Some(url)) => {
-                runtime.block_on(audit::audit_elsewhere(ledger, url, record))?
+                runtime.block_on(audit::audit_elsewhere(ledger, url, record, keys))?
             }
-            (None, None, Some(url)) => runtime.block_on(audit::audit_store(url, record))?,
+            (None, None, Some(url)) => runtime.block_on(audit::audit_store(url, record, keys))?,
             (None, _, None) => anyhow::bail!("a data folder, or --store"),
         };
         let mut out = io::stdout().lock();

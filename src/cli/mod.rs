@@ -2,8 +2,8 @@
 
 mod audit;
 mod check;
+mod decide;
 mod keys;
-mod order;
 mod recover;
 mod replay;
 mod rush;
@@ -29,7 +29,7 @@ enum Command {
     Check(check::Check),
     Simulate(simulate::Simulate),
     Keys(keys::Keys),
-    Order(order::Order),
+    Decide(decide::Decide),
     Audit(audit::Audit),
     Replay(replay::Replay),
     Recover(recover::Recover),
@@ -43,7 +43,7 @@ impl Cli {
             Command::Check(check) => check.run(),
             Command::Simulate(simulate) => simulate.run(),
             Command::Keys(keys) => keys.run(),
-            Command::Order(order) => order.run(),
+            Command::Decide(decide) => decide.run(),
             Command::Audit(audit) => audit.run(),
             Command::Replay(replay) => replay.run(),
             Command::Recover(recover) => recover.run(),

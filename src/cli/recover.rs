@@ -16,7 +16,7 @@ use std::{
 /// How the logs in Redis stand beside the store; recovers those that are shut, if what was told can be proven.
 ///
 /// Servers do the same by themselves; this is for when none runs, and to see what a log waits for. Exit code 1 if one
-/// stays shut. A node that does not return is given up by two persons: `quan order sign .. forget NODE`.
+/// stays shut. A node that does not return is given up by two persons: `quan decide sign .. forget NODE`.
 #[derive(clap::Args)]
 pub(crate) struct Recover {
     /// The configuration file, whose campaigns are looked at.

@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod coupon;
 pub mod fence;
+pub mod hex;
 pub mod id;
 pub mod keyed;
 pub mod money;
@@ -12,6 +13,7 @@ pub mod time;
 pub mod workdays;
 
 pub use coupon::CouponState;
+pub use hex::{Hex, NotHex};
 pub use id::{
     BatchNo, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo,
     PassNonce, PersonId, PoolNo, PoolSet, ProofId, RedemptionId, RefundId, RoundNo, Shard,

@@ -142,6 +142,9 @@ impl Fold {
             }
             What::Interlock(change) => self.rows.interlock.push((seq, line, campaign, *change, at)),
             What::Adjusted(adjusted) => self.adjust(campaign, at, adjusted)?,
+            What::Decided(decided) => {
+                self.rows.decided.push((seq, line, campaign, decided.clone()));
+            }
             // These have their rows above.
             What::Posted(_)
             | What::Granted(_)

@@ -67,7 +67,7 @@ pub(crate) fn rush<D: Disk + Clone>(disk: &D) -> u64 {
     let mut ledger = opened(disk);
     let c = CampaignNo(0);
     told.extend(ledger.batch(&[Command::Trip(c)], At(1_003)));
-    told.extend(ledger.batch(&[Command::Resume(c), orders::grant(4, 0)], At(1_004)));
+    told.extend(ledger.batch(&[orders::resume(1_003), orders::grant(4, 0)], At(1_004)));
     told.extend(ledger.batch(&[orders::grant(2, 1), orders::grant(3, 1)], At(1_005)));
     told.extend(ledger.batch(&[Command::Expire(c, RoundNo(1))], At(9_000)));
     ledger.seal(At(9_001)).unwrap();

@@ -2,11 +2,11 @@
 
 use super::Problem;
 use crate::app::App;
+use crate::decision;
 use crate::drain::{Progress, Status};
-use crate::orders;
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -20,7 +20,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/live", get(|| std::future::ready("live\n")))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
-        .route("/orders", post(orders::handler::post))
+        .route("/decisions", get(decision::handler::list).post(decision::handler::post))
+        .route("/decisions/end", post(decision::handler::end))
+        .layer(DefaultBodyLimit::max(decision::handler::LONGEST))
         .fallback(|| std::future::ready(Problem::NOT_FOUND))
         .with_state(app)
 }

@@ -30,6 +30,15 @@ pub(crate) fn opened(no: u8) -> What {
     })
 }
 
+/// Two persons decided to go on with issuing.
+pub(crate) fn went_on() -> Vec<What> {
+    let statement = decisions::statement(Subject::Resume { campaign: "test".into() });
+    let signed = |by: &str| Signed { by: by.into(), signature: Hex([7; 64]) };
+    let signatures = vec![signed("li"), signed("wang")];
+    let decided = What::Decided(Decided { statement, signatures });
+    vec![decided, What::Interlock(Interlock::Resumed)]
+}
+
 pub(crate) fn posted(from: Account, to: Account, fen: u64) -> What {
     What::Posted(Posting { pool: PoolNo(0), from, to, fen: Fen::new(fen) })
 }

@@ -6,7 +6,9 @@
 
 mod folder;
 
-pub use folder::{Keyring, TerminalKeys, read_key, write_fresh, write_key, write_terminal_key};
+pub use folder::{
+    Keyring, TerminalKeys, read_key, staff_in, write_fresh, write_key, write_terminal_key,
+};
 
 use crate::domain::{CampaignNo, KeyedHash, PassNonce, PersonId, ProofId, RoundNo};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

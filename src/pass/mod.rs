@@ -18,7 +18,7 @@ pub use desk::{Application, Desk};
 pub use fix::FixKeys;
 pub use identity::{Identity, IdentityKeys, Material};
 pub use keys::{
-    Hasher, KeyError, Keyring, Keys, TerminalKeys, read_key, write_fresh, write_key,
+    Hasher, KeyError, Keyring, Keys, TerminalKeys, read_key, staff_in, write_fresh, write_key,
     write_terminal_key,
 };
 pub use proof::{Captcha, ProofKeys, Solver};

@@ -12,7 +12,7 @@ pub(crate) fn keyring() -> Keyring {
     let mut identity = IdentityKeys::default();
     identity.add_hs256(1, &[5; 32]).unwrap();
     Keyring {
-        staff: crate::orders::Staff::default(),
+        staff: crate::decision::Staff::default(),
         terminals: std::collections::HashMap::new(),
         hasher: Hasher::new(&[1; 32]).unwrap(),
         pass: keys([2; 32]).into(),

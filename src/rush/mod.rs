@@ -63,7 +63,7 @@ pub async fn rush(options: &Options) -> Result<Report> {
     let record = folder.path().join("record.jsonl");
     let mut report = played(options, &plan, urls.clone(), keys, &record, &[]).await?;
     if let Some(data) = data {
-        report.audit = Some(told(store::audit(data, Some(&record)).await?));
+        report.audit = Some(told(store::audit(data, Some(&record), None).await?));
     }
     Ok(report)
 }
@@ -103,7 +103,7 @@ async fn on_own_site(options: &Options, plan: &Plan, folder: tempfile::TempDir) 
         }
     }
     let audit = match options.site.ledger {
-        Ledger::Embedded => store::audit(&data, Some(&record)).await.map_err(Into::into),
+        Ledger::Embedded => store::audit(&data, Some(&record), None).await.map_err(Into::into),
         Ledger::Redis => elsewhere(&backing, &record).await,
     };
     if options.keep {
@@ -118,7 +118,7 @@ async fn on_own_site(options: &Options, plan: &Plan, folder: tempfile::TempDir) 
 async fn elsewhere(backing: &site::Backing, record: &Path) -> Result<Audit> {
     let (ledger, store) =
         backing.ledger_and_store().context("the nodes share no ledger and store")?;
-    Ok(audit_elsewhere(&ledger.parse()?, &store.parse()?, Some(record)).await?)
+    Ok(audit_elsewhere(&ledger.parse()?, &store.parse()?, Some(record), None).await?)
 }
 
 #[expect(clippy::print_stderr, reason = "people want to know where it is")]

@@ -1,7 +1,7 @@
 //! The store's part of an audit (I8): it equals one that is made again from what it is a copy of.
 
 use super::{Error, ReplayError, Store, StoreUrl, compare, replay, replay::replay_events};
-use crate::audit::{Audit, AuditError, Check, audit_folder};
+use crate::audit::{Audit, AuditError, Check, audit_folder_with};
 use crate::data::DataFolder;
 use std::path::Path;
 
@@ -22,9 +22,14 @@ pub enum CheckError {
     Folder(#[from] std::io::Error),
 }
 
-/// Audits the data folder `data`, at rest, with the store in it, and a client's record, if there is one.
-pub async fn audit(data: &Path, record: Option<&Path>) -> Result<Audit, CheckError> {
-    let mut audit = audit_folder(data, record)?;
+/// Audits the data folder `data`, at rest, with the store in it, a client's record, if there is one, and the public
+/// keys in a folder of those who decide, if it is given.
+pub async fn audit(
+    data: &Path,
+    record: Option<&Path>,
+    keys: Option<&Path>,
+) -> Result<Audit, CheckError> {
+    let mut audit = audit_folder_with(data, record, keys)?;
     if let Some(check) = check(&DataFolder::at(data)).await? {
         audit.add(check);
     }

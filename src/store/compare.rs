@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt};
 
 /// Every table that is a fold of the logs, what its rows are known by, and what else is compared.
 /// The cursor's owner is not: it says who writes, not what was written.
-pub(super) const TABLES: [(&str, &[&str], &[&str]); 20] = [
+pub(super) const TABLES: [(&str, &[&str], &[&str]); 21] = [
     ("cursor", &["log"], &["seq"]),
     ("events", &["log", "seq"], &["at_ms", "body"]),
     ("campaigns", &["campaign"], &["name"]),
@@ -109,6 +109,7 @@ pub(super) const TABLES: [(&str, &[&str], &[&str]); 20] = [
         &["log", "campaign", "round", "version", "kind"],
         &["quantity", "follows", "at_ms"],
     ),
+    ("decided", &["log", "seq", "line"], &["campaign", "decision", "subject", "persons"]),
 ];
 
 /// Rows read at a time.

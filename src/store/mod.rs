@@ -18,10 +18,10 @@
 pub mod check;
 pub mod compare;
 mod cursor;
+mod decisions;
 mod events;
 mod log;
 mod nodes;
-mod orders;
 mod quarantine;
 pub mod replay;
 pub mod rows;
@@ -34,6 +34,7 @@ mod write;
 pub use check::{audit, check, check_events, check_journal};
 pub use compare::{Compared, Difference, compare};
 pub use cursor::Cursor;
+pub use decisions::{Kept, Proposed, Stage};
 pub use events::Record;
 pub use log::LogNo;
 pub use nodes::{Closing, Evidence, Recovery, Registered};
@@ -55,12 +56,13 @@ use std::{fmt, time::Duration};
 const BUSY: Duration = Duration::from_secs(5);
 
 /// The schema, in steps that are never changed once a version with them is out.
-const SCHEMA: [(i64, &str, &str); 5] = [
+const SCHEMA: [(i64, &str, &str); 6] = [
     (1, "ledger", include_str!("migrations/0001_ledger.sql")),
     (2, "nodes", include_str!("migrations/0002_nodes.sql")),
     (3, "given up", include_str!("migrations/0003_given_up.sql")),
     (4, "no address", include_str!("migrations/0004_no_address.sql")),
     (5, "redeeming", include_str!("migrations/0005_redeeming.sql")),
+    (6, "decisions", include_str!("migrations/0006_decisions.sql")),
 ];
 
 /// An open store.

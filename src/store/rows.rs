@@ -3,8 +3,8 @@
 use crate::domain::{At, CampaignNo, Fen, IdentifierKind, KeyedHash, KindNo, PoolNo, RoundNo};
 use crate::domain::{PassNonce, PersonId, ProofId, RedemptionId, Shard, Window};
 use crate::funds::{Account, Posting};
-use crate::ledger::event::{Admitted, Granted, Interlock, KindTerms, Locked, Opened, Paid, Passed};
-use crate::ledger::event::{PaymentFailed, Refunded, Settled, Stands, Transfer};
+use crate::ledger::event::{Admitted, Decided, Granted, Interlock, KindTerms, Locked, Opened, Paid};
+use crate::ledger::event::{Passed, PaymentFailed, Refunded, Settled, Stands, Transfer};
 use std::collections::BTreeMap;
 
 /// New rows and changes of old ones. They stand for a run of one log without a gap.
@@ -43,6 +43,8 @@ pub struct Rows {
     pub transfers: Vec<(i64, u16, CampaignNo, Direction, Transfer)>,
     /// Stops and resumptions, each with its entry, its line there and its instant.
     pub interlock: Vec<(i64, u16, CampaignNo, Interlock, At)>,
+    /// Decisions, each with its entry and its line there.
+    pub decided: Vec<(i64, u16, CampaignNo, Decided)>,
     /// Rounds whose coupons ran out.
     pub expired: Vec<(CampaignNo, RoundNo)>,
     /// What was redeemed and settled, in the order of the log, since each changes rows of those before it; with its

@@ -1,3 +1,4 @@
+mod decisions;
 mod nodes;
 mod redeeming;
 mod shards;
@@ -166,7 +167,8 @@ async fn every_kind_of_difference_is_named_with_its_row() {
 }
 
 /// What is no fold of the logs.
-const APART: [&str; 6] = ["quarantine", "nodes", "recoveries", "closings", "evidence", "orders"];
+const APART: [&str; 7] =
+    ["quarantine", "nodes", "recoveries", "closings", "evidence", "decisions", "signatures"];
 
 #[tokio::test]
 async fn every_table_of_the_schema_is_compared() {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::domain::{CampaignNo, Fen, KindNo, PoolNo, RoundNo, Shard};
 use crate::funds::Account;
-use crate::ledger::event::{Interlock, Load};
+use crate::ledger::event::{Decided, Interlock, Load};
 use std::collections::BTreeMap;
 
 impl Store {
@@ -275,7 +275,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Transfers, the interlock, and the entries themselves.
+    /// Transfers, the interlock, decisions, and the entries themselves.
     async fn rest(&mut self, rows: &Rows) -> Result<(), Error> {
         let log = self.log;
         let head = "INSERT INTO transfers
@@ -305,6 +305,15 @@ impl Batch {
             };
             let key = [log.into(), (*seq).into(), (*line).into(), campaign.0.into()];
             [&key[..], &[change.into(), at.0.into()]].concat()
+        })
+        .await?;
+        let head = "INSERT INTO decided (log, seq, line, campaign, decision, subject, persons)";
+        self.insert("decided", head, "", &rows.decided, |(seq, line, campaign, decided)| {
+            let persons: Vec<&str> = decided.signatures.iter().map(|it| it.by.as_str()).collect();
+            let key = [log.into(), (*seq).into(), (*line).into(), campaign.0.into()];
+            let Decided { statement, .. } = decided;
+            let of = [statement.id().0[..].into(), statement.what.word().into()];
+            [&key[..], &of, &[Value::Text(persons.join(", "))]].concat()
         })
         .await?;
         let head = "INSERT INTO events (log, seq, at_ms, body)";

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use quan::domain::{At, CampaignNo, Fen, PersonId, PoolNo};
 use quan::ledger::embedded::Outcome;
-use quan::ledger::event::KindTerms;
+use quan::ledger::event::{KindTerms, Subject};
 use quan::ledger::machine::{Answer, Command, Held, Machine, No, Summary};
 use quan::ledger::redis::RedisLedger;
 use quan::ledger::service::Ledger;
@@ -51,8 +51,13 @@ fn terms(name: &str) -> Command {
     Command::Open { name: name.into(), pools, kinds }
 }
 
+fn called(terms: &Command) -> String {
+    let Command::Open { name, .. } = terms else { unreachable!("it opens a campaign") };
+    name.clone()
+}
+
 /// The command for a campaign of that number, for a person who may be in any shard.
-fn renumbered(command: &Command, numbers: &[CampaignNo]) -> Command {
+fn renumbered(command: &Command, numbers: &[CampaignNo], names: &[String]) -> Command {
     let to = |no: CampaignNo| numbers.get(usize::from(no.0)).copied().unwrap_or(CampaignNo(9_999));
     match command.clone() {
         Command::Open { .. } => unreachable!("opened at the start"),
@@ -69,6 +74,19 @@ fn renumbered(command: &Command, numbers: &[CampaignNo]) -> Command {
         Command::Expire(no, round) => Command::Expire(to(no), round),
         Command::Trip(no) => Command::Trip(to(no)),
         Command::Resume(no) => Command::Resume(to(no)),
+        Command::Decided(mut it) => {
+            // Of the campaigns here, the first is the stories' a.
+            let name = |campaign: &mut String| {
+                campaign.clone_from(&names[usize::from(campaign != "a")]);
+            };
+            if let Subject::Trip { campaign } | Subject::Resume { campaign } =
+                &mut it.0.statement.what
+            {
+                name(campaign);
+            }
+            it.1 = renumbered(&it.1, numbers, names);
+            Command::Decided(it)
+        }
         other => unreachable!("no story redeems: {other:?}"),
     }
 }
@@ -106,6 +124,7 @@ async fn tell(servers: &Servers, shards: u8, steps: &Steps) -> Result<Vec<&'stat
     let time = move || At(time.load(Relaxed));
     let ledger = RedisLedger::start(opening, time, Box::new(Nobody)).unwrap();
     ledger.wait_until_read();
+    let called: Vec<String> = names.iter().map(called).collect();
     let mut machine = Machine::default();
     for terms in &names {
         machine.execute(terms, At(0)).unwrap();
@@ -120,10 +139,10 @@ async fn tell(servers: &Servers, shards: u8, steps: &Steps) -> Result<Vec<&'stat
         // The machine's time is one for all campaigns and does not go back.
         now = (now + passed).max(now);
         clock.store(now, Relaxed);
-        let mine = renumbered(command, &here);
+        let mine = renumbered(command, &here, &called);
         let want = machine.execute(&mine, At(now));
         let want = want.map(|it| it.answer);
-        let is = asked(&ledger, &renumbered(command, &numbers)).await;
+        let is = asked(&ledger, &renumbered(command, &numbers, &called)).await;
         if plain(is, shards) != plain(want.map_or_else(Outcome::No, Outcome::Yes), shards) {
             return Err(format!("{mine:?} at {now}: {is:?} for {want:?}"));
         }

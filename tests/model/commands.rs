@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 use quan::domain::{
-    At, CampaignNo, Fen, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId, PoolNo,
-    ProofId, RoundNo, Window,
+    At, CampaignNo, Fen, Hex, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId,
+    PoolNo, ProofId, RoundNo, Window,
 };
-use quan::ledger::event::{Armed, Bound, KindTerms};
+use quan::ledger::event::{Armed, Bound, Decided, KindTerms, Signed, Statement, Subject};
 use quan::ledger::machine::{Answer, Command, Grant, No};
 
 /// The highest round of a story.
@@ -79,9 +79,28 @@ fn step() -> impl Strategy<Value = (Command, i64)> {
         3 => (campaign(), round()).prop_map(|(no, round)| Command::Expire(no, round)),
         1 => campaign().prop_map(Command::Trip),
         2 => campaign().prop_map(Command::Resume),
+        4 => decided(),
     ];
     let passed = prop_oneof![30 => 0..5_i64, 3 => -6..0_i64, 1 => 20..200_i64];
     (command, passed.prop_map(|tens| tens * TICK))
+}
+
+/// Stopping or going on, decided for a campaign of that name; few instants, so that some are later than others.
+fn decided() -> impl Strategy<Value = Command> {
+    let name = prop_oneof![12 => Just("a"), 2 => Just("b")];
+    (campaign(), name, any::<bool>(), 0..8_i64).prop_map(|(no, name, stop, at)| {
+        let campaign = name.to_owned();
+        let (what, command) = if stop {
+            (Subject::Trip { campaign }, Command::Trip(no))
+        } else {
+            (Subject::Resume { campaign }, Command::Resume(no))
+        };
+        let (why, by) = ("well again".to_owned(), "li".to_owned());
+        let signed = |by: &str| Signed { by: by.to_owned(), signature: Hex([7; 64]) };
+        let signatures = vec![signed("li"), signed("wang")];
+        let statement = Statement { what, why, by, at: At(at), until: At(9) };
+        Command::Decided(Box::new((Decided { statement, signatures }, command)))
+    })
 }
 
 /// Most stories happen in campaign 0; 2 is never there.

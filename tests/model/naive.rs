@@ -2,7 +2,7 @@
 //! from the coupons each time it is asked for.
 
 use super::till::Shops;
-use quan::ledger::event::{Armed, Bound};
+use quan::ledger::event::{Armed, Bound, Statement};
 use quan::ledger::machine::{Command, Grant};
 
 /// Everything that happened, as it was asked for.
@@ -17,6 +17,8 @@ pub(crate) struct Campaign {
     pub(crate) pools: Vec<(String, i128)>,
     pub(crate) kinds: Vec<Kind>,
     stopped: bool,
+    /// The latest that a decision on the interlock that was heard was proposed.
+    word: Option<i64>,
     pub(crate) armed: Vec<Armed>,
     pub(crate) expired: Vec<u8>,
     passes: Vec<Bound>,
@@ -76,6 +78,7 @@ impl Naive {
 
     fn answer(&mut self, command: &Command, now: i64) -> Told {
         let campaign = match command {
+            Command::Decided(it) => return self.decided(&it.0.statement, &it.1),
             Command::Open { .. } => return self.open(command),
             Command::Arm(no, _)
             | Command::Bind(no, _)
@@ -118,8 +121,31 @@ impl Naive {
             Command::Settle(ask) => campaign.settle(ask),
             Command::Paid(_, batch, merchant) => campaign.pay(batch.0, merchant.0),
             Command::PaymentFailed(_, batch, merchant) => campaign.fail(batch.0, merchant.0),
-            Command::Open { .. } => unreachable!("answered above"),
+            Command::Open { .. } | Command::Decided(_) => unreachable!("answered above"),
         }
+    }
+
+    fn decided(&mut self, said: &Statement, command: &Command) -> Told {
+        let (Command::Trip(campaign) | Command::Resume(campaign)) = command else {
+            unreachable!("nothing else is decided")
+        };
+        let Some(campaign) = self.campaigns.get_mut(usize::from(campaign.0)) else {
+            return no("campaign_unknown");
+        };
+        if said.what.campaign() != Some(campaign.name.as_str()) {
+            return no("conflict");
+        }
+        let stops = matches!(command, Command::Trip(_));
+        let late = campaign.word.is_some_and(|word| word >= said.at.0);
+        if !stops && campaign.stopped && late {
+            return no("conflict");
+        }
+        let (answer, happened) = campaign.stop(stops);
+        let happened = happened || (stops && !late);
+        if happened {
+            campaign.word = campaign.word.max(Some(said.at.0));
+        }
+        (answer, happened)
     }
 
     fn open(&mut self, command: &Command) -> Told {
@@ -148,6 +174,7 @@ impl Naive {
             pools,
             kinds,
             stopped: false,
+            word: None,
             armed: vec![],
             expired: vec![],
             passes: vec![],

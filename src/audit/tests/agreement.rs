@@ -3,7 +3,7 @@
 use super::log::*;
 use crate::domain::RoundNo;
 use crate::ledger::machine::Command;
-use crate::ledger::machine::tests::{arm, bind, grant};
+use crate::ledger::machine::tests::{arm, bind, decided, grant, resume};
 use proptest::prelude::*;
 
 /// One random step: a command and how far the clock goes before it.
@@ -19,7 +19,8 @@ fn step() -> impl Strategy<Value = (Command, i64)> {
         12 => (0..6_u8, 0..3_u8).prop_map(|(who, kind)| grant(who, kind)),
         1 => (1..3_u8).prop_map(|round| Command::Expire(C, RoundNo(round))),
         1 => Just(Command::Trip(C)),
-        2 => Just(Command::Resume(C)),
+        1 => (0..20_i64).prop_map(|at| decided(Command::Trip(C), "test", at)),
+        3 => (0..20_i64).prop_map(resume),
     ];
     (command, 0..400_i64)
 }

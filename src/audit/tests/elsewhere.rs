@@ -7,7 +7,7 @@ use crate::drain::{Drain, Step, tests::Scratch};
 use crate::funds::Account::{Reserved, Treasury};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::event::{Event, KindTerms, Load, Transfer, What, codec};
-use crate::ledger::machine::tests::{arm, bind, grant};
+use crate::ledger::machine::tests::{arm, bind, grant, resume};
 use crate::ledger::machine::{Answer, Command, Summary};
 use crate::ledger::redis::effects::changes;
 use crate::ledger::redis::keys::Place;
@@ -131,7 +131,7 @@ impl Played {
         }
         carry(&ledger, &store).await;
         ask(&ledger, Command::Trip(C)).await;
-        ask(&ledger, Command::Resume(C)).await;
+        ask(&ledger, resume(1)).await;
         let mut lines = Vec::new();
         for who in PEOPLE {
             let Answer::Granted(held) = ask(&ledger, grant(who, 0)).await else {
@@ -167,18 +167,21 @@ impl Played {
     }
 
     async fn audit(&self) -> Result<Audit, ElsewhereError> {
-        audit_elsewhere(&self.server.url(), self.store.url(), Some(&self.record)).await
+        audit_elsewhere(&self.server.url(), self.store.url(), Some(&self.record), None).await
     }
 
     async fn sound(&mut self) {
         let audit = self.audit().await.unwrap();
         breaks(&audit, &[], "audit of 3 logs");
         let names: Vec<_> = audit.checks.iter().map(|check| check.name).collect();
-        assert_eq!(names, ["logs", "I1", "I2", "I3", "I4", "I5", "I6", "I7", "I9", "I8", "R1"]);
+        assert_eq!(
+            names,
+            ["logs", "I1", "I2", "I3", "I4", "I5", "I6", "I7", "I9", "decisions", "I8", "R1"]
+        );
         let rows: Vec<_> = audit.checks.iter().map(|check| check.rows).collect();
         assert_eq!((rows[3], exit_code(&audit)), (3, 0));
-        assert!(rows[10] > 50, "{audit}");
-        let audit = audit_store(self.store.url(), Some(&self.record)).await.unwrap();
+        assert!(rows[11] > 50, "{audit}");
+        let audit = audit_store(self.store.url(), Some(&self.record), None).await.unwrap();
         breaks(&audit, &[], "audit of 3 logs");
     }
 
@@ -411,9 +414,9 @@ async fn i8_what_is_wrong_in_the_store_is_found() {
 async fn a_store_that_is_not_there_or_holds_no_logs_is_no_audit() {
     let scratch = Scratch::new("audit-no-store");
     let place = StoreUrl::File(scratch.file("none.sqlite"));
-    assert!(matches!(audit_store(&place, None).await, Err(ElsewhereError::NoStore(_))));
+    assert!(matches!(audit_store(&place, None, None).await, Err(ElsewhereError::NoStore(_))));
     let store = Store::open(&place).await.unwrap();
-    assert!(matches!(audit_store(&place, None).await, Err(ElsewhereError::NoLogs)));
+    assert!(matches!(audit_store(&place, None, None).await, Err(ElsewhereError::NoLogs)));
     store.take(crate::store::LogNo::EMBEDDED, "").await.unwrap();
-    assert!(matches!(audit_store(&place, None).await, Err(ElsewhereError::Embedded)));
+    assert!(matches!(audit_store(&place, None, None).await, Err(ElsewhereError::Embedded)));
 }

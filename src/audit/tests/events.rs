@@ -6,7 +6,7 @@ use crate::domain::*;
 use crate::funds::Account::*;
 use crate::ledger::event::What;
 use crate::ledger::machine::Command;
-use crate::ledger::machine::tests::arm;
+use crate::ledger::machine::tests::{arm, resume};
 
 /// A round's whole life, by the machine's rules.
 fn whole() -> Log {
@@ -14,7 +14,7 @@ fn whole() -> Log {
     log.grant(1_000, 1, 0);
     log.grant(1_001, 1, 1);
     log.run(1_002, &Command::Trip(C));
-    log.run(1_003, &Command::Resume(C));
+    log.run(1_003, &resume(1_003));
     log.grant(1_003, 2, 0);
     log.run(9_000, &Command::Expire(C, R));
     let Command::Arm(_, mut again) = arm(&[10, 0]) else { unreachable!() };
@@ -32,7 +32,7 @@ fn a_whole_life_by_the_rules_is_clean() {
     let rows: Vec<_> = audit.checks.iter().map(|check| (check.name, check.rows)).collect();
     assert_eq!(
         rows,
-        [("journal", 12), ("I1", 3), ("I2", 3), ("I4", 4), ("I5", 10), ("I6", 0), ("I7", 6)],
+        [("journal", 12), ("I1", 3), ("I2", 3), ("I4", 4), ("I5", 10), ("I6", 0), ("I7", 6), ("decisions", 2)],
         "what can't be looked at is not listed"
     );
 }
@@ -210,7 +210,7 @@ fn i7_a_grant_between_trip_and_resume() {
     let mut log = Log::armed([2, 0]);
     log.run(1_000, &Command::Trip(C));
     log.push(1_001, paid(granted(1, 0, 1)));
-    log.run(1_002, &Command::Resume(C));
+    log.run(1_002, &resume(1_002));
     log.breaks(&["I7"], "seq 7: coupon 0101000000014: issuing was stopped at seq 6");
 }
 

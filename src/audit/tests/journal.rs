@@ -11,7 +11,7 @@ use std::{fs, path::PathBuf};
 fn a_missing_entry_is_found() {
     let mut log = Log::armed([1, 0]);
     log.run(20, &crate::ledger::machine::Command::Trip(C));
-    log.run(21, &crate::ledger::machine::Command::Resume(C));
+    log.run(21, &crate::ledger::machine::tests::resume(21));
     log.entries.remove(5).unwrap();
     log.breaks(&["journal"], "seq 7: seq 6 was expected here");
 }

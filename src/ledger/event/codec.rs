@@ -31,6 +31,7 @@
 //!  20 paid       batch u32, merchant u32, pool u8, fen u64
 //!  21 failed     batch u32, merchant u32
 //!  22 adjusted   round u8, version u32, count u8, quantities u32
+//!  23 decided    statement (bytes u16, what was signed), count u8, persons (name text, signature 64)
 //! text    | bytes u16 | UTF-8 |
 //! ```
 //!
@@ -42,7 +43,10 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-use super::{Bound, Event, Interlock, Load, Locked, Opened, Passed, Refunded, Transfer, What};
+use super::{
+    Bound, Decided, Event, Interlock, Load, Locked, Opened, Passed, Refunded, Statement, Transfer,
+    What,
+};
 use crate::domain::{BatchNo, CampaignNo, CouponId, MerchantNo, Shard};
 use crate::funds::Account;
 use read::Bytes;
@@ -74,6 +78,11 @@ pub fn decode(body: &[u8]) -> Option<Vec<Event>> {
         events.push(Event { campaign, what: bytes.what()? });
     }
     Some(events)
+}
+
+/// Whether a body is of an older version than what is written now.
+pub fn is_old(body: &[u8]) -> bool {
+    body.first().is_some_and(|version| *version < VERSION)
 }
 
 fn put(out: &mut Vec<u8>, what: &What) -> Option<()> {
@@ -143,6 +152,7 @@ fn put(out: &mut Vec<u8>, what: &What) -> Option<()> {
             out.extend(adjusted.version.to_le_bytes());
             put_quantities(out, &adjusted.quantities)?;
         }
+        What::Decided(decided) => put_decided(out, decided)?,
     }
     Some(())
 }
@@ -151,6 +161,22 @@ fn put_quantities(out: &mut Vec<u8>, quantities: &[u32]) -> Option<()> {
     out.push(u8::try_from(quantities.len()).ok()?);
     for quantity in quantities {
         out.extend(quantity.to_le_bytes());
+    }
+    Some(())
+}
+
+fn put_decided(out: &mut Vec<u8>, decided: &Decided) -> Option<()> {
+    let Decided { statement, signatures } = decided;
+    // A name or reason that is too long would be cut.
+    let bytes = statement.bytes();
+    (Statement::read(&bytes).as_ref() == Some(statement)).then_some(())?;
+    out.push(23);
+    out.extend(u16::try_from(bytes.len()).ok()?.to_le_bytes());
+    out.extend(bytes);
+    out.push(u8::try_from(signatures.len()).ok()?);
+    for signed in signatures {
+        put_text(out, &signed.by)?;
+        out.extend(signed.signature.0);
     }
     Some(())
 }

@@ -23,6 +23,7 @@ pub struct Stands {
 
 /// What a merchant may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Standing {
     /// Redeem, and be paid.
@@ -37,6 +38,17 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// The standing of that number.
+    pub const fn of(number: u8) -> Option<Standing> {
+        match number {
+            1 => Some(Standing::Active),
+            2 => Some(Standing::Suspended),
+            3 => Some(Standing::Held),
+            4 => Some(Standing::SuspendedAndHeld),
+            _ => None,
+        }
+    }
+
     /// Whether coupons are redeemed there.
     pub const fn redeems(self) -> bool {
         matches!(self, Standing::Active | Standing::Held)

@@ -6,6 +6,7 @@
 mod binding;
 pub mod codec;
 mod coupon;
+mod decided;
 mod funds;
 mod interlock;
 mod merchant;
@@ -16,6 +17,9 @@ mod transfer;
 
 pub use binding::{Bound, Passed};
 pub use coupon::Granted;
+#[cfg(test)]
+pub(crate) use decided::tests as decisions;
+pub use decided::{Decided, DecisionId, Signed, Statement, Subject};
 pub use funds::{KindTerms, Opened};
 pub use interlock::Interlock;
 pub use merchant::{Admitted, Standing, Stands};
@@ -80,6 +84,8 @@ pub enum What {
     PaymentFailed(PaymentFailed),
     /// A round's quantities were changed.
     Adjusted(Adjusted),
+    /// Persons decided what else is in the entry.
+    Decided(Decided),
 }
 
 impl What {

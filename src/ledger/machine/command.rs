@@ -4,7 +4,8 @@ use crate::domain::{
 };
 use crate::funds::FundsRefusal;
 use crate::ledger::event::{
-    Adjusted, Admitted, Armed, Bound, Granted, KindTerms, Refunded, Release, Settled, Stands,
+    Adjusted, Admitted, Armed, Bound, Decided, Granted, KindTerms, Refunded, Release, Settled,
+    Stands,
 };
 use crate::redeem::Policy;
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,8 @@ pub enum Command {
     Paid(CampaignNo, BatchNo, MerchantNo),
     /// A payment to a merchant did not arrive.
     PaymentFailed(CampaignNo, BatchNo, MerchantNo),
+    /// Do what persons decided, and write down with it that they did (R-ROLE-1).
+    Decided(Box<(Decided, Command)>),
 }
 
 /// An order that is to be paid with a coupon.

@@ -37,6 +37,7 @@ impl Machine {
             Command::PaymentFailed(no, batch, who) => {
                 self.known(*no)?.fail(*batch, *who).map(done(*no))
             }
+            Command::Decided(it) => self.decided(&it.0, &it.1, now),
         }
     }
 

@@ -10,6 +10,7 @@
 //! - A coupon pays for one order at a time; it is held until the order is confirmed or released, whatever
 //!   becomes of its round meanwhile (R-REDEEM-4).
 //! - Every event leaves the funds balanced (I5).
+//! - What persons decided is done once, and nobody goes on with what was stopped after they proposed to.
 //!
 //! # Not here
 //!
@@ -18,6 +19,7 @@
 
 mod command;
 mod decide;
+mod decided;
 mod merchants;
 mod orders;
 mod state;

@@ -43,6 +43,8 @@ pub(super) struct Campaign {
     pub(super) kinds: Vec<KindTerms>,
     pub(super) funds: Funds,
     pub(super) tripped: bool,
+    /// The latest that a decision on the interlock was proposed.
+    pub(super) word_at: Option<At>,
     pub(super) rounds: BTreeMap<RoundNo, Round>,
     pub(super) merchants: Merchants,
     pub(super) orders: Orders,
@@ -84,7 +86,7 @@ impl Machine {
     pub(in crate::ledger) fn sketch(
         opened: &Opened,
         funds: Funds,
-        tripped: bool,
+        (tripped, word_at): (bool, Option<At>),
         rounds: impl Iterator<Item = RoundSummary>,
         last_at: At,
     ) -> Machine {
@@ -99,6 +101,7 @@ impl Machine {
             kinds: opened.kinds.clone(),
             funds,
             tripped,
+            word_at,
             rounds: rounds.collect(),
             merchants: Merchants::default(),
             orders: Orders::default(),
@@ -135,6 +138,7 @@ impl Machine {
                 kinds: opened.kinds.clone(),
                 funds: Funds::new(opened.pools.len()),
                 tripped: false,
+                word_at: None,
                 rounds: BTreeMap::new(),
                 merchants: Merchants::default(),
                 orders: Orders::default(),
@@ -174,6 +178,7 @@ impl Campaign {
                 self.rounds.entry(granted.coupon.round).or_default().grant(self.shard, granted, at);
             }
             What::Interlock(interlock) => self.tripped = *interlock == Interlock::Tripped,
+            What::Decided(decided) => self.hear(decided),
             What::Passed(passed) => self.rounds.entry(passed.round).or_default().pass(*passed),
             What::Sent(transfer) => self.send(transfer),
             What::Received(transfer) => self.receive(transfer),

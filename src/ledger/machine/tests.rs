@@ -4,7 +4,7 @@ mod rules;
 use super::*;
 use crate::domain::*;
 use crate::funds::Account;
-use crate::ledger::event::{Armed, What};
+use crate::ledger::event::{Armed, Decided, Signed, Statement, Subject, What};
 use crate::ledger::made::{R, WINDOW, bound, kinds};
 use proptest::prelude::*;
 
@@ -28,6 +28,26 @@ pub(crate) fn bind(who: u8, phone: u8) -> Command {
 pub(crate) fn grant(who: u8, kind: u8) -> Command {
     let (person, pass) = (PersonId([who; 16]), PassNonce([who; 16]));
     Command::Grant(Grant { campaign: C, round: R, kind: KindNo(kind), person, pass })
+}
+
+/// `command`, decided by two persons for the campaign of that name; proposed at `at`.
+pub(crate) fn decided(command: Command, campaign: &str, at: i64) -> Command {
+    let campaign = campaign.to_owned();
+    let what = match command {
+        Command::Trip(_) => Subject::Trip { campaign },
+        Command::Resume(_) => Subject::Resume { campaign },
+        _ => panic!("nobody decides {command:?}"),
+    };
+    let why = "well again".to_owned();
+    let statement = Statement { what, why, by: "li".into(), at: At(at), until: At(at + 1_000) };
+    let signed = |by: &str| Signed { by: by.into(), signature: Hex([7; 64]) };
+    let signatures = vec![signed("li"), signed("wang")];
+    Command::Decided(Box::new((Decided { statement, signatures }, command)))
+}
+
+/// Going on in the campaign, as two persons decided at `at`.
+pub(crate) fn resume(at: i64) -> Command {
+    decided(Command::Resume(C), "test", at)
 }
 
 /// The outcome in one word.
@@ -62,6 +82,8 @@ fn check(story: &str) {
             "expire" => Command::Expire(C, R),
             "trip" => Command::Trip(C),
             "resume" => Command::Resume(C),
+            "stop" => decided(Command::Trip(C), "test", words[2].parse().unwrap()),
+            "go_on" => resume(words[2].parse().unwrap()),
             verb => panic!("not a verb: {verb}"),
         };
         let outcome = machine.execute(&command, At(words[0].parse().unwrap()));
@@ -176,6 +198,8 @@ fn step() -> impl Strategy<Value = (Command, i64)> {
         1 => Just(Command::Expire(C, R)),
         1 => Just(Command::Trip(C)),
         2 => Just(Command::Resume(C)),
+        1 => (0..20_i64).prop_map(|at| decided(Command::Trip(C), "test", at)),
+        2 => (0..20_i64).prop_map(resume),
     ];
     (command, -50..400_i64)
 }
@@ -203,6 +227,7 @@ proptest! {
                 match event.what {
                     What::Armed(armed) => stock = armed.quantities,
                     What::Interlock(_) => tripped = !tripped,
+                    What::Decided(it) => prop_assert!(it.statement.what.is_of_the_interlock()),
                     What::Bound(bound) => passes.push((bound.pass, bound.person)),
                     What::Granted(g) => {
                         prop_assert!(!tripped, "no grant between trip and resume");
@@ -228,4 +253,53 @@ proptest! {
         prop_assert!(into == 0 || into == 100);
         prop_assert_eq!(machine, replayed, "state is the fold of the events");
     }
+}
+
+#[test]
+fn r_risk_3_what_was_decided_is_done_once_and_not_after_a_later_stop() {
+    check(
+        "
+        0    arm 2 1      -> done
+        10   bind 1 1     -> done
+        20   stop 100     -> done
+        30   go_on 100    -> issuing was stopped after this was proposed
+        40   go_on 101    -> done
+        1000 claim 1 0    -> granted 1
+        1010 go_on 101    -> done
+        1020 stop 200     -> done
+        1030 go_on 101    -> issuing was stopped after this was proposed
+        1040 stop 300     -> done
+        1050 go_on 250    -> issuing was stopped after this was proposed
+        1060 go_on 301    -> done
+        1070 claim 1 1    -> granted 1
+        ",
+    );
+}
+
+#[test]
+fn r_role_1_a_decision_stands_in_the_entry_of_what_it_does_and_is_of_nothing_else() {
+    let mut machine = Machine::default();
+    machine.execute(&open(), At(0)).unwrap();
+    let events = |machine: &mut Machine, command: &Command| -> Vec<&'static str> {
+        let decision = machine.execute(command, At(1)).unwrap();
+        let word = |event: &Event| match &event.what {
+            What::Decided(it) => it.statement.what.word(),
+            What::Interlock(_) => "interlock",
+            other => panic!("{other:?}"),
+        };
+        decision.events.iter().map(word).collect()
+    };
+    let stop = |at| decided(Command::Trip(C), "test", at);
+    assert_eq!(events(&mut machine, &stop(5)), ["trip", "interlock"]);
+    assert_eq!(events(&mut machine, &stop(5)), [""; 0], "the same again");
+    assert_eq!(events(&mut machine, &stop(6)), ["trip"], "who stops again is heard");
+    assert_eq!(events(&mut machine, &resume(7)), ["resume", "interlock"]);
+    assert_eq!(events(&mut machine, &resume(7)), [""; 0], "the same again");
+    assert_eq!(events(&mut machine, &Command::Trip(C)), ["interlock"], "a sensor");
+    let no = |command: Command| machine.clone().execute(&command, At(2)).unwrap_err();
+    let elsewhere = no(decided(Command::Resume(C), "other", 8));
+    assert_eq!(elsewhere, No::Conflict("it was decided for another campaign"));
+    let Command::Decided(mut it) = resume(8) else { unreachable!() };
+    it.1 = arm(&[1, 1]);
+    assert_eq!(no(Command::Decided(it)), No::Conflict("something else was decided"));
 }

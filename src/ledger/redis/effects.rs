@@ -29,6 +29,8 @@ pub(crate) enum Op {
     Set(Vec<u8>),
     /// So much more, or less; it must not leave 0 to 2^53.
     Add(i64),
+    /// This, or what it was if that is more.
+    Max(i64),
     /// A pass's record that is also spent for these kinds.
     Spend(KindSet),
     /// The seq of the entry that does it.
@@ -118,6 +120,9 @@ impl List<'_> {
                 let tripped = if *it == Interlock::Tripped { "1" } else { "0" };
                 self.set(Key::Meta, "tripped", tripped)?;
                 self.basis()
+            }
+            What::Decided(it) if !identities && it.statement.what.is_of_the_interlock() => {
+                self.push(Key::Meta, b"word".to_vec(), Op::Max(ms(it.statement.at)?))
             }
             What::Posted(posting) if !identities => self.posted(posting),
             What::Armed(armed) if !identities => self.armed(armed),
@@ -258,9 +263,10 @@ impl List<'_> {
         };
         before.op = match (&before.op, op) {
             (Op::Add(one), Op::Add(more)) => Op::Add(whole(one.saturating_add(more))?),
+            (Op::Max(one), Op::Max(more)) => Op::Max(more.max(*one)),
             (Op::Spend(one), Op::Spend(more)) => Op::Spend(KindSet(one.0 | more.0)),
             (_, op @ (Op::Set(_) | Op::Seq | Op::Delete)) => op,
-            (Op::Set(_) | Op::Seq | Op::Delete | Op::Add(_) | Op::Spend(_), _) => {
+            (Op::Set(_) | Op::Seq | Op::Delete | Op::Add(_) | Op::Max(_) | Op::Spend(_), _) => {
                 return Err(NotSent::Misplaced);
             }
         };

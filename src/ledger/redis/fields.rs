@@ -49,6 +49,7 @@ pub(super) fn standing<'a>(
         at: number(meta, "at").map(At),
         funds: Funds::of(pools.collect::<Option<_>>()?),
         tripped: number::<u8>(meta, "tripped")? == 1,
+        word_at: number(meta, "word").map(At),
         ..Standing::default()
     };
     for (name, value) in meta {

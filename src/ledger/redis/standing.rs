@@ -14,6 +14,8 @@ pub(super) struct Standing {
     pub(super) opened: Option<Opened>,
     pub(super) funds: Funds,
     pub(super) tripped: bool,
+    /// The latest that a decision on the interlock was proposed.
+    pub(super) word_at: Option<At>,
     pub(super) rounds: BTreeMap<RoundNo, RoundSummary>,
     /// By kind, what a round was armed with, over all shards; only the first shard knows.
     pub(super) armed: BTreeMap<RoundNo, Vec<u32>>,
@@ -62,6 +64,11 @@ impl Standing {
             What::Granted(granted) => {
                 if let Some(level) = self.stock(granted.coupon.round, granted.coupon.kind) {
                     level.granted = level.granted.saturating_add(1);
+                }
+            }
+            What::Decided(decided) => {
+                if decided.statement.what.is_of_the_interlock() {
+                    self.word_at = self.word_at.max(Some(decided.statement.at));
                 }
             }
             What::Interlock(interlock) => self.tripped = *interlock == Interlock::Tripped,

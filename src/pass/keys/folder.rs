@@ -8,12 +8,12 @@
 //! | `captcha-<id>.key`| the captcha service's                                       |
 //! | `identity-<id>.key` | the host app's HS256 key under kid `host-<id>`            |
 //! | `identity-<id>.pub` | the host app's Ed25519 public key under kid `host-<id>`   |
-//! | `staff-<name>.pub` | the Ed25519 public key of somebody who may give orders      |
+//! | `staff-<name>.pub` | the Ed25519 public key of somebody who decides, and on a second line their roles |
 //! | `terminal-<terminal>-<id>.key` | a till's, for its requests; the old one is removed once the till has the new |
 
 use super::{Hasher, KeyError, Keys};
+use crate::decision::{Staff, roles::Role};
 use crate::domain::TerminalId;
-use crate::orders::Staff;
 use crate::pass::{FixKeys, IdentityKeys, PassKeys, ProofKeys};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::CryptoRng;
@@ -40,7 +40,7 @@ pub struct Keyring {
     pub proof: ProofKeys,
     /// Of the identity tokens.
     pub identity: IdentityKeys,
-    /// Of those who may give orders.
+    /// Of those whose word counts in decisions.
     pub staff: Staff,
     /// Of the tills.
     pub terminals: TerminalKeys,
@@ -68,8 +68,7 @@ impl Keyring {
             if name == "hash.key" {
                 hash = Some(key_in(&path)?);
             } else if let Some(person) = person(name) {
-                let key = staff.add(person, &key_in(&path)?);
-                key.ok_or_else(|| at(&path, &KeyError::NotEd25519))?;
+                add_person(&mut staff, person, &path)?;
             } else if let Some((terminal, id)) = till(name) {
                 tills.entry(terminal).or_default().push((id, key_in(&path)?));
             } else if let Some((usage, id, public)) = parts(name) {
@@ -134,6 +133,29 @@ fn till(name: &str) -> Option<(TerminalId, u8)> {
 /// A key's id as it is written: one spelling only, so that no two files have the same.
 fn number(id: &str) -> Option<u8> {
     id.parse().ok().filter(|it: &u8| it.to_string() == id)
+}
+
+/// Those whose public keys are in a folder, whatever else is there.
+pub fn staff_in(folder: &Path) -> io::Result<Staff> {
+    let mut staff = Staff::default();
+    for entry in fs::read_dir(folder).map_err(|why| at(folder, &why))? {
+        let path = entry?.path();
+        if let Some(person) = path.file_name().and_then(|name| name.to_str()).and_then(person) {
+            add_person(&mut staff, person, &path)?;
+        }
+    }
+    Ok(staff)
+}
+
+/// A person's file: the key, and on a second line what they are, as `operator bureau`.
+fn add_person(staff: &mut Staff, person: &str, path: &Path) -> io::Result<()> {
+    let text = fs::read_to_string(path).map_err(|why| at(path, &why))?;
+    let (key, roles) = text.trim().split_once('\n').unwrap_or((text.trim(), ""));
+    let key = STANDARD.decode(key.trim());
+    let key = key.map_err(|_| at(path, &"the first line is not base64"))?;
+    let roles = roles.split_whitespace().map(str::parse).collect::<Result<Vec<Role>, _>>();
+    let roles = roles.map_err(|why| at(path, &why))?;
+    staff.add(person, &key, roles).ok_or_else(|| at(path, &KeyError::NotEd25519))
 }
 
 /// Use, id and whether it is public, of the name of a key file.

@@ -135,21 +135,6 @@ async fn nodes_register_close_an_epoch_and_hand_over_what_they_know() {
     }
 }
 
-#[tokio::test]
-async fn r_risk_3_an_orders_signature_counts_once_for_all_nodes() {
-    let scratch = Scratch::new("nodes-orders");
-    for place in places(&scratch, "store").await {
-        let store = Store::open(&place).await.unwrap();
-        assert_eq!(store.use_order(&["a", "b"]).await.unwrap(), None);
-        assert_eq!(store.use_order(&["c", "b"]).await.unwrap(), Some(1));
-        assert_eq!(store.use_order(&["c"]).await.unwrap(), None, "nothing of it was used");
-        change(&store, "UPDATE orders SET used_at_ms = used_at_ms - 86500000").await;
-        assert_eq!(store.use_order(&["d"]).await.unwrap(), None);
-        let rows = store.query("SELECT signature FROM orders", &[]).await.unwrap();
-        assert_eq!(rows, [[Value::from("d")]], "nobody takes an order that old");
-    }
-}
-
 /// A log that all nodes read, which can be away.
 #[derive(Clone, Default)]
 struct Shared {

@@ -2,10 +2,12 @@
 
 use super::disk::Memory;
 use quan::domain::{
-    At, CampaignNo, Fen, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId, PoolNo,
-    ProofId, RoundNo, Window,
+    At, CampaignNo, Fen, Hex, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId,
+    PoolNo, ProofId, RoundNo, Window,
 };
-use quan::ledger::event::{Armed, Bound, Event, KindTerms, codec};
+use quan::ledger::event::{
+    Armed, Bound, Decided, Event, KindTerms, Signed, Statement, Subject, codec,
+};
 use quan::ledger::journal::{Entry, Journal, Options, Reader};
 use quan::ledger::machine::{Command, Grant, Machine};
 
@@ -68,10 +70,20 @@ fn commands() -> Vec<(Command, i64)> {
     let mut commands = vec![(open, 0), (arm, 1)];
     commands.extend((1..=4).map(|who| (bind(who), 10 + i64::from(who))));
     commands.extend([(grant(1, 0), 1_000), (grant(2, 0), 1_001), (grant(1, 1), 1_002)]);
-    commands.extend([(Command::Trip(C), 1_100), (Command::Resume(C), 1_200)]);
+    commands.extend([(Command::Trip(C), 1_100), (go_on(), 1_200)]);
     commands.extend([(grant(3, 0), 1_300), (grant(4, 1), 1_301)]);
     commands.push((Command::Expire(C, R), 9_000));
     commands
+}
+
+/// Two persons decided to go on.
+fn go_on() -> Command {
+    let what = Subject::Resume { campaign: "test".into() };
+    let (why, by) = ("well again".to_owned(), "li".to_owned());
+    let signed = |by: &str| Signed { by: by.to_owned(), signature: Hex([7; 64]) };
+    let signatures = vec![signed("li"), signed("wang")];
+    let statement = Statement { what, why, by, at: At(1_150), until: At(2_150) };
+    Command::Decided(Box::new((Decided { statement, signatures }, Command::Resume(C))))
 }
 
 fn bind(who: u8) -> Command {

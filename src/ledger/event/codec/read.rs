@@ -2,14 +2,14 @@
 
 use super::REDEEMS;
 use crate::domain::{
-    At, BatchNo, CouponId, Fen, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo, PassNonce,
-    PersonId, PoolNo, PoolSet, ProofId, RedemptionId, RefundId, RoundNo, Shard, Window,
+    At, BatchNo, CouponId, Fen, Hex, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo,
+    PassNonce, PersonId, PoolNo, PoolSet, ProofId, RedemptionId, RefundId, RoundNo, Shard, Window,
 };
 use crate::funds::{Account, Posting};
 use crate::ledger::event::{
-    Adjusted, Admitted, Aftermath, Armed, Bound, Confirmed, Expired, Granted, Interlock, KindTerms,
-    Load, Locked, Opened, Paid, Passed, PaymentFailed, Refunded, Release, Released, Settled,
-    Standing, Stands, Transfer, What,
+    Adjusted, Admitted, Aftermath, Armed, Bound, Confirmed, Decided, Expired, Granted, Interlock,
+    KindTerms, Load, Locked, Opened, Paid, Passed, PaymentFailed, Refunded, Release, Released,
+    Settled, Signed, Standing, Stands, Statement, Transfer, What,
 };
 
 /// The last tag of version 1.
@@ -50,11 +50,16 @@ impl Bytes<'_> {
         self.array().map(i64::from_le_bytes).map(At)
     }
 
-    fn text(&mut self) -> Option<String> {
+    /// Bytes with their length in front of them.
+    fn long(&mut self) -> Option<&[u8]> {
         let len = usize::from(self.u16()?);
-        let (text, rest) = self.rest.split_at_checked(len)?;
+        let (bytes, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
-        String::from_utf8(text.to_vec()).ok()
+        Some(bytes)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        String::from_utf8(self.long()?.to_vec()).ok()
     }
 
     fn list<T>(&mut self, mut one: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
@@ -203,13 +208,7 @@ impl Bytes<'_> {
             }),
             14 => What::Stands(Stands {
                 merchant: MerchantNo(self.u32()?),
-                standing: match self.u8()? {
-                    1 => Standing::Active,
-                    2 => Standing::Suspended,
-                    3 => Standing::Held,
-                    4 => Standing::SuspendedAndHeld,
-                    _ => return None,
-                },
+                standing: Standing::of(self.u8()?)?,
             }),
             15 => What::Locked(Locked {
                 redemption: RedemptionId(self.array()?),
@@ -251,6 +250,12 @@ impl Bytes<'_> {
                 round: RoundNo(self.u8()?),
                 version: self.u32()?,
                 quantities: self.list(Bytes::u32)?,
+            }),
+            23 => What::Decided(Decided {
+                statement: Statement::read(self.long()?)?,
+                signatures: self.list(|bytes| {
+                    Some(Signed { by: bytes.text()?, signature: Hex(bytes.array()?) })
+                })?,
             }),
             _ => return None,
         })

@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::*;
 use crate::funds::{Account, Posting};
+use crate::ledger::event::decisions::{statement, subjects};
 use crate::ledger::event::*;
 
 fn opened(shard: Shard) -> What {
@@ -162,4 +163,43 @@ fn a_shard_that_can_t_be_is_not_read() {
     assert_eq!(decode(&body), None, "shards are 0 to 2");
     (body[4], body[5]) = (0, 1);
     assert_eq!(decode(&body), None, "the only shard is written as tag 1");
+}
+
+#[test]
+fn what_was_decided_is_read_back_and_stays_as_drawn() {
+    let decided = |what| {
+        let signed = |by: &str, byte| Signed { by: by.into(), signature: Hex([byte; 64]) };
+        let signatures = vec![signed("li", 8), signed("wang", 9)];
+        What::Decided(Decided { statement: statement(what), signatures })
+    };
+    for what in subjects() {
+        let what = decided(what);
+        let written = body(what.clone());
+        let read = decode(&written).map(|mut events| events.remove(0).what);
+        assert_eq!(read.as_ref(), Some(&what));
+        for cut in 2..written.len() {
+            assert_eq!(decode(&written[..cut]), None, "{what:?} cut at {cut}");
+        }
+        let mut old = written.clone();
+        old[0] = 1;
+        assert!(decode(&old).is_none() && is_old(&old) && !is_old(&written));
+    }
+    let resume = subjects().swap_remove(1);
+    let drawn = [
+        &[2, 0, 0, 23, 54, 0][..],
+        b"quan decision 1\x02\0\x04test\0\x0awell again\0\x02li",
+        &[0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0x27, 0x10],
+        &[2, 2, 0, b'l', b'i'],
+        &[8; 64],
+        &[4, 0, b'w', b'a', b'n', b'g'],
+        &[9; 64],
+    ];
+    let written = body(decided(resume.clone()));
+    // The campaign is the tests' own.
+    assert_eq!(written[3..], drawn.concat()[3..]);
+    let mut long = statement(resume);
+    long.why = "y".repeat(70_000);
+    let decided = Decided { statement: long, signatures: vec![] };
+    let event = Event { campaign: CampaignNo(0), what: What::Decided(decided) };
+    assert_eq!(encode(&[event]), None, "nothing is cut");
 }

@@ -35,10 +35,12 @@ impl Office {
             self.fresh(cell, start).await?;
             let before = cell.seen().standing.clone();
             let events = self.decided(no, &before, command)?;
+            let word = before.word_at.map(|at| at.0.to_string().into_bytes());
+            let heard = Compare { key: Key::Meta, field: b"word".to_vec(), was: word };
             let was = if before.tripped { "1" } else { "0" };
             let same =
                 Compare { key: Key::Meta, field: b"tripped".to_vec(), was: Some(was.into()) };
-            if events.is_empty() || self.make(cell, &events, &[same]).await? {
+            if events.is_empty() || self.make(cell, &events, &[same, heard]).await? {
                 return Ok(());
             }
             self.patience(start).await?;

@@ -19,8 +19,8 @@ use super::shared::{Places, Shared};
 use super::standing::Standing;
 use crate::domain::{At, CampaignNo, Refusal};
 use crate::ledger::embedded::Outcome;
-use crate::ledger::event::{Event, codec};
-use crate::ledger::machine::{Command, Machine, No};
+use crate::ledger::event::{Decided, Event, codec};
+use crate::ledger::machine::{Answer, Command, Machine, No};
 use redis::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -73,6 +73,7 @@ impl Office {
             Command::Expire(no, round) => self.expire(no, round).await,
             Command::Trip(no) => self.interlock(no, &Command::Trip(CampaignNo(0))).await,
             Command::Resume(no) => self.interlock(no, &Command::Resume(CampaignNo(0))).await,
+            Command::Decided(it) => self.carry_out(*it).await,
             Command::Open { .. } | Command::Grant(_) => Err(Fault::No(No::Conflict(
                 "campaigns are opened at the start, claims are decided elsewhere",
             ))),
@@ -102,6 +103,16 @@ impl Office {
         }
     }
 
+    /// Does what persons decided, and writes down with it that they did.
+    async fn carry_out(&self, (decided, command): (Decided, Command)) -> Result<Answer, Fault> {
+        let (no, command) = match command {
+            Command::Trip(no) => (no, Command::Trip(CampaignNo(0))),
+            Command::Resume(no) => (no, Command::Resume(CampaignNo(0))),
+            _ => return Err(Fault::No(No::Conflict("nobody decides that in this ledger"))),
+        };
+        self.interlock(no, &Command::Decided(Box::new((decided, command)))).await
+    }
+
     /// Waits until anything may be told; not for ever.
     async fn tells(&self) -> bool {
         let start = Instant::now();
@@ -127,9 +138,9 @@ impl Office {
     ) -> Result<Vec<Event>, Fault> {
         let opened = standing.opened.as_ref().ok_or(Fault::Unknown)?;
         let rounds = standing.rounds.values().cloned();
+        let interlock = (standing.tripped, standing.word_at);
         let last = standing.at.unwrap_or(At(0));
-        let machine =
-            Machine::sketch(opened, standing.funds.clone(), standing.tripped, rounds, last);
+        let machine = Machine::sketch(opened, standing.funds.clone(), interlock, rounds, last);
         let decision = machine.decide(command, self.shared.now().max(last))?;
         Ok(decision.events.into_iter().map(|event| Event { campaign: no, ..event }).collect())
     }

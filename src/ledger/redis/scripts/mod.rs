@@ -147,6 +147,7 @@ impl Call {
         let (op, value) = match &change.op {
             Op::Set(value) => ("set", value.clone()),
             Op::Add(more) => ("add", super::whole(*more)?.to_string().into()),
+            Op::Max(least) => ("max", least.to_string().into()),
             Op::Spend(kinds) => ("or", kinds.0.to_string().into()),
             Op::Seq => ("seq", vec![]),
             Op::Delete => ("delete", vec![]),

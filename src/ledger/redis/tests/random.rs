@@ -285,6 +285,7 @@ fn campaign(command: &Command) -> CampaignNo {
         | Command::Trip(no)
         | Command::Resume(no) => *no,
         Command::Grant(grant) => grant.campaign,
+        Command::Decided(it) => campaign(&it.1),
         other => unreachable!("no story redeems: {other:?}"),
     }
 }

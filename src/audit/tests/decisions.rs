@@ -1,0 +1,185 @@
+//! What takes persons to decide, without them.
+
+use super::log::*;
+use crate::audit::{Audit, audit_with};
+use crate::decision::Staff;
+use crate::decision::tests_staff::{decided, staff};
+use crate::domain::*;
+use crate::ledger::event::decisions::subjects;
+use crate::ledger::event::{
+    Adjusted, Admitted, Decided, Interlock, Paid, PaymentFailed, Settled, Standing, Stands,
+    Subject, What,
+};
+use crate::ledger::machine::Command;
+use crate::ledger::machine::tests::resume;
+
+const RESUMED: What = What::Interlock(Interlock::Resumed);
+
+impl Log {
+    fn signed(&self, staff: &Staff) -> Audit {
+        audit_with(self.entries.iter().cloned(), None, Some(staff))
+    }
+}
+
+/// A log in which issuing was stopped, at seq 6.
+fn stopped() -> Log {
+    let mut log = Log::armed([2, 0]);
+    log.run(20, &Command::Trip(C));
+    log
+}
+
+/// The subject at that place of the table, by these persons.
+fn by(place: usize, persons: &[&str]) -> Decided {
+    decided(subjects().swap_remove(place), persons)
+}
+
+fn resumed(persons: &[&str]) -> Vec<What> {
+    vec![What::Decided(by(1, persons)), RESUMED]
+}
+
+#[test]
+fn r_risk_3_issuing_went_on_and_nobody_decided_it() {
+    let mut log = stopped();
+    log.push(21, vec![RESUMED]);
+    log.breaks(&["decisions"], "seq 7: issuing went on, and nobody decided it");
+    let mut log = stopped();
+    log.push(21, vec![What::Decided(by(0, &["li"])), RESUMED]);
+    log.breaks(&["decisions"], "seq 7: issuing went on, and nobody decided it");
+    let mut log = stopped();
+    log.push(20, vec![What::Decided(by(1, &["li", "bureau"]))]);
+    log.push(21, vec![RESUMED]);
+    log.breaks(&["decisions"], "seq 8: issuing went on");
+}
+
+#[test]
+fn r_role_1_one_person_is_not_two() {
+    for persons in [&["li"][..], &["li", "li"]] {
+        let mut log = stopped();
+        log.push(21, resumed(persons));
+        log.breaks(&["decisions"], "takes 2 with li who proposed it, and was signed by: li");
+    }
+    let mut log = stopped();
+    let mut foreign = by(1, &["li", "bureau"]);
+    foreign.signatures[0].by = "operator".into();
+    log.push(21, vec![What::Decided(foreign), RESUMED]);
+    log.breaks(&["decisions"], "with li who proposed it, and was signed by: bureau, operator");
+}
+
+#[test]
+fn r_risk_3_a_decision_is_carried_out_once_and_in_its_campaign() {
+    let mut log = stopped();
+    log.push(21, resumed(&["li", "bureau"]));
+    log.push(22, vec![What::Interlock(Interlock::Tripped)]);
+    log.push(23, resumed(&["li", "bureau"]));
+    log.breaks(&["decisions"], "seq 9: resume");
+    log.breaks(&["decisions"], "was carried out before, at seq 7");
+    let mut log = stopped();
+    let elsewhere = Subject::Resume { campaign: "other".into() };
+    log.push(21, vec![What::Decided(decided(elsewhere, &["li", "bureau"])), RESUMED]);
+    log.breaks(&["decisions"], "was decided for another campaign");
+}
+
+#[test]
+fn with_the_keys_a_signature_that_nobody_made_is_found() {
+    let staff = staff();
+    let mut log = stopped();
+    log.push(21, resumed(&["li", "bureau"]));
+    breaks(&log.signed(&staff), &[], "clean");
+    // The machine asks for no signature; who has none is found here.
+    let mut log = stopped();
+    log.run(21, &resume(21));
+    log.breaks(&[], "clean");
+    breaks(&log.signed(&staff), &["decisions"], "the signature of li does not fit");
+    let mut log = stopped();
+    let mut reworded = by(1, &["li", "bureau"]);
+    reworded.statement.why = "no reason".into();
+    log.push(21, vec![What::Decided(reworded), RESUMED]);
+    log.breaks(&[], "clean");
+    breaks(&log.signed(&staff), &["decisions"], "does not fit");
+    let mut log = stopped();
+    log.push(21, resumed(&["li", "finance"]));
+    log.breaks(&[], "clean");
+    breaks(&log.signed(&staff), &["decisions"], "is decided by other roles than finance has");
+    let mut log = Log::opened();
+    log.push(1, vec![What::Decided(by(4, &["bureau", "bureau"])), stands(7)]);
+    breaks(&log.signed(&staff), &["decisions"], "is a person who signed this already");
+}
+
+fn stands(merchant: u32) -> What {
+    What::Stands(Stands { merchant: MerchantNo(merchant), standing: Standing::Held })
+}
+
+/// What each subject from the fourth on is of, and the same of something else.
+fn of_money_and_merchants() -> Vec<(usize, [&'static str; 2], What, What)> {
+    let adjusted =
+        |ten| What::Adjusted(Adjusted { round: RoundNo(3), version: 2, quantities: vec![ten, 0] });
+    let admitted = |no| {
+        let (categories, cap) = (PoolSet(1), Fen::ZERO);
+        What::Admitted(Admitted { merchant: MerchantNo(no), categories, cap })
+    };
+    let settled = |no| {
+        let (merchant, pool) = (MerchantNo(7), PoolNo(0));
+        let (consumed, owed) = (Fen::ZERO, Fen::ZERO);
+        What::Settled(Settled { batch: BatchNo(no), merchant, pool, consumed, owed })
+    };
+    let paid = |no| {
+        let (batch, pool, fen) = (BatchNo(9), PoolNo(0), Fen::ZERO);
+        What::Paid(Paid { batch, merchant: MerchantNo(no), pool, fen })
+    };
+    let failed = |no| {
+        let (batch, merchant) = (BatchNo(9), MerchantNo(no));
+        What::PaymentFailed(PaymentFailed { batch, merchant })
+    };
+    let (money, merchants) = (["bureau", "finance"], ["li", "bureau"]);
+    vec![
+        (3, money, adjusted(5), adjusted(6)),
+        (4, merchants, stands(7), stands(8)),
+        // A file has any merchants.
+        (5, merchants, admitted(7), stands(7)),
+        (6, money, settled(9), settled(8)),
+        (7, money, paid(7), paid(8)),
+        (8, money, failed(7), failed(8)),
+    ]
+}
+
+#[test]
+fn r_role_1_r_adj_1_money_and_merchants_take_a_decision_of_just_that() {
+    let staff = staff();
+    for (place, persons, what, other) in of_money_and_merchants() {
+        let said = || What::Decided(by(place, &persons));
+        let mut log = Log::opened();
+        log.push(1, vec![said(), what.clone()]);
+        breaks(&log.signed(&staff), &[], "clean");
+        let mut log = Log::opened();
+        log.push(1, vec![said(), other]);
+        log.breaks(&["decisions"], "seq 2: ");
+        log.breaks(&["decisions"], "nobody decided it");
+        let mut log = Log::opened();
+        log.push(1, vec![what.clone()]);
+        log.breaks(&["decisions"], "nobody decided it");
+        let mut log = Log::opened();
+        log.push(1, vec![What::Decided(by(place, &persons[..1])), what]);
+        log.breaks(&["decisions"], "takes 2");
+    }
+}
+
+#[test]
+fn a_log_that_was_written_before_there_were_decisions_has_none() {
+    let old = |log: &mut Log| {
+        let Some(Ok(entry)) = log.entries.last_mut() else { panic!("an entry") };
+        entry.body[0] = 1;
+    };
+    let found = |log: &Log| {
+        let audit = log.audit(None);
+        audit.checks.into_iter().find(|check| check.name == "decisions").unwrap().found
+    };
+    let mut log = Log::opened();
+    log.entries.clear();
+    log.push(2, vec![RESUMED]);
+    old(&mut log);
+    assert_eq!(found(&log), 0);
+    log.push(3, vec![What::Interlock(Interlock::Tripped)]);
+    log.push(4, vec![RESUMED]);
+    old(&mut log);
+    assert_eq!(found(&log), 1, "an old entry after a present one is no excuse");
+}

@@ -1,0 +1,131 @@
+//! Decisions in both databases: kept once for all, moved on once, and read only as they were signed.
+
+use super::{Scratch, change, places};
+use crate::domain::{At, Hex};
+use crate::ledger::event::decisions::{statement, subjects};
+use crate::ledger::event::{Decided, DecisionId, Signed};
+use crate::store::{Error, Kept, Proposed, Stage, Store};
+
+/// The first subject that takes two, as these signed it; `no` makes it another.
+fn decided(no: i64, by: &[&str]) -> Decided {
+    let mut statement = statement(subjects().swap_remove(1));
+    statement.at = At(no);
+    let signed = |by: &&str| Signed { by: (*by).to_owned(), signature: Hex([7; 64]) };
+    Decided { statement, signatures: by.iter().map(signed).collect() }
+}
+
+async fn kept(store: &Store, id: &DecisionId) -> Kept {
+    store.decision(id).await.unwrap().expect("it is kept")
+}
+
+#[tokio::test]
+async fn r_role_1_signatures_come_together_from_wherever_they_are_sent() {
+    let scratch = Scratch::new("decisions-signed");
+    for place in places(&scratch, "store").await {
+        let (one, other) = (Store::open(&place).await.unwrap(), Store::open(&place).await.unwrap());
+        let id = decided(1, &[]).statement.id();
+        assert_eq!(one.decision(&id).await.unwrap(), None);
+        let Proposed::Kept(first) = one.propose(&decided(1, &["wang"])).await.unwrap() else {
+            panic!("there is room")
+        };
+        assert_eq!(first.stage, Stage::Proposed);
+        one.propose(&decided(1, &["wang"])).await.unwrap();
+        let Proposed::Kept(both) = other.propose(&decided(1, &["li"])).await.unwrap() else {
+            panic!("there is room")
+        };
+        // Who proposed it stands first.
+        assert_eq!(both.decided, decided(1, &["li", "wang"]));
+        assert_eq!(kept(&one, &id).await, both);
+        assert!(one.move_decision(&id, Stage::Proposed, Stage::Approved, "").await.unwrap());
+        assert!(!other.move_decision(&id, Stage::Proposed, Stage::Approved, "").await.unwrap());
+        let late = other.propose(&decided(1, &["zhao"])).await.unwrap();
+        let Proposed::Kept(late) = late else { panic!("it is there") };
+        assert_eq!((late.stage, late.decided.signatures.len()), (Stage::Approved, 2), "too late");
+    }
+}
+
+#[tokio::test]
+async fn r_role_1_one_server_carries_it_out_and_another_if_that_one_dies() {
+    let scratch = Scratch::new("decisions-tried");
+    for place in places(&scratch, "store").await {
+        let (one, other) = (Store::open(&place).await.unwrap(), Store::open(&place).await.unwrap());
+        let id = decided(1, &[]).statement.id();
+        one.propose(&decided(1, &["li", "wang"])).await.unwrap();
+        assert!(!one.try_decision(&id).await.unwrap(), "not approved");
+        assert_eq!(one.approved().await.unwrap(), []);
+        one.move_decision(&id, Stage::Proposed, Stage::Approved, "").await.unwrap();
+        assert_eq!(other.approved().await.unwrap().len(), 1);
+        assert!(one.try_decision(&id).await.unwrap());
+        assert!(!other.try_decision(&id).await.unwrap(), "somebody is at it");
+        assert_eq!(other.approved().await.unwrap(), []);
+        // One dies.
+        change(&one, "UPDATE decisions SET tried_at_ms = tried_at_ms - 16000").await;
+        assert_eq!(other.approved().await.unwrap().len(), 1);
+        assert!(other.try_decision(&id).await.unwrap());
+        assert_eq!(other.carried_out(60_000).await.unwrap(), []);
+        assert!(other.move_decision(&id, Stage::Approved, Stage::CarriedOut, "").await.unwrap());
+        assert!(!one.move_decision(&id, Stage::Approved, Stage::Failed, "x").await.unwrap());
+        assert_eq!(one.carried_out(60_000).await.unwrap().len(), 1);
+        change(&one, "UPDATE decisions SET changed_at_ms = changed_at_ms - 61000").await;
+        assert_eq!(one.carried_out(60_000).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_signed_in_time_expires_and_what_is_open_is_listed_first() {
+    let scratch = Scratch::new("decisions-late");
+    for place in places(&scratch, "store").await {
+        let store = Store::open(&place).await.unwrap();
+        let ids: Vec<DecisionId> = (1..=3).map(|no| decided(no, &[]).statement.id()).collect();
+        for no in 1..=3 {
+            store.propose(&decided(no, &["li"])).await.unwrap();
+        }
+        store.move_decision(&ids[0], Stage::Proposed, Stage::Rejected, "wang: no").await.unwrap();
+        store.move_decision(&ids[1], Stage::Proposed, Stage::Approved, "").await.unwrap();
+        store.expire_decisions(At(9_999)).await.unwrap();
+        assert_eq!(kept(&store, &ids[2]).await.stage, Stage::Proposed);
+        store.expire_decisions(At(10_000)).await.unwrap();
+        let stages = [Stage::Rejected, Stage::Approved, Stage::Expired];
+        for (id, stage) in ids.iter().zip(stages) {
+            assert_eq!(kept(&store, id).await.stage, stage);
+        }
+        assert_eq!(kept(&store, &ids[0]).await.why, "wang: no");
+        let all = store.decisions(10).await.unwrap();
+        assert_eq!((all.len(), all[0].stage), (3, Stage::Approved));
+        assert_eq!(store.decisions(1).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn no_more_are_open_than_people_can_look_at() {
+    let scratch = Scratch::new("decisions-full");
+    for place in places(&scratch, "store").await {
+        let store = Store::open(&place).await.unwrap();
+        for no in 1..=200 {
+            let proposed = store.propose(&decided(no, &["li"])).await.unwrap();
+            assert!(matches!(proposed, Proposed::Kept(_)), "{no}");
+        }
+        assert_eq!(store.propose(&decided(201, &["li"])).await.unwrap(), Proposed::Full);
+        assert_eq!(store.decision(&decided(201, &[]).statement.id()).await.unwrap(), None);
+        let again = store.propose(&decided(200, &["wang"])).await.unwrap();
+        assert!(matches!(again, Proposed::Kept(_)), "one that is open is signed all the same");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_was_changed_in_the_database_is_not_read() {
+    let scratch = Scratch::new("decisions-changed");
+    for place in places(&scratch, "store").await {
+        let store = Store::open(&place).await.unwrap();
+        let id = decided(1, &[]).statement.id();
+        store.propose(&decided(1, &["li"])).await.unwrap();
+        store.propose(&decided(2, &["li"])).await.unwrap();
+        let other = "UPDATE decisions SET statement =
+                     (SELECT statement FROM decisions AS its WHERE its.decision <> decisions.decision)";
+        change(&store, other).await;
+        let read = store.decision(&id).await;
+        assert!(matches!(read, Err(Error::Contradiction { table: "decisions", .. })), "{read:?}");
+        let stage = store.query("UPDATE decisions SET state = 'decided'", &[]).await;
+        assert!(stage.is_err(), "there is no such stage");
+    }
+}
