@@ -104,12 +104,13 @@ fn takes(what: &What) -> Option<&'static str> {
     match what {
         What::Interlock(Interlock::Resumed) => Some("issuing went on"),
         What::Adjusted(_) => Some("a round's quantities were changed"),
-        What::Admitted(_) => Some("a merchant was admitted"),
-        What::Stands(_) => Some("a merchant's standing was changed"),
         What::Settled(_) => Some("a merchant was settled"),
         What::Paid(_) => Some("a merchant was paid"),
         What::PaymentFailed(_) => Some("a payment failed"),
-        What::Interlock(Interlock::Tripped)
+        // Merchants come from the server's files.
+        What::Admitted(_)
+        | What::Stands(_)
+        | What::Interlock(Interlock::Tripped)
         | What::Opened(_)
         | What::Posted(_)
         | What::Armed(_)

@@ -3,7 +3,9 @@
 use crate::domain::{At, CampaignNo, Fen, IdentifierKind, KeyedHash, KindNo, PoolNo, RoundNo};
 use crate::domain::{PassNonce, PersonId, ProofId, RedemptionId, Shard, Window};
 use crate::funds::{Account, Posting};
-use crate::ledger::event::{Admitted, Decided, Granted, Interlock, KindTerms, Locked, Opened, Paid};
+use crate::ledger::event::{
+    Admitted, Decided, Granted, Interlock, KindTerms, Locked, Opened, Paid,
+};
 use crate::ledger::event::{Passed, PaymentFailed, Refunded, Settled, Stands, Transfer};
 use std::collections::BTreeMap;
 

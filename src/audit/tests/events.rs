@@ -32,7 +32,16 @@ fn a_whole_life_by_the_rules_is_clean() {
     let rows: Vec<_> = audit.checks.iter().map(|check| (check.name, check.rows)).collect();
     assert_eq!(
         rows,
-        [("journal", 12), ("I1", 3), ("I2", 3), ("I4", 4), ("I5", 10), ("I6", 0), ("I7", 6), ("decisions", 2)],
+        [
+            ("journal", 12),
+            ("I1", 3),
+            ("I2", 3),
+            ("I4", 4),
+            ("I5", 10),
+            ("I6", 0),
+            ("I7", 6),
+            ("decisions", 2)
+        ],
         "what can't be looked at is not listed"
     );
 }

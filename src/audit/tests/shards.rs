@@ -106,7 +106,8 @@ fn several_logs_by_the_rules_are_clean() {
     let audit = sound().audit(None);
     breaks(&audit, &[], "audit of 3 logs, 20 entries: clean");
     let rows: Vec<_> = audit.checks.iter().map(|check| (check.name, check.rows)).collect();
-    let of_grants = [("logs", 20), ("I1", 6), ("I2", 3), ("I4", 4), ("I5", 18), ("I6", 0), ("I7", 9)];
+    let of_grants =
+        [("logs", 20), ("I1", 6), ("I2", 3), ("I4", 4), ("I5", 18), ("I6", 0), ("I7", 9)];
     assert_eq!(rows[..7], of_grants);
     assert_eq!(rows[7..], [("decisions", 0)]);
 }

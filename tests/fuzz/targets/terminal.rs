@@ -1,7 +1,7 @@
 //! Tills' requests: the header as text, and what it signs.
 
 use super::{KEY, OPENING, Target};
-use quan::domain::TerminalId;
+use quan::domain::{Refusal, TerminalId};
 use quan::merchant::terminal::{Header, Refused, Request, TerminalRules, Terminals, sign};
 use quan::pass::Keys;
 
@@ -41,7 +41,7 @@ pub(crate) fn target() -> Target {
         };
         assert_eq!(header.to_string().parse(), Ok(header));
         if let Err(why) = hear(&header, &REQUEST) {
-            return why.code().into();
+            return Refusal::from(why).code().into();
         }
         assert_eq!(header.to_string(), good, "an altered header was heard");
         format!("good {}", text == good)
