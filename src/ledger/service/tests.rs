@@ -171,7 +171,7 @@ async fn r_wallet_1_the_view_shows_what_becomes_of_a_coupon_and_so_does_the_next
         request: [0; 8],
         lock_ms: 60_000,
     };
-    let (policy, refund) = (crate::plan::tests::shipped().refunds, RefundId([1; 16]));
+    let (policy, refund) = (crate::plan::tests::shipped().redeem.refunds, RefundId([1; 16]));
     let amount = Fen::new(50);
     let refund = Refund { campaign: C, redemption: order, refund, amount, policy };
     let seen = |ledger: &LocalLedger| {
