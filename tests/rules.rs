@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Rules that are kept, as far as the second column says.
-const KEPT: [(&str, &str); 39] = [
+const KEPT: [(&str, &str); 42] = [
     ("R-CAMP-1", "the campaign, its period, when its books close"),
     ("R-FUND-1", "one fund in pools that sum to it"),
     ("R-FUND-2", "no pool promises more than it has; what is not taken comes back"),
@@ -27,10 +27,16 @@ const KEPT: [(&str, &str); 39] = [
         "claimable from the opening until sold out or ended; an early claim leaves nothing",
     ),
     ("R-QTY-1", "quantities of every round"),
-    ("R-ADJ-1", "armed between the last end and the opening; changing quantities is not built"),
+    (
+        "R-ADJ-1",
+        "armed between the last end and the opening, with what was decided; proposing it is not built",
+    ),
     ("R-ADJ-2", "an issued coupon's end never changes; extending is not built"),
     ("R-ADJ-3", "off, as by default: no money moves between pools; deciding so is not built"),
     ("R-KIND-1", "faces and thresholds of the kinds"),
+    ("R-KIND-2", "an order amount of the threshold is enough"),
+    ("R-KIND-3", "one coupon an order, used whole"),
+    ("R-KIND-4", "a kind is redeemed where its pool is a category of the merchant"),
     ("R-WHO-1", "the position when a pass is made and when it is used for a claim"),
     ("R-WHO-2", "real-name verified; keyed hashes only"),
     ("R-WHO-3", "identifiers are bound to one person; one coupon a person, kind and round"),
@@ -43,6 +49,8 @@ const KEPT: [(&str, &str); 39] = [
     ("R-REDEEM-4", "lock, confirm and release; one redemption an order"),
     ("R-REDEEM-5", "what a refund takes back and where it goes"),
     ("R-REDEEM-6", "every refusal has its own reason"),
+    ("R-MERCH-1", "who is not admitted or is suspended redeems nothing; who is settled and when"),
+    ("R-MERCH-2", "a merchant that is held is not settled; the cases of why are not built"),
     ("R-CLAIM-1", "first come, first served; a holder is shown the same coupon again"),
     ("R-CLAIM-2", "yes only when durable; never more than the stock, never fewer"),
     ("R-CLAIM-3", "state and countdown of a round; the page itself is not built"),
@@ -52,11 +60,6 @@ const KEPT: [(&str, &str); 39] = [
     ("R-RISK-4", "rates of person, device and address"),
     ("R-WALLET-1", "my coupons as unused, used or expired, with start, end and a note"),
     ("R-REDEEM-2", "a code lives so long, for one scan, of one person, near the shop"),
-    (
-        "R-MERCH-1",
-        "who is admitted redeems, who is suspended does not; two persons' word is not built",
-    ),
-    ("R-MERCH-2", "a merchant's standing; complaints are not built"),
     ("R-MERCH-3", "plans that are given or open, own offers; the cashier page is not built"),
     (
         "R-AUDIT-1",
