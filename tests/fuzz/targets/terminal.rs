@@ -41,7 +41,7 @@ pub(crate) fn target() -> Target {
         };
         assert_eq!(header.to_string().parse(), Ok(header));
         if let Err(why) = hear(&header, &REQUEST) {
-            return why.code().into();
+            return quan::domain::Refusal::from(why).code().into();
         }
         assert_eq!(header.to_string(), good, "an altered header was heard");
         format!("good {}", text == good)
