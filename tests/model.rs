@@ -41,6 +41,7 @@ fn told(told: &Result<Answer, No>) -> String {
         Ok(Answer::Settled(it)) => {
             format!("{word} {} less {}", it.consumed.get(), it.owed.get())
         }
+        Ok(Answer::Left(left)) => format!("{word} {left}"),
         Ok(Answer::Done) | Err(_) => word.into(),
     }
 }

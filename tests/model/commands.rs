@@ -55,6 +55,7 @@ pub(crate) fn word(told: &Result<Answer, No>) -> &'static str {
         Ok(Answer::Redemption(_)) => "redemption",
         Ok(Answer::Refunded(_)) => "refunded",
         Ok(Answer::Settled(_)) => "settled",
+        Ok(Answer::Left(_)) => "left",
         Err(No::Refused(refusal)) => refusal.code(),
         Err(No::Funds(_)) => "not_enough",
         Err(No::Conflict(_)) => "conflict",

@@ -91,6 +91,7 @@ impl Naive {
             | Command::Confirm(no, _)
             | Command::Release(no, _)
             | Command::Lapse(no)
+            | Command::SettleDue(no, _)
             | Command::Paid(no, ..)
             | Command::PaymentFailed(no, ..) => no,
             Command::Grant(grant) => &grant.campaign,
@@ -119,6 +120,7 @@ impl Naive {
             Command::Lapse(_) => campaign.lapse(now),
             Command::Refund(ask) => campaign.refund(ask, now),
             Command::Settle(ask) => campaign.settle(ask),
+            Command::SettleDue(_, batch) => campaign.settle_due(batch.0),
             Command::Paid(_, batch, merchant) => campaign.pay(batch.0, merchant.0),
             Command::PaymentFailed(_, batch, merchant) => campaign.fail(batch.0, merchant.0),
             Command::Open { .. } | Command::Decided(_) => unreachable!("answered above"),

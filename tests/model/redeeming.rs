@@ -20,10 +20,11 @@ const MOMENTS: std::ops::Range<usize> = 0..120;
 const SHOP: u32 = 7;
 
 /// Every word of an answer that stories of redeeming must get to, beside those of other stories.
-pub(crate) const WORDS: [&str; 21] = [
+pub(crate) const WORDS: [&str; 22] = [
     "redemption",
     "refunded",
     "settled",
+    "left",
     "coupon_expired",
     "wrong_category",
     "below_threshold",
@@ -179,6 +180,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => recall(),
         20 => refund(),
         8 => settle(),
+        4 => (campaign(), batch()).prop_map(|(no, batch)| Command::SettleDue(no, batch)),
         3 => (campaign(), batch(), merchant()).prop_map(|(no, it, who)| Command::Paid(no, it, who)),
         2 => (campaign(), batch(), merchant())
             .prop_map(|(no, it, who)| Command::PaymentFailed(no, it, who)),

@@ -369,8 +369,26 @@ impl Campaign {
         yes(answer)
     }
 
+    /// Each merchant and pool by itself; of those that can't be settled, or have a line already, nothing.
+    pub(crate) fn settle_due(&mut self, batch: u32) -> Told {
+        if self.shops.lines.iter().any(|it| it.batch > batch) {
+            return no("conflict");
+        }
+        let merchants: Vec<u32> = self.shops.merchants.iter().map(|it| it.no).collect();
+        let (mut happened, pools) = (false, self.pools.len());
+        for merchant in merchants {
+            for pool in 0..pools {
+                happened |= self.settle_one(batch, merchant, pool).1;
+            }
+        }
+        ("left 0".into(), happened)
+    }
+
     pub(crate) fn settle(&mut self, ask: &Settle) -> Told {
-        let (batch, merchant, pool) = (ask.batch.0, ask.merchant.0, usize::from(ask.pool.0));
+        self.settle_one(ask.batch.0, ask.merchant.0, usize::from(ask.pool.0))
+    }
+
+    fn settle_one(&mut self, batch: u32, merchant: u32, pool: usize) -> Told {
         let told = |consumed, owed| format!("settled {consumed} less {owed}");
         let mut lines = self.shops.lines.iter();
         let same = |it: &&Line| (it.batch, it.merchant, it.pool) == (batch, merchant, pool);

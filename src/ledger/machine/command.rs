@@ -54,6 +54,8 @@ pub enum Command {
     Refund(Refund),
     /// Take what a merchant is due of a pool into a batch.
     Settle(Settle),
+    /// Take what all merchants are due into a batch, as much as one entry takes; ask again until nothing is left.
+    SettleDue(CampaignNo, BatchNo),
     /// A merchant has what the batch had for it.
     Paid(CampaignNo, BatchNo, MerchantNo),
     /// A payment to a merchant did not arrive.
@@ -220,6 +222,8 @@ pub enum Answer {
     Refunded(Refunded),
     /// What the batch has for the merchant of the pool.
     Settled(Settled),
+    /// So many are left, for whom it is to be asked again.
+    Left(u32),
 }
 
 /// Why the ledger does not.

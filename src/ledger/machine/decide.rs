@@ -33,6 +33,7 @@ impl Machine {
             Command::Lapse(no) => self.known(*no)?.lapse(now).map(done(*no)),
             Command::Refund(ask) => self.known(ask.campaign)?.refund(ask, now),
             Command::Settle(ask) => self.known(ask.campaign)?.settle(ask),
+            Command::SettleDue(no, batch) => self.known(*no)?.settle_due(*no, *batch),
             Command::Paid(no, batch, who) => self.known(*no)?.pay(*batch, *who).map(done(*no)),
             Command::PaymentFailed(no, batch, who) => {
                 self.known(*no)?.fail(*batch, *who).map(done(*no))

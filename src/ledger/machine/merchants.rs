@@ -1,13 +1,16 @@
 //! Merchants: who may redeem, what each is due and owes, and what batches have for it.
 
-use super::decide::post;
+use super::decide::{events, post};
 use super::state::Campaign;
 use super::{Answer, Decision, No, Settle};
-use crate::domain::{BatchNo, Fen, MerchantNo, PoolNo, PoolSet, Refusal};
-use crate::funds::Account;
-use crate::ledger::event::{Admitted, Event, Paid, PaymentFailed, Settled, Standing, Stands, What};
+use crate::domain::{BatchNo, CampaignNo, Fen, MerchantNo, PoolNo, PoolSet, Refusal};
+use crate::funds::{Account, Funds};
+use crate::ledger::event::{Admitted, Paid, PaymentFailed, Settled, Standing, Stands, What};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// So many lines come into a batch by one entry: three events each, of at most 256.
+const LINES: usize = 60;
 
 /// The merchants of a campaign, and what batches have for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +162,11 @@ impl Merchants {
         }
     }
 
+    fn not_later_than(&self, batch: BatchNo) -> Result<(), No> {
+        let later = self.lines.last_key_value().is_some_and(|((last, ..), _)| *last > batch);
+        if later { Err(No::Conflict("a later batch was begun")) } else { Ok(()) }
+    }
+
     /// What a batch has to pay to a merchant: not what was all taken off for what it owed.
     fn to_pay(&self, batch: BatchNo, merchant: MerchantNo) -> impl Iterator<Item = &Line> {
         let lines = self.lines.range(lines_of(batch, merchant));
@@ -175,6 +183,18 @@ fn lines_of(
     merchant: MerchantNo,
 ) -> std::ops::RangeInclusive<(BatchNo, MerchantNo, PoolNo)> {
     (batch, merchant, PoolNo(0))..=(batch, merchant, PoolNo(u8::MAX))
+}
+
+/// What a batch takes: all that is due, less what is owed, as far as it goes.
+fn share(batch: BatchNo, merchant: MerchantNo, pool: PoolNo, dues: Dues) -> Settled {
+    Settled { batch, merchant, pool, consumed: dues.due, owed: dues.owed.min(dues.due) }
+}
+
+fn settles(whats: &mut Vec<What>, funds: &mut Funds, settled: Settled) -> Result<(), No> {
+    let Settled { pool, consumed, owed, .. } = settled;
+    whats.push(What::Settled(settled));
+    post(whats, funds, pool, Account::Consumed, Account::Available, owed)?;
+    post(whats, funds, pool, Account::Consumed, Account::Payable, less(consumed, owed))
 }
 
 impl Campaign {
@@ -211,24 +231,40 @@ impl Campaign {
         if !known.standing.settles() {
             return Err(No::Conflict("the merchant is held: it is not settled"));
         }
-        if merchants.lines.last_key_value().is_some_and(|((last, ..), _)| *last > batch) {
-            return Err(No::Conflict("a later batch was begun"));
-        }
+        merchants.not_later_than(batch)?;
         if merchants.has_paid(batch, merchant) {
             return Err(No::Conflict("the batch has paid the merchant"));
         }
-        let dues = known.dues(pool);
-        let (consumed, owed) = (dues.due, dues.owed.min(dues.due));
-        let settled = Settled { batch, merchant, pool, consumed, owed };
+        let settled = share(batch, merchant, pool, known.dues(pool));
         let mut whats = Vec::new();
-        if consumed > Fen::ZERO {
-            let (mut funds, payable) = (self.funds.clone(), less(consumed, owed));
-            whats.push(What::Settled(settled));
-            post(&mut whats, &mut funds, pool, Account::Consumed, Account::Available, owed)?;
-            post(&mut whats, &mut funds, pool, Account::Consumed, Account::Payable, payable)?;
+        if settled.consumed > Fen::ZERO {
+            settles(&mut whats, &mut self.funds.clone(), settled)?;
         }
-        let events = whats.into_iter().map(|what| Event { campaign, what }).collect();
-        Ok(Decision { events, answer: Answer::Settled(settled) })
+        Ok(Decision { events: events(campaign, whats), answer: Answer::Settled(settled) })
+    }
+
+    /// What the log holds up to here of all merchants and pools that the batch has nothing of yet.
+    ///
+    /// Not of those that are held, nor of those that the batch has paid: what they are due waits for the next one.
+    pub(super) fn settle_due(&self, campaign: CampaignNo, batch: BatchNo) -> Result<Decision, No> {
+        let merchants = &self.merchants;
+        merchants.not_later_than(batch)?;
+        let settled = merchants
+            .all
+            .iter()
+            .filter(|(no, it)| it.standing.settles() && !merchants.has_paid(batch, **no));
+        let lines = settled.flat_map(|(no, it)| {
+            it.pools.iter().map(|(pool, dues)| share(batch, *no, *pool, *dues))
+        });
+        let mut lines = lines.filter(|it| {
+            it.consumed > Fen::ZERO && !merchants.lines.contains_key(&(batch, it.merchant, it.pool))
+        });
+        let (mut whats, mut funds) = (Vec::new(), self.funds.clone());
+        for line in lines.by_ref().take(LINES) {
+            settles(&mut whats, &mut funds, line)?;
+        }
+        let left = u32::try_from(lines.count()).unwrap_or(u32::MAX);
+        Ok(Decision { events: events(campaign, whats), answer: Answer::Left(left) })
     }
 
     pub(super) fn pay(&self, batch: BatchNo, merchant: MerchantNo) -> Result<Vec<What>, No> {

@@ -66,6 +66,20 @@ impl Town {
         town
     }
 
+    /// So many persons with a ten each, of a pool of 10,000.
+    fn of_many(people: u8) -> Town {
+        let Command::Open { name, mut pools, kinds } = two_categories() else { unreachable!() };
+        pools[0].1 = Fen::new(10_000);
+        let mut town = Town::open(&Command::Open { name, pools, kinds });
+        town.ask(&Command::Arm(C, armed(1, &[people.into(), 0, 0]))).unwrap();
+        town.at = At(1_000);
+        for who in 1..=people {
+            town.ask(&bind(who, who)).unwrap();
+            town.ask(&grant(who, 0)).unwrap();
+        }
+        town
+    }
+
     fn ask(&mut self, command: &Command) -> Result<Answer, No> {
         let before = self.machine.clone();
         let done = self.machine.execute(command, self.at);
@@ -169,6 +183,7 @@ impl Town {
                 let (batch, pool) = (BatchNo(number(1)), PoolNo(small(3)));
                 Command::Settle(Settle { campaign: C, batch, merchant: merchant(2), pool })
             }
+            "settle_due" => Command::SettleDue(C, BatchNo(number(1))),
             "paid" => Command::Paid(C, BatchNo(number(1)), merchant(2)),
             "failed" => Command::PaymentFailed(C, BatchNo(number(1)), merchant(2)),
             "money" => return self.money(small(1)).map(|it| it.to_string()).join(" "),
@@ -211,6 +226,7 @@ impl Town {
                 format!("{} back, {coupon}{}", it.back.get(), if it.owed { ", owed" } else { "" })
             }
             Ok(Answer::Settled(it)) => format!("{} due less {}", it.consumed.get(), it.owed.get()),
+            Ok(Answer::Left(left)) => format!("{left} left"),
             Ok(_) => "done".into(),
             Err(No::Refused(refusal)) => refusal.code().into(),
             Err(No::Funds(refusal)) => format!("{refusal:?}"),
@@ -865,6 +881,60 @@ fn r_merch_1_a_batch_takes_what_is_due_once_and_pays_a_merchant_once() {
 }
 
 #[test]
+fn r_merch_1_a_batch_takes_what_all_are_due_but_those_that_are_held() {
+    check(
+        "
+        1000 claim 1 0          -> granted
+        .    claim 2 0          -> granted
+        .    claim 3 0          -> granted
+        .    claim 1 2          -> granted
+        .    settle_due 1       -> 0 left
+        .    admit 6 01 0       -> done
+        .    admit 7 11 0       -> done
+        .    admit 8 01 0       -> done
+        .    lock a 6 1 50 1 0  -> ten locked until 1600
+        .    lock b 7 2 50      -> ten locked until 1600
+        .    lock c 8 3 50      -> ten locked until 1600
+        .    lock d 7 1 100     -> meal locked until 1600
+        .    confirm a 6        -> ten confirmed at 1000
+        .    confirm b 7        -> ten confirmed at 1000
+        .    confirm c 8        -> ten confirmed at 1000
+        .    stand 6 held       -> done
+        .    stand 8 suspended  -> done
+        .    settle_due 1       -> 0 left
+        .    money 0            -> 30 40 0 10 20 0
+        .    confirm d 7        -> meal confirmed at 1000
+        .    settle_due 1       -> 0 left
+        .    money 1            -> 30 0 0 0 20 0
+        .    settle_due 1       -> 0 left
+        .    stand 6 active     -> done
+        .    settle_due 2       -> 0 left
+        .    money 0            -> 30 40 0 0 30 0
+        .    settle_due 1       -> a later batch was begun
+        ",
+    );
+}
+
+#[test]
+fn r_merch_1_a_batch_of_many_merchants_is_taken_entry_by_entry() {
+    let mut town = Town::of_many(70);
+    town.check("1000 admit 7 01 0 -> done");
+    for who in 1..=70 {
+        town.check(&format!(". admit {who} 01 0 -> done"));
+        town.check(&format!(". lock a {who} {who} 50 -> ten locked until 1600"));
+        town.check(&format!(". confirm a {who} -> ten confirmed at 1000"));
+    }
+    town.check(
+        "
+        .    settle_due 1       -> 10 left
+        .    money 0            -> 9300 0 0 100 600 0
+        .    settle_due 1       -> 0 left
+        .    money 0            -> 9300 0 0 0 700 0
+        ",
+    );
+}
+
+#[test]
 fn r_merch_1_nothing_is_added_to_a_batch_after_it_has_paid_the_merchant() {
     check(
         "
@@ -885,20 +955,8 @@ fn r_merch_1_nothing_is_added_to_a_batch_after_it_has_paid_the_merchant() {
 
 #[test]
 fn r_redeem_4_many_that_lapse_at_once_are_let_go_entry_by_entry() {
-    let mut town = Town::open(&Command::Open {
-        name: "test".into(),
-        pools: vec![("retail".into(), Fen::new(10_000)), ("catering".into(), Fen::ZERO)],
-        kinds: match two_categories() {
-            Command::Open { kinds, .. } => kinds,
-            _ => unreachable!(),
-        },
-    });
-    town.ask(&Command::Arm(C, armed(1, &[120, 0, 0]))).unwrap();
+    let mut town = Town::of_many(120);
     town.check("1000 admit 7 01 0 -> done");
-    for who in 1..=120 {
-        town.ask(&bind(who, who)).unwrap();
-        town.check(&format!(". claim {who} 0 -> granted"));
-    }
     for who in 1..=120 {
         town.check(&format!("8900 lock {who} 7 {who} 50 -> ten locked until 9500"));
     }

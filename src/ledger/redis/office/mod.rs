@@ -87,6 +87,7 @@ impl Office {
             | Command::Lapse(_)
             | Command::Refund(_)
             | Command::Settle(_)
+            | Command::SettleDue(..)
             | Command::Paid(..)
             | Command::PaymentFailed(..) => Err(Fault::No(No::Conflict(
                 "with the ledger in Redis, coupons are not redeemed yet",
