@@ -150,17 +150,6 @@ fn r_role_1_r_adj_1_money_and_merchants_take_a_decision_of_just_that() {
         let mut log = Log::opened();
         log.push(1, vec![said(), what.clone()]);
         breaks(&log.signed(&staff), &[], "clean");
-        // Of merchants the server's files have a word too.
-        let files = matches!(what, What::Stands(_) | What::Admitted(_));
-        if !files {
-            let mut log = Log::opened();
-            log.push(1, vec![said(), other]);
-            log.breaks(&["decisions"], "seq 2: ");
-            log.breaks(&["decisions"], "nobody decided it");
-            let mut log = Log::opened();
-            log.push(1, vec![what.clone()]);
-            log.breaks(&["decisions"], "nobody decided it");
-        }
         let mut log = Log::opened();
         log.push(1, vec![What::Decided(by(place, &persons[..1])), what]);
         log.breaks(&["decisions"], "takes 2");

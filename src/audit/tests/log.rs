@@ -37,6 +37,11 @@ impl Log {
         log
     }
 
+    /// The machine, as far as it was asked.
+    pub(super) fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
     /// What the machine makes of `command`, if it makes anything; whether that is a grant.
     pub(super) fn attempt(&mut self, at: i64, command: &Command) -> bool {
         let Ok(decision) = self.machine.execute(command, At(at)) else { return false };
