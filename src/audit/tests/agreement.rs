@@ -5,7 +5,7 @@ use crate::audit::exit_code;
 use crate::domain::*;
 use crate::drain::{Drain, Handed, Step, tests::Scratch};
 use crate::ledger::event::{Adjusted, Admitted, Standing, Stands, What, codec};
-use crate::ledger::machine::tests::{arm, bind, decided, grant, resume};
+use crate::ledger::machine::tests::{arm, bind, grant};
 use crate::ledger::machine::{Command, Lock, Machine, Refund, Settle};
 use crate::store::{LogNo, Store, StoreUrl, Value, check_events};
 use proptest::prelude::*;
