@@ -55,7 +55,7 @@ fn of_order(no: u8) -> Lock {
 }
 
 fn refund() -> impl Strategy<Value = Command> {
-    let policy = crate::plan::tests::shipped().refunds;
+    let policy = crate::plan::tests::shipped().redeem.refunds;
     let amount =
         prop_oneof![1 => Just(1), 1 => Just(25), 1 => Just(50), 5 => Just(100), 1 => Just(500)];
     (0..ORDERS, 0..40_u8, amount).prop_map(move |(no, refund, amount)| {
