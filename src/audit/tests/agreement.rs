@@ -5,7 +5,7 @@ use crate::audit::exit_code;
 use crate::domain::*;
 use crate::drain::{Drain, Handed, Step, tests::Scratch};
 use crate::ledger::event::{Adjusted, Admitted, Standing, Stands, What, codec};
-use crate::ledger::machine::tests::{arm, bind, grant};
+use crate::ledger::machine::tests::{arm, bind, decided, grant, resume};
 use crate::ledger::machine::{Command, Lock, Machine, Refund, Settle};
 use crate::store::{LogNo, Store, StoreUrl, Value, check_events};
 use proptest::prelude::*;
@@ -108,7 +108,8 @@ fn step() -> impl Strategy<Value = (Command, i64)> {
         8 => (0..6_u8, 0..3_u8).prop_map(|(who, kind)| grant(who, kind)),
         1 => (1..3_u8).prop_map(|round| Command::Expire(C, RoundNo(round))),
         1 => Just(Command::Trip(C)),
-        2 => Just(Command::Resume(C)),
+        1 => (0..20_i64).prop_map(|at| decided(Command::Trip(C), "test", at)),
+        3 => (0..20_i64).prop_map(resume),
         12 => lock(),
         10 => (0..ORDERS).prop_map(|no| Command::Confirm(C, order(no))),
         2 => (0..ORDERS).prop_map(|no| Command::Release(C, order(no))),
