@@ -1,4 +1,4 @@
-//! The body of an entry. There is one way to write any events, and the audit can be shown them all.
+//! The body of an entry. A version has one way to write any events, and the audit can be shown them all.
 
 use super::Target;
 use super::log::{entries, story};
@@ -12,7 +12,12 @@ pub(crate) fn target() -> Target {
     let look = move |input: &[u8]| {
         let Some(events) = codec::decode(input) else { return "no".into() };
         let again = codec::encode(&events).expect("what was read can be written");
-        assert_eq!(again, input, "one list of events, two bodies");
+        // What an older version wrote is written anew in the present one's words.
+        if input.first() == Some(&1) {
+            assert_eq!(codec::decode(&again), Some(events.clone()), "the same events");
+        } else {
+            assert_eq!(again, input, "one list of events, two bodies");
+        }
         let last = log.last().expect("the log is not empty");
         let body = input.to_vec();
         let next = Entry { seq: last.seq + 1, durable: last.seq, at: last.at, seal: false, body };
