@@ -406,7 +406,7 @@ impl Home {
             let (merchant, categories) = (MerchantNo(it.number), PoolSet(it.categories));
             Command::Admit(no, Admitted { merchant, categories, cap: it.cap })
         };
-        decided(embedded, &registry.merchants().map(admit).collect::<Vec<_>>(), now)?;
+        all_done(embedded, &registry.merchants().map(admit).collect::<Vec<_>>(), now)?;
         let stands = |merchant| {
             let standing = embedded.machine().standing(no, MerchantNo(merchant));
             standing.unwrap_or_default().into()
@@ -416,7 +416,7 @@ impl Home {
             let stands = Stands { merchant: MerchantNo(merchant), standing: standing.into() };
             Some(Command::Stand(no, stands))
         });
-        decided(embedded, &suspend.collect::<Vec<_>>(), now)
+        all_done(embedded, &suspend.collect::<Vec<_>>(), now)
     }
 
     /// Opens the campaign in the ledger, or finds it opened before on the same terms.
@@ -441,7 +441,7 @@ impl Home {
 }
 
 /// Has all of it done, so many at a time.
-fn decided(embedded: &mut Embedded<Folder>, commands: &[Command], now: At) -> Result<()> {
+fn all_done(embedded: &mut Embedded<Folder>, commands: &[Command], now: At) -> Result<()> {
     const AT_ONCE: usize = 1_000;
     for commands in commands.chunks(AT_ONCE) {
         let batch = embedded.decide_all(commands.iter(), now);

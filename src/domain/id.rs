@@ -51,6 +51,9 @@ pub struct KindNo(pub u8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PoolNo(pub u8);
 
+/// Coupons of a kind in a round at most: what 24 bits hold, so that a level and its seq are one word.
+pub const MOST_UNITS: u32 = (1 << 24) - 1;
+
 /// A set of kinds, one bit a [`KindNo`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KindSet(pub u32);

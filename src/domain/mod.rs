@@ -15,8 +15,8 @@ pub mod workdays;
 pub use coupon::CouponState;
 pub use hex::{Hex, NotHex};
 pub use id::{
-    BatchNo, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo,
-    PassNonce, PersonId, PoolNo, PoolSet, ProofId, RedemptionId, RefundId, RoundNo, Shard,
+    BatchNo, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, MOST_UNITS,
+    MerchantNo, PassNonce, PersonId, PoolNo, PoolSet, ProofId, RedemptionId, RefundId, RoundNo, Shard,
 };
 pub use money::Fen;
 pub use refusal::Refusal;

@@ -30,6 +30,21 @@ pub enum Account {
     Paid,
 }
 
+impl Account {
+    /// What it is called in the store and in Redis.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Account::Treasury => "treasury",
+            Account::Available => "available",
+            Account::Reserved => "reserved",
+            Account::Frozen => "frozen",
+            Account::Consumed => "consumed",
+            Account::Payable => "payable",
+            Account::Paid => "paid",
+        }
+    }
+}
+
 /// One movement of money inside one pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Posting {

@@ -16,4 +16,4 @@ mod stock;
 #[cfg(test)]
 mod tests;
 
-pub use stock::{Hold, MOST_LEFT, MOST_SEQ, Shortage, Stock};
+pub use stock::{Hold, MOST_SEQ, Shortage, Stock};

@@ -17,12 +17,10 @@ use super::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
+use crate::domain::MOST_UNITS;
 use std::sync::Arc;
 
-const LEFT_BITS: u32 = 24;
-
-/// The largest stock a kind can have in one round: 24 bits, 16,777,215 coupons.
-pub const MOST_LEFT: u32 = (1 << LEFT_BITS) - 1;
+const LEFT_BITS: u32 = MOST_UNITS.count_ones();
 
 /// The largest seq a level can carry: 40 bits, 34 years at 1,000 events a second.
 pub const MOST_SEQ: u64 = (1 << (64 - LEFT_BITS)) - 1;
@@ -50,7 +48,7 @@ pub struct Stock {
 impl Stock {
     /// A stock of which the ledger said, at `seq`, that `left` are left.
     ///
-    /// A seq or a left beyond [`MOST_SEQ`] or [`MOST_LEFT`] counts as that largest value.
+    /// A seq or a left beyond [`MOST_SEQ`] or [`MOST_UNITS`] counts as that largest value.
     pub fn new(seq: u64, left: u32, overshoot: u32) -> Stock {
         Stock { level: AtomicU64::new(pack(seq, left)), held: AtomicU32::new(0), overshoot }
     }
@@ -89,11 +87,11 @@ impl Stock {
 }
 
 fn pack(seq: u64, left: u32) -> u64 {
-    (seq.min(MOST_SEQ) << LEFT_BITS) | u64::from(left.min(MOST_LEFT))
+    (seq.min(MOST_SEQ) << LEFT_BITS) | u64::from(left.min(MOST_UNITS))
 }
 
 fn left_of(level: u64) -> u32 {
-    u32::try_from(level & u64::from(MOST_LEFT)).expect("24 bits fit in 32")
+    u32::try_from(level & u64::from(MOST_UNITS)).expect("24 bits fit in 32")
 }
 
 /// The right to ask the ledger for one coupon.

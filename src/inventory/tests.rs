@@ -1,4 +1,5 @@
-use super::{MOST_LEFT, MOST_SEQ, Shortage, Stock};
+use super::{MOST_SEQ, Shortage, Stock};
+use crate::domain::MOST_UNITS;
 use std::sync::Arc;
 
 #[test]
@@ -44,9 +45,9 @@ fn stock_that_comes_back_can_be_taken_again() {
 #[test]
 fn numbers_beyond_the_word_stop_at_its_ends() {
     let stock = Arc::new(Stock::new(u64::MAX, u32::MAX, 0));
-    assert_eq!(stock.left(), MOST_LEFT);
+    assert_eq!(stock.left(), MOST_UNITS);
     stock.confirm(MOST_SEQ, 1);
-    assert_eq!(stock.left(), MOST_LEFT, "the same seq never lowers a level");
+    assert_eq!(stock.left(), MOST_UNITS, "the same seq never lowers a level");
 }
 
 #[test]

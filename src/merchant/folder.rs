@@ -72,8 +72,8 @@ mod tests {
 
     #[test]
     fn r_merch_1_a_folder_is_a_registry_and_a_faulty_file_is_named_with_its_line() {
-        let folder = std::env::temp_dir().join(format!("quan-merchants-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path();
         let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
         let head = "number,credit_code,name,in_county,above_size,categories,cap_fen,promotion_plan,\
                     safety_plan,offers\n";
@@ -81,16 +81,15 @@ mod tests {
         write("merchants.csv", &format!("{head}{one}"));
         write("shops.csv", "shop,merchant,name,address,lat,lon,datum\n7,1,总店,迎旭西大街,,,\n");
         write("terminals.csv", "terminal,shop\nT-1,7\n");
-        let (registry, list) = load(&folder, &["retail"]).unwrap();
+        let (registry, list) = load(folder, &["retail"]).unwrap();
         let (shop, merchant) = registry.at("T-1".parse().unwrap()).unwrap();
         assert_eq!((shop.number, merchant.number, list.len()), (7, 1, 0));
         // Who was admitted and is listed now is still registered.
         write("dishonest.csv", "credit_code,name\n91141029MA0KU0001G,乡宁百货\n");
-        let (registry, list) = load(&folder, &["retail"]).unwrap();
+        let (registry, list) = load(folder, &["retail"]).unwrap();
         assert_eq!(list.suspensions(&registry, |_| super::super::Standing::Active).len(), 1);
         write("terminals.csv", "terminal,shop\nT-1,8\n");
-        let error = load(&folder, &["retail"]).unwrap_err().to_string();
+        let error = load(folder, &["retail"]).unwrap_err().to_string();
         assert!(error.contains("terminals.csv: line 2, shop: `8`"), "{error}");
-        fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::code::CodeRules;
 use crate::domain::{
-    At, Fen, KindSet, PoolNo, PoolSet, Window,
+    At, Fen, KindSet, MOST_UNITS, PoolNo, PoolSet, Window,
     calendar::{Round, WeeklyRule, instant},
     fence::{Fence, FixRules},
     workdays::{SettlementRules, WorkingDays, is_weekend},
@@ -26,8 +26,6 @@ use std::{
 };
 use toml::Spanned;
 
-/// Units of a kind in a round: what 24 bits hold.
-const MOST_UNITS: u32 = 0x00ff_ffff;
 /// Rounds of a campaign: a coupon number has two digits for them.
 const MOST_ROUNDS: u8 = 99;
 /// How long a coupon may be held for an order, in seconds: a day.

@@ -25,13 +25,10 @@ pub use simulate::{
 pub use svg::svg;
 pub use table::table;
 
-use crate::domain::{Fen, PoolNo, RoundNo};
+use crate::domain::{Fen, MOST_UNITS, PoolNo, RoundNo};
 use num_bigint::BigUint;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// Units of a kind in a round at most: what a word of the shield has room for.
-pub const MOST_UNITS: u32 = 0x00ff_ffff;
 
 /// What a proposal is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,6 @@ use super::{
     sql::Tx,
 };
 use crate::domain::{CampaignNo, Fen, KindNo, PoolNo, RoundNo, Shard};
-use crate::funds::Account;
 use crate::ledger::event::{Decided, Interlock, Load};
 use std::collections::BTreeMap;
 
@@ -210,8 +209,8 @@ impl Batch {
                 (*line).into(),
                 campaign.0.into(),
                 posting.pool.0.into(),
-                account(posting.from).into(),
-                account(posting.to).into(),
+                posting.from.name().into(),
+                posting.to.name().into(),
                 posting.fen.into(),
             ]
         })
@@ -365,17 +364,5 @@ impl Batch {
 impl From<Fen> for Value {
     fn from(fen: Fen) -> Value {
         fen.get().cast_signed().into()
-    }
-}
-
-fn account(account: Account) -> &'static str {
-    match account {
-        Account::Treasury => "treasury",
-        Account::Available => "available",
-        Account::Reserved => "reserved",
-        Account::Frozen => "frozen",
-        Account::Consumed => "consumed",
-        Account::Payable => "payable",
-        Account::Paid => "paid",
     }
 }

@@ -2,15 +2,13 @@ use super::command::pool_no;
 use super::state::{ArmedRound, Campaign, Machine, Round};
 use super::{Answer, Command, Decision, Grant, Held, No};
 use crate::domain::{
-    At, CampaignNo, CouponId, Fen, IdentifierKind, KindNo, KindSet, PoolNo, Refusal, RoundNo, Shard,
+    At, CampaignNo, CouponId, Fen, IdentifierKind, KindNo, KindSet, MOST_UNITS, PoolNo, Refusal,
+    RoundNo, Shard,
 };
 use crate::funds::{Account, Balances, Funds, Posting};
 use crate::ledger::event::{
     Adjusted, Armed, Bound, Event, Expired, Granted, Interlock, KindTerms, Opened, What,
 };
-
-/// Coupons of a kind in a round: what 24 bits hold.
-const MOST_UNITS: u32 = 0x00ff_ffff;
 
 impl Machine {
     /// What `command` does at `now`, or why not. Changes nothing.

@@ -92,7 +92,7 @@ impl Campaign {
                 let (from, to) = (Account::Frozen, Account::Consumed);
                 post(&mut whats, &mut self.funds.clone(), pool, from, to, face)?;
                 let order = Order { status: Status::Confirmed { at: now }, ..order.clone() };
-                self.decided(campaign, whats, redemption, &order)
+                self.made(campaign, whats, redemption, &order)
             }
         }
     }
@@ -114,7 +114,7 @@ impl Campaign {
                 let mut whats = Vec::new();
                 self.lets_go(&mut whats, &mut self.funds.clone(), redemption, order, why)?;
                 let order = Order { status: Status::Released { at: now, why }, ..order.clone() };
-                self.decided(campaign, whats, redemption, &order)
+                self.made(campaign, whats, redemption, &order)
             }
         }
     }
@@ -228,7 +228,7 @@ impl Campaign {
         Ok(Decision { events: vec![], answer: self.answer(redemption, order)? })
     }
 
-    fn decided(
+    fn made(
         &self,
         campaign: CampaignNo,
         whats: Vec<What>,

@@ -85,15 +85,7 @@ pub(crate) fn binding((kind, hash): (IdentifierKind, KeyedHash)) -> Vec<u8> {
 
 /// A pool's account in `funds`; the treasury's is the budget that came from it.
 pub(crate) fn account(account: Account, pool: PoolNo) -> Vec<u8> {
-    let name = match account {
-        Account::Treasury => "budget",
-        Account::Available => "available",
-        Account::Reserved => "reserved",
-        Account::Frozen => "frozen",
-        Account::Consumed => "consumed",
-        Account::Payable => "payable",
-        Account::Paid => "paid",
-    };
+    let name = if account == Account::Treasury { "budget" } else { account.name() };
     format!("{name}:{}", pool.0).into_bytes()
 }
 
