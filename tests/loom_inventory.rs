@@ -4,6 +4,9 @@
 mod atomic {
     pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }
+mod domain {
+    pub(crate) use quan::domain::MOST_UNITS;
+}
 #[path = "../src/inventory/stock.rs"]
 mod stock;
 

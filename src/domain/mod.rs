@@ -16,7 +16,8 @@ pub use coupon::CouponState;
 pub use hex::{Hex, NotHex};
 pub use id::{
     BatchNo, CampaignNo, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, MOST_UNITS,
-    MerchantNo, PassNonce, PersonId, PoolNo, PoolSet, ProofId, RedemptionId, RefundId, RoundNo, Shard,
+    MerchantNo, PassNonce, PersonId, PoolNo, PoolSet, ProofId, RedemptionId, RefundId, RoundNo,
+    Shard,
 };
 pub use money::Fen;
 pub use refusal::Refusal;

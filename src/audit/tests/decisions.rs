@@ -4,7 +4,6 @@ use super::log::*;
 use crate::audit::{Audit, audit_with};
 use crate::decision::Staff;
 use crate::decision::tests_staff::{decided, staff};
-use crate::domain::*;
 use crate::ledger::event::decisions::subjects;
 use crate::ledger::event::{Decided, Interlock, Subject, What};
 use crate::ledger::machine::Command;
