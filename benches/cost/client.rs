@@ -36,44 +36,73 @@ impl Client {
     pub(crate) async fn run(
         &mut self,
         requests: usize,
-        request: impl FnMut(&mut Vec<u8>),
+        mut request: impl FnMut(&mut Vec<u8>),
     ) -> anyhow::Result<Answers> {
-        let left = Rc::new(RefCell::new((requests, request, Answers::default())));
+        self.each(requests, |_, out| request(out), |_, _| {}).await
+    }
+
+    /// Sends these, and gives the answers in the same order.
+    pub(crate) async fn ask(&mut self, requests: &[String]) -> anyhow::Result<Vec<Vec<u8>>> {
+        let mut answers = vec![vec![]; requests.len()];
+        let write = |no: usize, out: &mut Vec<u8>| out.extend_from_slice(requests[no].as_bytes());
+        let heard = |no: usize, answer: &[u8]| answers[no] = answer.to_vec();
+        self.each(requests.len(), write, heard).await?;
+        Ok(answers)
+    }
+
+    async fn each(
+        &mut self,
+        wanted: usize,
+        write: impl FnMut(usize, &mut Vec<u8>),
+        heard: impl FnMut(usize, &[u8]),
+    ) -> anyhow::Result<Answers> {
+        let work = Work { wanted, asked: 0, write, heard, answers: Answers::default() };
+        let work = Rc::new(RefCell::new(work));
         let set = LocalSet::new();
-        let work = std::mem::take(&mut self.streams).into_iter().map(|stream| {
-            // The closure borrows from the caller, so the tasks are joined here and not spawned.
-            worker(stream, Rc::clone(&left))
+        let workers = std::mem::take(&mut self.streams).into_iter().map(|stream| {
+            // The closures borrow from the caller, so the tasks are joined here and not spawned.
+            worker(stream, Rc::clone(&work))
         });
-        let streams = set.run_until(futures_util::future::join_all(work)).await;
+        let streams = set.run_until(futures_util::future::join_all(workers)).await;
         self.streams = streams.into_iter().collect::<anyhow::Result<_>>()?;
-        let left = Rc::into_inner(left).context("a worker is still there")?.into_inner();
-        Ok(left.2)
+        let work = Rc::into_inner(work).context("a worker is still there")?.into_inner();
+        Ok(work.answers)
     }
 }
 
-type Left<F> = Rc<RefCell<(usize, F, Answers)>>;
+/// What the connections share.
+struct Work<W, H> {
+    wanted: usize,
+    asked: usize,
+    write: W,
+    heard: H,
+    answers: Answers,
+}
 
-async fn worker<F: FnMut(&mut Vec<u8>)>(
+async fn worker<W: FnMut(usize, &mut Vec<u8>), H: FnMut(usize, &[u8])>(
     mut stream: TcpStream,
-    left: Left<F>,
+    work: Rc<RefCell<Work<W, H>>>,
 ) -> anyhow::Result<TcpStream> {
     let (mut out, mut input) = (Vec::new(), Vec::new());
     loop {
         out.clear();
-        {
-            let mut left = left.borrow_mut();
-            if left.0 == 0 {
+        let no = {
+            let mut work = work.borrow_mut();
+            let no = work.asked;
+            if no == work.wanted {
                 return Ok(stream);
             }
-            left.0 -= 1;
-            (left.1)(&mut out);
-        }
+            work.asked += 1;
+            (work.write)(no, &mut out);
+            no
+        };
         stream.write_all(&out).await?;
         input.clear();
         let status = answer(&mut stream, &mut input).await?;
-        let answers = &mut left.borrow_mut().2;
-        *answers.by_status.entry(status).or_default() += 1;
-        answers.last.clone_from(&input);
+        let mut work = work.borrow_mut();
+        (work.heard)(no, &input);
+        *work.answers.by_status.entry(status).or_default() += 1;
+        work.answers.last.clone_from(&input);
     }
 }
 

@@ -6,13 +6,13 @@ use axum::{
     body::Bytes,
     http::{HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{get, post},
 };
 use quan::http::accept::{Connections, Limits, Server};
 use std::{fs, io::Read, sync::Arc};
 use tokio::sync::watch;
 
-/// Serves the answer in the file `answer` to every claim until standard input ends.
+/// Serves the answer in the file `answer` to every request until standard input ends.
 pub(crate) fn serve(answer: &str) -> anyhow::Result<()> {
     let answer = fs::read_to_string(answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").context("no head")?;
@@ -42,8 +42,12 @@ pub(crate) fn serve(answer: &str) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let router = || {
         let fixed = Arc::clone(&fixed);
-        let claim = move |body: Bytes| std::future::ready(given(&fixed, &body));
-        Router::new().route("/v1/campaigns/{campaign}/rounds/{round}/claims", post(claim))
+        let give = move |body: Bytes| std::future::ready(given(&fixed, &body));
+        Router::new()
+            .route("/v1/campaigns/{campaign}/rounds/{round}/claims", post(give.clone()))
+            .route("/v1/campaigns/{campaign}/coupons", get(give.clone()))
+            .route("/v1/campaigns/{campaign}/redemptions", post(give.clone()))
+            .route("/v1/campaigns/{campaign}/redemptions/{order}/confirm", post(give))
     };
     let running = server.run(router, &stopped, &Arc::new(Connections::of(workers)))?;
     std::io::stdin().read_to_end(&mut Vec::new())?;

@@ -1,8 +1,9 @@
-//! What a claim costs the server in CPU time, beside a floor: a bare handler on the same accept
+//! What a request costs the server in CPU time, beside a floor: a bare handler on the same accept
 //! loop and runtime that takes the same bytes and gives the same bytes.
 //!
 //! `cargo bench --bench cost` prints medians of interleaved pairs: sold out, and durable grants,
-//! at 64 and 256 connections. The ratio is of the whole process while it answers; since the store
+//! at 64 and 256 connections; of a till at 64: a coupon locked, confirmed, and both in one step; of a person a look at
+//! the coupons held. The ratio is of the whole process while it answers; since the store
 //! waits for a rush to pass, the last column says what it takes for each request in all. `-- --pairs 3 --requests 2000` makes it shorter.
 
 #![expect(
@@ -15,14 +16,26 @@
 
 mod client;
 mod floor;
-#[path = "../../tests/common/plan.rs"]
-mod plan;
+#[path = "../../tests/common"]
+mod common {
+    pub(crate) mod host;
+    #[expect(dead_code, reason = "the bench has a client of its own")]
+    pub(crate) mod link;
+    pub(crate) mod plan;
+}
 mod process;
+mod rush;
 mod scene;
+mod shop;
+#[path = "../../tests/redeem/till.rs"]
+#[expect(dead_code, reason = "the bench has a client of its own")]
+mod till;
 
 use client::Client;
 use process::{Cpu, Server};
+use rush::Rush;
 use scene::Scene;
+use shop::{Shop, Step};
 
 const CONNECTIONS: [usize; 2] = [64, 256];
 
@@ -31,6 +44,13 @@ struct Size {
     requests: usize,
     /// The only answer that is measured, if one is named.
     only: Option<String>,
+}
+
+impl Size {
+    /// Requests in all: of the pairs, of the one that warms up, and the one that the floor learns from.
+    fn all(&self) -> usize {
+        (self.pairs + 1) * self.requests + 1
+    }
 }
 
 fn main() -> anyhow::Result<()> {
@@ -63,13 +83,19 @@ fn main() -> anyhow::Result<()> {
         "beside",
         "in all"
     );
+    let wanted = |answer| size.only.as_deref().is_none_or(|only| only == answer);
     for connections in CONNECTIONS {
-        let wanted = |answer| size.only.as_deref().is_none_or(|only| only == answer);
         if wanted("sold_out") {
-            runtime.block_on(measure("sold_out", Scene::sold_out(), connections, &size))?;
+            runtime.block_on(measure("sold_out", Rush::sold_out(), connections, &size))?;
         }
         if wanted("granted") {
-            runtime.block_on(measure("granted", Scene::granted(&size), connections, &size))?;
+            runtime.block_on(measure("granted", Rush::granted(&size), connections, &size))?;
+        }
+    }
+    for step in Step::ALL {
+        if wanted(step.name()) {
+            let [few, _] = CONNECTIONS;
+            runtime.block_on(measure(step.name(), Shop::open(step, &size), few, &size))?;
         }
     }
     Ok(())
@@ -77,32 +103,37 @@ fn main() -> anyhow::Result<()> {
 
 async fn measure(
     name: &str,
-    scene: impl Future<Output = anyhow::Result<Scene>>,
+    scene: impl Future<Output = anyhow::Result<impl Scene>>,
     connections: usize,
     size: &Size,
 ) -> anyhow::Result<()> {
     let mut scene = scene.await?;
-    let mut quan = Client::connect(scene.server.address, connections).await?;
+    let mut quan = Client::connect(scene.server().address, connections).await?;
     // One answer is what the floor gives, byte for byte.
+    scene.ready(1).await?;
     let answer = quan.run(1, |out| scene.next(out)).await?;
-    let status = scene.status;
+    let status = scene.status();
     let floor = Server::floor(&answer.last)?;
-    let (bare_cpu, quan_cpu) = (floor.watch(), scene.server.watch());
+    let (bare_cpu, quan_cpu) = (floor.watch(), scene.server().watch());
     let mut bare = Client::connect(floor.address, connections).await?;
     let mut pairs = Vec::new();
-    let before = quan_cpu.cpu()?;
+    let mut beside = 0;
     for pair in 0..=size.pairs {
+        scene.ready(size.requests).await?;
+        scene.server().settle()?;
+        let before = quan_cpu.cpu()?;
         let bare = cost(&bare_cpu, &mut bare, status, size, |out| scene.again(out)).await?;
         let full = cost(&quan_cpu, &mut quan, status, size, |out| scene.next(out)).await?;
+        // What the store takes is counted whole, whenever it takes it.
+        scene.server().settle()?;
+        beside += quan_cpu.cpu()?.since(before).beside;
         // The first pair warms both up.
         if pair > 0 {
             pairs.push(Pair { bare, full });
         }
     }
-    // What the store takes is counted whole, whenever it takes it.
-    scene.server.settle()?;
     let all = (size.pairs + 1) * size.requests;
-    let store = quan_cpu.cpu()?.since(before).beside as f64 / 1_000.0 / all as f64;
+    let store = beside as f64 / 1_000.0 / all as f64;
     let us = |ns: u64| ns as f64 / 1_000.0 / size.requests as f64;
     let middle = |of: &dyn Fn(&Pair) -> f64| sorted(&pairs, of)[pairs.len() / 2];
     let answered = |pair: &Pair| us(pair.full.all());

@@ -1,92 +1,28 @@
-//! A round as a measurement needs it: as many coupons as are asked for, or none.
+//! What is measured: a server, and requests that are all answered alike.
 
-use crate::Size;
-use crate::plan::Shipped;
+use crate::common::plan::Shipped;
 use crate::process::Server;
-use anyhow::ensure;
-use loadtest::{Claims, Options, prepare, progress};
 
-const OPEN: &str = "2023-09-01T10:00:01+08:00";
+/// Round 1 has just opened.
+pub(crate) const OPEN: &str = "2023-09-01T10:00:01+08:00";
 
-/// A server and the claims that it gets.
-pub(crate) struct Scene {
-    pub(crate) server: Server,
-    /// What every claim is answered with.
-    pub(crate) status: u16,
-    claims: Claims,
-    next: usize,
-    /// Where it begins again.
-    first: usize,
-    /// Whether a claim may be sent again.
-    again: bool,
-    _scratch: tempfile::TempDir,
-}
-
-impl Scene {
-    /// Everything is gone; each claim passes every check and is told so.
-    pub(crate) async fn sold_out() -> anyhow::Result<Scene> {
-        let mut scene = Scene::open(10_000, 1, 409, true).await?;
-        let mut client = crate::Client::connect(scene.server.address, 1).await?;
-        let all = scene.claims.len();
-        client.run(all, |out| scene.next(out)).await?;
-        // The first of them hold what there was.
-        scene.first = 100;
-        scene.next = scene.first;
-        Ok(scene)
-    }
-
-    /// There is enough for every claim of the measurement.
-    pub(crate) async fn granted(size: &Size) -> anyhow::Result<Scene> {
-        // Everybody asks for two kinds on average; some room for the uneven.
-        let asked = (size.pairs + 1) * size.requests + 1;
-        let scene = Scene::open(u32::try_from(asked * 6 / 10)?, asked, 201, false).await?;
-        ensure!(scene.claims.len() >= asked, "{} claims for {asked}", scene.claims.len());
-        Ok(scene)
-    }
-
-    async fn open(people: u32, units: usize, status: u16, again: bool) -> anyhow::Result<Scene> {
-        let scratch = tempfile::tempdir()?;
-        let folder = scratch.path();
-        let (config, keys) = (folder.join("quan.toml"), folder.join("keys"));
-        Shipped::read("quan.toml").write(&config);
-        roomy(units).write(&folder.join("xiangning-2023.toml"));
-        quan::pass::write_fresh(&keys, &mut rand::rng())?;
-        let server = Server::quan(&config, &keys, &folder.join("data"), OPEN)?;
-        let options = Options {
-            urls: vec![format!("http://{}", server.address)],
-            keys,
-            campaign: "xiangning-2023".to_owned(),
-            people,
-            cheats_per_mille: 0,
-            connections: 64,
-            ..Options::default()
-        };
-        let prepared = prepare(options, progress::silent()).await?;
-        ensure!(prepared.passes().made == u64::from(people), "passes: {:?}", prepared.passes());
-        server.settle()?;
-        let claims = Claims::of(prepared);
-        Ok(Scene { server, status, claims, next: 0, first: 0, again, _scratch: scratch })
-    }
-
-    /// Writes the next claim.
-    pub(crate) fn next(&mut self, out: &mut Vec<u8>) {
-        if self.again && self.next >= self.claims.len() {
-            self.next = self.first;
-        }
-        assert!(self.claims.write(self.next, out), "claim {} of {}", self.next, self.claims.len());
-        self.next += 1;
-    }
-
-    /// Writes a claim for a server that doesn't mind which.
-    pub(crate) fn again(&mut self, out: &mut Vec<u8>) {
-        assert!(self.claims.write(self.next % self.claims.len(), out));
-        self.next += usize::from(self.again);
-    }
+/// A server and the requests that it gets.
+pub(crate) trait Scene {
+    /// The server.
+    fn server(&self) -> &Server;
+    /// What every request is answered with.
+    fn status(&self) -> u16;
+    /// Does what is not measured, so that so many requests can come.
+    async fn ready(&mut self, requests: usize) -> anyhow::Result<()>;
+    /// Writes the next request.
+    fn next(&mut self, out: &mut Vec<u8>);
+    /// Writes a request of the same size, for a server that doesn't mind which.
+    fn again(&mut self, out: &mut Vec<u8>);
 }
 
 /// The plan with `units` of each kind a round, of a face value that its pools can carry, and rates
 /// that never refuse.
-fn roomy(units: usize) -> Shipped {
+pub(crate) fn roomy(units: usize) -> Shipped {
     let plan = Shipped::plan().set("units_per_round", &[units]).set("face_fen", &[1]);
     let rates =
         ["person", "device", "address"].map(|of| [format!("{of}_per_s"), format!("{of}_burst")]);
