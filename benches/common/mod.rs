@@ -57,3 +57,13 @@ pub(crate) fn grant(who: u32) -> Command {
     let (person, pass) = (PersonId(id(who, 1)), PassNonce(id(who, 2)));
     Command::Grant(Grant { campaign: C, round: R, kind: KindNo(0), person, pass })
 }
+
+/// The same command in another round.
+pub(crate) fn in_round(round: RoundNo, command: Command) -> Command {
+    match command {
+        Command::Arm(no, armed) => Command::Arm(no, Armed { round, ..armed }),
+        Command::Bind(no, bound) => Command::Bind(no, Bound { round, ..bound }),
+        Command::Grant(grant) => Command::Grant(Grant { round, ..grant }),
+        other => other,
+    }
+}
