@@ -5,7 +5,7 @@ pub mod handler;
 mod place;
 mod state;
 
-pub use place::{InCampaign, InRound, in_round, order_in};
+pub use place::{InCampaign, InRound, in_campaign, in_round, order_in};
 pub use state::{Remaining, State, state};
 
 use crate::domain::refusal::BUSY_MS;
@@ -18,7 +18,10 @@ use crate::ledger::service::View;
 use crate::metrics::Counts;
 use crate::plan::{Kind, Plan};
 use crate::till::Till;
-use std::sync::{Arc, OnceLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
 /// Takes let through beyond what is left, since some holders will be refused further on.
 pub const OVERSHOOT: u32 = 64;
@@ -80,10 +83,10 @@ impl Campaign {
     }
 
     /// The instant as people are told it; the end of the round's coupons is written already.
-    pub fn told(&self, round: RoundNo, at: At) -> String {
+    pub fn told(&self, round: RoundNo, at: At) -> Cow<'_, str> {
         let end = self.round(round).ok().filter(|round| round.window.until == at);
         let written = end.and_then(|round| self.ends.get(place(round.no)));
-        written.cloned().unwrap_or_else(|| at.in_zone(&self.plan.zone))
+        written.map_or_else(|| at.in_zone(&self.plan.zone).into(), Into::into)
     }
 
     /// The kind of that name.

@@ -16,7 +16,7 @@ impl FromRequestParts<Arc<Local>> for InCampaign {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<Local>) -> Result<Self, Problem> {
-        Ok(InCampaign(named(app, &segment(parts.uri.path(), CAMPAIGN))?.clone()))
+        Ok(InCampaign(in_campaign(app, parts.uri.path())?.clone()))
     }
 }
 
@@ -29,9 +29,14 @@ impl FromRequestParts<Arc<Local>> for InRound {
     }
 }
 
+/// The campaign that a path names.
+pub fn in_campaign<'a>(app: &'a Local, path: &str) -> Result<&'a Here, Refusal> {
+    named(app, &segment(path, CAMPAIGN))
+}
+
 /// The campaign and the round, one of its plan, that a path names.
 pub fn in_round<'a>(app: &'a Local, path: &str) -> Result<(&'a Here, RoundNo), Refusal> {
-    let campaign = named(app, &segment(path, CAMPAIGN))?;
+    let campaign = in_campaign(app, path)?;
     let round = segment(path, ROUND).parse().ok().map(RoundNo);
     let round = campaign.round(round.ok_or(Refusal::RoundUnknown)?)?.no;
     Ok((campaign, round))

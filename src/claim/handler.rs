@@ -44,8 +44,8 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A coupon that is the claimer's, durably.
 #[derive(Serialize, ToSchema)]
-pub struct Granted {
-    coupon: Coupon,
+pub struct Granted<'a> {
+    coupon: Coupon<'a>,
     /// Whether it was granted to an earlier request.
     replayed: bool,
 }

@@ -1,6 +1,9 @@
 //! An instant of a campaign. `now` is always an argument; the only clock is [`crate::clock`].
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{
+    Timestamp,
+    tz::{Offset, TimeZone},
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -24,8 +27,40 @@ impl At {
     /// RFC 3339 with milliseconds and the zone's offset, as `2023-09-01T10:00:00.000+08:00`.
     pub fn in_zone(self, zone: &TimeZone) -> String {
         let instant = Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
-        format!("{:.3}", instant.display_with_offset(zone.to_offset(instant)))
+        let offset = zone.to_offset(instant);
+        written(instant, offset)
+            .unwrap_or_else(|| format!("{:.3}", instant.display_with_offset(offset)))
     }
+}
+
+/// What the library writes of an instant, for a quarter of its time: a look at one's coupons has a dozen of them. `None`
+/// of years and offsets that don't fit the usual form.
+fn written(instant: Timestamp, offset: Offset) -> Option<String> {
+    let it = offset.to_datetime(instant);
+    let year = u32::try_from(it.year()).ok()?;
+    let (minutes, seconds) = (offset.seconds() / 60, offset.seconds() % 60);
+    if seconds != 0 {
+        return None;
+    }
+    let mut text = String::with_capacity("2023-09-01T10:00:00.000+08:00".len());
+    let mut number = |before: Option<char>, digits: u32, number: u32| {
+        text.extend(before);
+        for place in (0..digits).rev() {
+            text.extend(char::from_digit(number / 10_u32.pow(place) % 10, 10));
+        }
+    };
+    let of = |part: i8| u32::from(part.unsigned_abs());
+    number(None, 4, year);
+    number(Some('-'), 2, of(it.month()));
+    number(Some('-'), 2, of(it.day()));
+    number(Some('T'), 2, of(it.hour()));
+    number(Some(':'), 2, of(it.minute()));
+    number(Some(':'), 2, of(it.second()));
+    number(Some('.'), 3, u32::from(it.millisecond().unsigned_abs()));
+    let sign = if minutes < 0 { '-' } else { '+' };
+    number(Some(sign), 2, minutes.unsigned_abs() / 60);
+    number(Some(':'), 2, minutes.unsigned_abs() % 60);
+    Some(text)
 }
 
 impl fmt::Debug for At {
@@ -63,6 +98,22 @@ mod tests {
         let ten = At(1_693_533_600_000);
         assert_eq!(ten.in_zone(&zone), "2023-09-01T10:00:00.000+08:00");
         assert_eq!(ten.plus_ms(-1).in_zone(&zone), "2023-09-01T09:59:59.999+08:00");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn instants_are_written_as_the_library_writes_them(
+            ms in -70_000_000_000_000_i64..253_000_000_000_000,
+            seconds in -50_000_i32..50_000,
+            whole in proptest::bool::ANY,
+        ) {
+            let seconds = if whole { seconds / 900 * 900 } else { seconds };
+            let offset = Offset::from_seconds(seconds).unwrap();
+            let instant = Timestamp::from_millisecond(ms).unwrap();
+            let library = format!("{:.3}", instant.display_with_offset(offset));
+            assert_eq!(At(ms).in_zone(&TimeZone::fixed(offset)), library);
+            assert!(!whole || ms < 0 || written(instant, offset).is_some());
+        }
     }
 
     #[test]

@@ -11,8 +11,9 @@ pub use claims::Material;
 
 use super::keys::{KeyError, SHORTEST_KEY};
 use crate::domain::{At, KeyedHash, PersonId, Refusal};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use claims::Claims;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, crypto, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, crypto, decode_header};
 use std::fmt;
 
 /// A longer token is not looked at: eleven claims of 128 bytes at most, escaped and in base64, stay below it.
@@ -98,19 +99,14 @@ impl IdentityKeys {
         let header = decode_header(token).ok()?;
         // A critical extension must be understood or refused (RFC 7515, 4.1.11), and none is understood here.
         let kid = header.kid.filter(|_| header.crit.is_none())?;
-        let key = self.0.iter().find(|key| key.kid == kid)?;
-        Some(decode::<Claims>(token, &key.verifier, &signature_only(key.algorithm)).ok()?.claims)
+        let key = self.0.iter().find(|key| key.kid == kid && key.algorithm == header.alg)?;
+        let (message, signature) = token.rsplit_once('.')?;
+        let (_, claims) = message.split_once('.')?;
+        let good = crypto::verify(signature, message.as_bytes(), &key.verifier, key.algorithm);
+        good.ok().filter(|good| *good)?;
+        let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
+        serde_json::from_slice(&claims).ok()
     }
-}
-
-/// The library checks the signature under this one algorithm; the claims are checked against `now`, by us.
-fn signature_only(algorithm: Algorithm) -> Validation {
-    let mut validation = Validation::new(algorithm);
-    validation.required_spec_claims.clear();
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = false;
-    validation
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ pub(super) struct Purchase<'a> {
     pub(super) amount: Fen,
     /// The coupon that the customer chose, if any.
     pub(super) choice: Option<CouponId>,
+    /// Whether it is paid already.
+    pub(super) at_once: bool,
 }
 
 /// An order, and whether an earlier request had it.
@@ -41,7 +43,7 @@ pub(super) struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Holds a coupon for an order. A repeat is told what became of it, and the code is not touched.
+    /// Holds a coupon for an order, or uses it at once. A repeat is told what became of it, and the code is not touched.
     pub(super) async fn lock(&self, it: &Purchase<'_>, now: At) -> Result<Bought, Problem> {
         let redemption = self.named(it.order);
         let request = redeem::request(&it.code.to_string(), it.amount, it.choice);
@@ -69,6 +71,7 @@ impl Desk<'_> {
             choice: it.choice,
             request,
             lock_ms: rules.lock_ms,
+            at_once: it.at_once,
         };
         Ok((self.order(Command::Lock(lock)).await?, false))
     }

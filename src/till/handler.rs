@@ -136,9 +136,10 @@ async fn redeemed(desk: &Desk<'_>, request: &RedeemRequest) -> Result<Bought, Pr
     let choice = request.coupon.as_deref().map(str::parse::<CouponId>).transpose();
     // A number that no coupon has is not the customer's either.
     let choice = choice.map_err(|_| Refusal::NotTheHolder)?;
-    let purchase = Purchase { order: &request.order, code, amount, choice };
-    let (order, replayed) = desk.lock(&purchase, desk.app.clock.now()).await?;
     let at_once = request.one_step.unwrap_or(false);
+    let purchase = Purchase { order: &request.order, code, amount, choice, at_once };
+    let (order, replayed) = desk.lock(&purchase, desk.app.clock.now()).await?;
+    // An earlier request that held it only, or an earlier version's.
     if at_once && matches!(order.status, Status::Locked { .. }) {
         return Ok((desk.confirm(&request.order).await?, replayed));
     }

@@ -1,16 +1,21 @@
 use super::{Coupon, coupon};
 use crate::app::Local;
-use crate::campaign::InCampaign;
-use crate::http::{Peer, Problem, bearer};
-use axum::{Extension, Json, extract::State, http::HeaderMap};
+use crate::campaign::in_campaign;
+use crate::http::{Peer, Problem, bearer, body};
+use axum::{
+    Extension,
+    extract::{self, State},
+    http::{Request, StatusCode},
+    response::Response,
+};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// The coupons of the person who asks.
 #[derive(Serialize, ToSchema)]
-pub struct Coupons {
-    coupons: Vec<Coupon>,
+pub struct Coupons<'a> {
+    coupons: Vec<Coupon<'a>>,
 }
 
 /// My coupons, with their states and validity.
@@ -26,17 +31,22 @@ pub struct Coupons {
 )]
 pub async fn coupons(
     State(app): State<Arc<Local>>,
-    InCampaign(campaign): InCampaign,
     Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-) -> Result<Json<Coupons>, Problem> {
+    request: extract::Request,
+) -> Result<Response, Problem> {
+    answer(&app, peer, request).await
+}
+
+/// The answer to such a request.
+pub async fn answer<B>(app: &Local, peer: Peer, request: Request<B>) -> Result<Response, Problem> {
+    let campaign = in_campaign(app, request.uri().path())?;
     let now = app.clock.now();
     campaign.gate.rates.address(peer.address, now)?;
-    let who = app.desk(&campaign).identify(bearer(&headers), now)?;
-    let person = who.identity(&app.keys.hasher).person;
+    let who = app.desk(campaign).identify(bearer(request.headers()), now)?;
+    let person = who.person(&app.keys.hasher);
     let held = app.ledger.coupons(campaign.no, person).await;
     let mut held = held.ok_or(Problem::UNAVAILABLE)?;
     held.sort_unstable_by_key(|held| held.coupon);
-    let coupons = held.iter().filter_map(|held| coupon(&campaign, held, now));
-    Ok(Json(Coupons { coupons: coupons.collect() }))
+    let coupons = held.iter().filter_map(|held| coupon(campaign, held, now));
+    Ok(body::json(StatusCode::OK, &Coupons { coupons: coupons.collect() }))
 }

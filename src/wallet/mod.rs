@@ -4,9 +4,10 @@
 pub mod handler;
 
 use crate::campaign::Campaign;
-use crate::domain::{At, CouponState};
+use crate::domain::{At, CouponId, CouponState};
 use crate::ledger::machine::Held;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use utoipa::ToSchema;
 
 /// The three states a person sees.
@@ -33,13 +34,15 @@ pub enum Note {
 
 /// A coupon as its holder sees it.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Coupon {
+pub struct Coupon<'a> {
     /// 13 digits: round, kind, ordinal, check digit.
-    pub number: String,
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
+    pub number: CouponId,
     /// The round it was granted in.
     pub round: u8,
     /// Its kind.
-    pub kind: String,
+    pub kind: &'a str,
     /// What it takes off, in fen.
     pub face_fen: u64,
     /// The least order amount, in fen, inclusive.
@@ -53,18 +56,23 @@ pub struct Coupon {
     #[schema(format = DateTime)]
     pub starts_at: String,
     /// The first instant after its validity.
-    #[schema(format = DateTime)]
-    pub ends_at: String,
+    #[schema(format = DateTime, value_type = String)]
+    pub ends_at: Cow<'a, str>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn as_text<S: Serializer>(number: &CouponId, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(number)
 }
 
 /// The coupon as its holder sees it at `now`; `None` if its kind is not in the plan.
-pub fn coupon(campaign: &Campaign, held: &Held, now: At) -> Option<Coupon> {
+pub fn coupon<'a>(campaign: &'a Campaign, held: &Held, now: At) -> Option<Coupon<'a>> {
     let terms = campaign.terms(held.coupon.kind)?;
     let (state, note) = seen(held, now);
     Some(Coupon {
-        number: held.coupon.to_string(),
+        number: held.coupon,
         round: held.coupon.round.0,
-        kind: terms.name.clone(),
+        kind: &terms.name,
         face_fen: terms.face.get(),
         threshold_fen: terms.threshold.get(),
         state,
@@ -89,7 +97,7 @@ fn seen(held: &Held, now: At) -> (Seen, Option<Note>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{CouponId, KindNo, RoundNo};
+    use crate::domain::{KindNo, RoundNo};
 
     #[test]
     fn r_wallet_1_a_coupon_is_expired_from_its_end_on() {

@@ -146,6 +146,7 @@ fn visit() -> impl Strategy<Value = Vec<Step>> {
                 choice: None,
                 request: [who; 8],
                 lock_ms: 300,
+                at_once: false,
             })];
             if confirmed {
                 commands.push(Command::Confirm(C, redemption));
@@ -240,8 +241,9 @@ fn lock() -> impl Strategy<Value = Command> {
     let choice = prop::option::weighted(0.3, coupon());
     let who = prop_oneof![30 => 0..5_u8, 1 => Just(9)];
     let redemption = (merchant(), 0..15_u8);
-    (campaign(), redemption, who, amount(), choice, 0..30_u32, 0..3_u8).prop_map(
-        |(campaign, (merchant, no), who, amount, choice, ticks, request)| {
+    let at_once = prop::bool::weighted(0.3);
+    (campaign(), redemption, who, amount(), choice, 0..30_u32, 0..3_u8, at_once).prop_map(
+        |(campaign, (merchant, no), who, amount, choice, ticks, request, at_once)| {
             Command::Lock(Lock {
                 campaign,
                 redemption: id(merchant, no),
@@ -251,6 +253,7 @@ fn lock() -> impl Strategy<Value = Command> {
                 choice,
                 request: [request; 8],
                 lock_ms: ticks * 10,
+                at_once,
             })
         },
     )

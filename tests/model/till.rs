@@ -231,6 +231,9 @@ impl Campaign {
             let same = (it.merchant, it.person, it.amount)
                 == (ask.merchant.0, ask.person.0, amount)
                 && ask.choice.is_none_or(|choice| is(it.coupon, choice));
+            if same && ask.at_once {
+                return self.confirm(ask.redemption.0, now);
+            }
             return no(&if same { self.shown(at) } else { "order_conflict".to_owned() });
         }
         let Some(at) = self.merchant(ask.merchant.0) else { return no("merchant_unknown") };
@@ -275,7 +278,11 @@ impl Campaign {
             coupon,
             amount,
             request: ask.request,
-            state: State::Locked { until: now + i64::from(ask.lock_ms) },
+            state: if ask.at_once {
+                State::Confirmed { at: now }
+            } else {
+                State::Locked { until: now + i64::from(ask.lock_ms) }
+            },
             in_batch: false,
             refunds: vec![],
         });

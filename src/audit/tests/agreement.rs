@@ -31,12 +31,12 @@ fn merchant() -> impl Strategy<Value = MerchantNo> {
 fn lock() -> impl Strategy<Value = Command> {
     let amount = prop_oneof![1 => Just(49), 1 => Just(50), 4 => Just(100), 1 => Just(500)];
     let choice = prop::option::of((1..5_u32, 0..2_u8));
-    let lock = (0..ORDERS, merchant(), 1..5_u8, amount, choice, 1..600_u32);
-    lock.prop_map(|(no, merchant, who, amount, choice, lock_ms)| {
+    let lock = (0..ORDERS, merchant(), 1..5_u8, amount, choice, 1..600_u32, any::<bool>());
+    lock.prop_map(|(no, merchant, who, amount, choice, lock_ms, at_once)| {
         let choice =
             choice.map(|(ordinal, kind)| CouponId { round: R, kind: KindNo(kind), ordinal });
         let (person, amount) = (PersonId([who; 16]), Fen::new(amount));
-        Command::Lock(Lock { merchant, person, amount, choice, lock_ms, ..of_order(no) })
+        Command::Lock(Lock { merchant, person, amount, choice, lock_ms, at_once, ..of_order(no) })
     })
 }
 
@@ -51,6 +51,7 @@ fn of_order(no: u8) -> Lock {
         choice: None,
         request: [no; 8],
         lock_ms: 500,
+        at_once: false,
     }
 }
 

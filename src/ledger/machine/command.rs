@@ -83,6 +83,8 @@ pub struct Lock {
     pub request: [u8; 8],
     /// How long the coupon is held.
     pub lock_ms: u32,
+    /// Whether the order is confirmed in the same entry: it is paid by then.
+    pub at_once: bool,
 }
 
 /// Somebody wants to know what became of an order.

@@ -15,12 +15,15 @@ use crate::redeem::{self, Candidate, Case, Coupon, Money, Purchase, Side};
 const LAPSES: usize = 100;
 
 impl Campaign {
-    /// Holds a coupon for an order. The same order again is answered as it stands, unless it was released: then it
-    /// begins anew.
+    /// Holds a coupon for an order, or uses it at once. The same order again is answered as it stands, unless it was
+    /// released: then it begins anew.
     pub(super) fn lock(&self, ask: &Lock, now: At) -> Result<Decision, No> {
         if let Some(order) = self.orders.get(ask.redemption).filter(|it| !it.is_released()) {
             if !order.is(ask) {
                 return Err(Refusal::OrderConflict.into());
+            }
+            if ask.at_once && matches!(order.status, Status::Locked { .. }) {
+                return self.confirm(ask.campaign, ask.redemption, now);
             }
             return self.told(ask.redemption, order);
         }
@@ -53,12 +56,19 @@ impl Campaign {
             coupon,
             amount,
             face: picked.face,
-            status: Status::Locked { until },
+            status: if ask.at_once {
+                Status::Confirmed { at: now }
+            } else {
+                Status::Locked { until }
+            },
             refunded: Fen::ZERO,
             back: Fen::ZERO,
         };
-        let events = events(campaign, vec![What::Locked(locked)]);
-        Ok(Decision { events, answer: Answer::Redemption(redemption) })
+        let mut whats = vec![What::Locked(locked)];
+        if ask.at_once {
+            self.uses(&mut whats, ask.redemption, coupon.kind)?;
+        }
+        Ok(Decision { events: events(campaign, whats), answer: Answer::Redemption(redemption) })
     }
 
     /// Tells what became of an order; to whoever shows a dead payment code only if it was the order's own.
@@ -87,14 +97,24 @@ impl Campaign {
             Status::Released { .. } => Err(Refusal::LockExpired.into()),
             Status::Locked { until } if now >= until => Err(Refusal::LockExpired.into()),
             Status::Locked { .. } => {
-                let KindTerms { pool, face, .. } = *self.terms(order.coupon.kind)?;
-                let mut whats = vec![What::Confirmed(Confirmed { redemption })];
-                let (from, to) = (Account::Frozen, Account::Consumed);
-                post(&mut whats, &mut self.funds.clone(), pool, from, to, face)?;
+                let mut whats = vec![];
+                self.uses(&mut whats, redemption, order.coupon.kind)?;
                 let order = Order { status: Status::Confirmed { at: now }, ..order.clone() };
                 self.made(campaign, whats, redemption, &order)
             }
         }
+    }
+
+    /// The coupon is used, and its money consumed.
+    fn uses(
+        &self,
+        whats: &mut Vec<What>,
+        redemption: RedemptionId,
+        kind: KindNo,
+    ) -> Result<(), No> {
+        let KindTerms { pool, face, .. } = *self.terms(kind)?;
+        whats.push(What::Confirmed(Confirmed { redemption }));
+        post(whats, &mut self.funds.clone(), pool, Account::Frozen, Account::Consumed, face)
     }
 
     /// The order came to nothing.

@@ -170,6 +170,7 @@ async fn r_wallet_1_the_view_shows_what_becomes_of_a_coupon_and_so_does_the_next
         choice: None,
         request: [0; 8],
         lock_ms: 60_000,
+        at_once: false,
     };
     let (policy, refund) = (crate::plan::tests::shipped().redeem.refunds, RefundId([1; 16]));
     let amount = Fen::new(50);

@@ -14,16 +14,18 @@ const ANDROID_ID: &str = "9774d56d682e549c";
 
 /// Whether `text` says nothing about whom it belongs to.
 pub(super) fn is_blank(text: &str) -> bool {
-    let bare: String = text
-        .chars()
-        .filter(|it| !it.is_whitespace() && !is_unseen(*it) && !"-:._".contains(*it))
-        .flat_map(char::to_lowercase)
-        .collect();
+    // Five of these a request: nothing is copied, and most texts differ from all of them at the second letter.
+    let bare = || {
+        text.chars()
+            .filter(|it| !it.is_whitespace() && !is_unseen(*it) && !"-:._".contains(*it))
+            .flat_map(char::to_lowercase)
+    };
     // One letter over and over: nothing was typed but a placeholder; the all-zero UUID and MAC are among them.
-    let Some(first) = bare.chars().next() else { return true };
-    bare.chars().all(|it| it == first)
-        || NO_VALUE.contains(&bare.as_str())
-        || [ANDROID_MAC, ANDROID_ID].contains(&bare.as_str())
+    let Some(first) = bare().next() else { return true };
+    let is = |word: &&str| bare().eq(word.chars());
+    bare().all(|it| it == first)
+        || NO_VALUE.iter().any(is)
+        || [ANDROID_MAC, ANDROID_ID].iter().any(is)
 }
 
 /// Characters that take no room: controls, the zero-width ones and the byte order mark.

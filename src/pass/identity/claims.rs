@@ -1,5 +1,5 @@
 use super::{Identity, blank};
-use crate::domain::{At, Refusal};
+use crate::domain::{At, PersonId, Refusal};
 use crate::pass::{AHEAD_MS, Hasher};
 use serde::Deserialize;
 use std::fmt;
@@ -110,10 +110,15 @@ impl Material {
         &self.dev
     }
 
+    /// The person alone, in a hash.
+    pub fn person(&self, hasher: &Hasher) -> PersonId {
+        hasher.person(&self.idn)
+    }
+
     /// The person in hashes.
     pub fn identity(&self, hasher: &Hasher) -> Identity {
         Identity {
-            person: hasher.person(&self.idn),
+            person: self.person(hasher),
             account: hasher.account(&self.acc),
             phone: hasher.phone(&self.tel),
             card: hasher.card(&self.crd),

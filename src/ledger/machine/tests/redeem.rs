@@ -153,8 +153,9 @@ impl Town {
                 };
                 Command::Stand(C, Stands { merchant: merchant(1), standing })
             }
-            // order, merchant, person, amount, and perhaps the person and kind of the coupon that is chosen
-            "lock" => Command::Lock(Lock {
+            // order, merchant, person, amount, and perhaps the person and kind of the coupon that is chosen;
+            // paid at once, if it is
+            "lock" | "pay" => Command::Lock(Lock {
                 campaign: C,
                 redemption: order(number(2), words[1]),
                 merchant: merchant(2),
@@ -163,6 +164,7 @@ impl Town {
                 choice: (words.len() > 5).then(|| self.coupon(small(5), small(6))),
                 request: [small(3); 8],
                 lock_ms: LOCK_MS,
+                at_once: words[0] == "pay",
             }),
             // order, merchant, and perhaps the request
             "recall" => Command::Recall(Recall {
@@ -323,6 +325,32 @@ fn r_redeem_4_an_order_of_another_amount_choice_or_person_is_in_conflict_unless_
         2100 release a 7        -> twenty released at 2100 by the till
         2200 lock a 7 1 101 1 0 -> ten locked until 2800
         2300 confirm a 7        -> ten confirmed at 2300
+        ",
+    );
+}
+
+#[test]
+fn r_redeem_4_an_order_that_is_paid_at_once_is_locked_and_confirmed_in_one_entry() {
+    check(
+        "
+        1000 claim 1 0          -> granted
+        .    claim 2 0          -> granted
+        .    claim 3 0          -> granted
+        .    admit 7 01 0       -> done
+        2000 pay a 7 1 50       -> ten confirmed at 2000
+        .    coupon 1 0         -> used
+        .    money 0            -> 30 40 20 10 0 0
+        2100 pay a 7 1 50       -> ten confirmed at 2000
+        .    lock a 7 1 50      -> ten confirmed at 2000
+        .    pay b 7 2 49       -> below_threshold
+        .    lock b 7 2 50      -> ten locked until 2700
+        2200 pay b 7 2 50       -> ten confirmed at 2200
+        .    lock c 7 3 50      -> ten locked until 2800
+        2800 pay c 7 3 50       -> lock_expired
+        .    lapse              -> done
+        .    pay c 7 3 50       -> ten confirmed at 2800
+        9000 expire             -> done
+        .    money 0            -> 70 0 0 30 0 0
         ",
     );
 }
