@@ -11,7 +11,7 @@ pub mod handler;
 mod heard;
 mod told;
 
-use crate::code::{CodeShard, Codes};
+use crate::code::Codes;
 use crate::domain::At;
 use crate::merchant::{Registry, terminal::Terminals};
 use crate::pass::TerminalKeys;
@@ -32,7 +32,7 @@ impl Till {
     /// No code is alive and nobody has asked yet.
     pub fn new(rules: &RedeemRules, keys: &TerminalKeys, registry: Registry) -> Till {
         Till {
-            codes: Codes::new(rules.codes, CodeShard::ALONE),
+            codes: Codes::here(rules.codes),
             terminals: Terminals::new(keys, rules.terminals),
             registry,
         }
