@@ -132,10 +132,12 @@ impl App {
         for (plan, merchants) in plans {
             let no = home.open_campaign(&plan, clock.now())?;
             home.admit(no, &merchants, clock.now())?;
-            let till =
-                home.redeems().then(|| Till::new(&plan.redeem, &keys.terminals, merchants.0));
             let (id, gate) = (plan.id.clone(), Gate::new(no, &plan, Arc::clone(&keys)));
-            let campaign = Campaign::new(no, plan, gate, till, home.overshoot());
+            let redeem = plan.redeem;
+            let campaign = Campaign::new(no, plan, gate, home.overshoot());
+            if home.redeems() {
+                campaign.redeems(Till::new(&redeem, &keys.terminals, merchants.0));
+            }
             let before = campaigns.insert(id.clone(), Arc::new(campaign));
             ensure!(before.is_none(), "two plans have the campaign id {id}");
         }

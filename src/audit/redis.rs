@@ -127,6 +127,9 @@ impl Redis {
     ) -> Result<(), crate::ledger::redis::Unreachable> {
         let mut names = inspection.names(place).await?;
         names.remove(&place.key(Key::Log));
+        // Payment codes and nonces: no entry makes them, and they go by themselves.
+        let passing = place.passing();
+        names.retain(|name| !name.starts_with(&passing));
         let hashes = self.places.entry(place).or_default().hashes.clone();
         for (key, mut made) in hashes {
             let mut there = inspection.hash(place, key).await?;

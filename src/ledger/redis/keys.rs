@@ -1,6 +1,6 @@
 //! Where things stand in Redis.
 
-use crate::domain::{CampaignNo, PersonId, RoundNo};
+use crate::domain::{CampaignNo, Hex, PersonId, RoundNo, TerminalId};
 
 /// Name -> number of every campaign, numbers given in order.
 pub(crate) const DIRECTORY: &str = "quan:{directory}:campaigns";
@@ -95,6 +95,26 @@ impl Place {
     /// The slot of all keys of the place.
     pub(crate) fn slot(self) -> u16 {
         slot(&self.tag())
+    }
+
+    /// What stands under this is no log's: it is forgotten by itself.
+    pub(crate) fn passing(self) -> String {
+        format!("quan:{{{}}}:passing:", self.tag())
+    }
+
+    /// The key of the payment code that a person has.
+    pub(crate) fn shown(self, person: PersonId) -> String {
+        format!("{}shown:{}", self.passing(), Hex(person.0))
+    }
+
+    /// The key of what a payment code leads to. Its digest names it: who reads what Redis has reads no codes.
+    pub(crate) fn code(self, digest: [u8; 16]) -> String {
+        format!("{}code:{}", self.passing(), Hex(digest))
+    }
+
+    /// The key of the nonce of a till's request.
+    pub(crate) fn nonce(self, terminal: TerminalId, nonce: [u8; 16]) -> String {
+        format!("{}nonce:{terminal}:{}", self.passing(), Hex(nonce))
     }
 
     /// The name of `key`.

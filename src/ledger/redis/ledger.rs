@@ -47,7 +47,7 @@ const DRAINED: Duration = Duration::from_secs(5);
 pub struct Options {
     /// The servers.
     pub url: RedisUrl,
-    /// Shards of a campaign that is opened; an open one keeps its own. 1 to 128.
+    /// Shards of a campaign that is opened; an open one keeps its own. 1 to 100: payment codes name it in two digits.
     pub shards: u8,
     /// Replicas that must have received what is told; in a cluster at least 1.
     pub replicas: u32,

@@ -14,6 +14,7 @@
 //! - A claim goes through [`ledger`] to the task of its [`place`], the [`writer`], which asks a script over its [`link`].
 //! - All else that is asked is done by the [`office`].
 //! - For each place a [`reader`] reads the log on; [`shared`] shows a campaign as all its places stand.
+//! - What phones and tills share, and no log has, is in [`tills`].
 //! - What this node told is in its [`acks`]; with them [`recovery`] brings a log back.
 
 mod acks;
@@ -39,6 +40,7 @@ mod standing;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tills;
 mod topology;
 mod writer;
 
@@ -47,6 +49,7 @@ pub(crate) use entry::{Damage, Logged};
 pub(crate) use ledger::{Log, LogState};
 pub use ledger::{Options, RedisLedger};
 pub use opening::{Known, OpenError, Opening};
+pub use tills::Tills;
 pub use topology::{RedisUrl, UrlError};
 
 use crate::domain::{At, Fen};

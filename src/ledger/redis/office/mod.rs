@@ -245,7 +245,7 @@ impl Office {
     }
 }
 
-fn gone(cell: &Cell) {
+pub(super) fn gone(cell: &Cell) {
     cell.seen().gone();
     cell.kick.notify_one();
 }

@@ -5,12 +5,14 @@ mod claim;
 mod moving;
 mod reply;
 mod shard;
+mod till;
 
 pub(crate) use bind::{BindReply, bind};
 pub(crate) use claim::{ClaimArgs, ClaimReply, MOST_CLAIMS, Outcome, claim};
 pub(crate) use moving::{MoveReply, mv};
 pub(crate) use reply::BadReply;
 pub(crate) use shard::{LookReply, ReopenReply, RestoreReply, look, reopen, restore};
+pub(crate) use till::{CodeKeys, TillReply, nonce, show, take};
 
 use super::NotSent;
 use super::effects::{Change, Op};
@@ -55,6 +57,9 @@ scripts! {
     RESTORE = "restore-9";
     REOPEN = "reopen-1";
     NUMBER = "number-1";
+    SHOW = "show-3";
+    TAKE = "take-3";
+    NONCE = "nonce-2";
 }
 
 /// Asks for the number of the campaign of that name, which gets one if it has none: `known`, or the next one, at
