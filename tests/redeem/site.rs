@@ -7,6 +7,8 @@ use crate::common::{
     plan::Shipped,
     server::{Process, QUAN, Serve, Server, write_keys},
 };
+use base64::{Engine, prelude::BASE64_STANDARD};
+use rand::RngExt;
 use serde_json::{Value, json};
 use std::{fs, net::SocketAddr, process::Command};
 use tempfile::TempDir;
@@ -23,6 +25,8 @@ const SHOPS: &str = "shop,merchant,name,address,lat,lon,datum\n\
     20,2,电器店,,,,\n";
 const TERMINALS: &str = "terminal,shop\nT-1,10\nT-2,11\nT-3,20\n";
 const TERMINAL_IDS: [&str; 3] = ["T-1", "T-2", "T-3"];
+/// The more tills of the first shop are called so, from 0.
+const MORE: &str = "M-";
 
 /// What a test wants of the server.
 pub(crate) struct Wish {
@@ -30,6 +34,8 @@ pub(crate) struct Wish {
     pub(crate) plan: &'static [(&'static str, u32)],
     /// What the campaign clock shows at the start.
     pub(crate) clock: &'static str,
+    /// More tills in the first shop.
+    pub(crate) more_tills: usize,
 }
 
 /// Round 1 has been open for five seconds.
@@ -60,8 +66,16 @@ impl Site {
             let quan = quan.arg("keys").arg(at("keys")).args(["--terminal", terminal]).output();
             assert!(quan.expect("quan runs").status.success());
         }
+        let mut terminals = TERMINALS.to_owned();
+        for no in 0..wish.more_tills {
+            let key = BASE64_STANDARD.encode(rand::rng().random::<[u8; 32]>());
+            let file = at("keys").join(format!("terminal-{MORE}{no}-1.key"));
+            fs::write(file, format!("{key}\n")).expect("room");
+            terminals += &format!("{MORE}{no},10\n");
+        }
         fs::create_dir(at("merchants")).expect("a folder");
-        for (name, text) in [("merchants", MERCHANTS), ("shops", SHOPS), ("terminals", TERMINALS)] {
+        let files = [("merchants", MERCHANTS), ("shops", SHOPS), ("terminals", &terminals)];
+        for (name, text) in files {
             fs::write(at("merchants").join(format!("{name}.csv")), text).expect("room");
         }
         let mut plan = Shipped::plan();
@@ -109,6 +123,11 @@ impl Site {
 
     pub(crate) fn till(&self, id: &str) -> Till {
         Till::of(&self.keys(), id)
+    }
+
+    /// The more tills that were wished for.
+    pub(crate) fn more_tills(&self, count: usize) -> Vec<Till> {
+        (0..count).map(|no| self.till(&format!("{MORE}{no}"))).collect()
     }
 
     fn keys(&self) -> std::path::PathBuf {
@@ -207,9 +226,14 @@ impl Site {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Ends the server, which must end well.
+    /// Ends the server, which must end well, and has everything looked at again: journal, store, balances.
     pub(crate) fn ends_well(mut self) {
         end(&mut self.server.take().expect("it serves").process);
+        let data = self.folder.path().join("data");
+        let audit = Command::new(QUAN).arg("audit").arg(data).output().expect("quan runs");
+        let said = String::from_utf8_lossy(&audit.stdout);
+        assert!(audit.status.success(), "{}: {said}", audit.status);
+        assert!(said.contains("I8"), "the store was compared: {said}");
     }
 }
 
