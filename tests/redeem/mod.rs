@@ -1,3 +1,4 @@
+mod boundaries;
 pub(crate) mod site;
 pub(crate) mod till;
 
