@@ -3,11 +3,18 @@
 
 #[path = "common"]
 mod common {
+    pub(crate) mod folder;
     pub(crate) mod host;
     pub(crate) mod link;
     pub(crate) mod plan;
     pub(crate) mod run;
     pub(crate) mod server;
+}
+#[path = "faults"]
+mod faults {
+    #[expect(dead_code, reason = "here only the power fails")]
+    pub(crate) mod disk;
+    pub(crate) mod tool;
 }
 #[path = "redeem/mod.rs"]
 mod redeem;

@@ -1,4 +1,5 @@
 mod boundaries;
+mod crash;
 pub(crate) mod site;
 pub(crate) mod till;
 

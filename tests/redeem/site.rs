@@ -10,10 +10,10 @@ use crate::common::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rand::RngExt;
 use serde_json::{Value, json};
-use std::{fs, net::SocketAddr, process::Command};
+use std::{fs, net::SocketAddr, path::PathBuf, process::Command};
 use tempfile::TempDir;
 
-const CODES: &str = "/v1/campaigns/xiangning-2023/payment-codes";
+pub(crate) const CODES: &str = "/v1/campaigns/xiangning-2023/payment-codes";
 const COUPONS: &str = "/v1/campaigns/xiangning-2023/coupons";
 /// Retail and catering in the middle of the fence; retail far from there; appliances somewhere.
 const MERCHANTS: &str = "number,credit_code,name,in_county,above_size,categories,cap_fen,promotion_plan,safety_plan,offers\n\
@@ -45,6 +45,8 @@ pub(crate) struct Site {
     server: Option<Server>,
     pub(crate) host: Host,
     folder: TempDir,
+    /// Where the server's data are.
+    pub(crate) data: PathBuf,
 }
 
 /// Somebody who holds coupons.
@@ -87,26 +89,33 @@ impl Site {
         plan.write(&at("plan.toml"));
         let config =
             Shipped::read("quan.toml").set("plan", &["\"plan.toml\"\nmerchants = \"merchants\""]);
+        let config = config.set("segment_mib", &[1]);
         config.write(&at("quan.toml"));
         let host = Host::with_keys(&at("keys"));
-        let mut site = Site { server: None, host, folder };
+        let data = at("data");
+        let mut site = Site { server: None, host, folder, data };
         site.serve(wish.clock);
         site
     }
 
-    fn serve(&mut self, clock: &str) {
+    /// Serves, its campaign clock at that instant.
+    pub(crate) fn serve(&mut self, clock: &str) {
         let at = |name: &str| self.folder.path().join(name);
-        let (config, keys, data) = (at("quan.toml"), at("keys"), at("data"));
+        let (config, keys, data) = (&at("quan.toml"), &at("keys"), &self.data);
         let program = Command::new(QUAN);
-        let (config, keys, data) = (&config, &keys, &data);
         let serve = Serve { program, config, keys, data, clock, log: at("log") };
         self.server = Some(serve.start().serving());
     }
 
     /// Killed, and started again at a later instant of the campaign's clock.
     pub(crate) fn restart(&mut self, clock: &str) {
-        self.server = None;
+        self.end_by(drop);
         self.serve(clock);
+    }
+
+    /// Ends the server's process in some way; its data are at rest then.
+    pub(crate) fn end_by(&mut self, end: impl FnOnce(Process)) {
+        end(self.server.take().expect("it serves").process);
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
@@ -130,7 +139,7 @@ impl Site {
         (0..count).map(|no| self.till(&format!("{MORE}{no}"))).collect()
     }
 
-    fn keys(&self) -> std::path::PathBuf {
+    pub(crate) fn keys(&self) -> PathBuf {
         self.folder.path().join("keys")
     }
 
@@ -228,16 +237,21 @@ impl Site {
 
     /// Ends the server, which must end well, and has everything looked at again: journal, store, balances.
     pub(crate) fn ends_well(mut self) {
-        end(&mut self.server.take().expect("it serves").process);
-        let data = self.folder.path().join("data");
-        let audit = Command::new(QUAN).arg("audit").arg(data).output().expect("quan runs");
+        self.is_audited();
+    }
+
+    /// The same, to be served again.
+    pub(crate) fn is_audited(&mut self) {
+        self.end_by(|mut process| end(&mut process));
+        let audit = Command::new(QUAN).arg("audit").arg(&self.data).output().expect("quan runs");
         let said = String::from_utf8_lossy(&audit.stdout);
         assert!(audit.status.success(), "{}: {said}", audit.status);
         assert!(said.contains("I8"), "the store was compared: {said}");
     }
 }
 
-fn end(process: &mut Process) {
+/// Ends a server as people do.
+pub(crate) fn end(process: &mut Process) {
     drop(process.child.stdin.take());
     let status = process.child.wait().expect("it is ours");
     assert!(status.success(), "{status}: {}", process.said());
