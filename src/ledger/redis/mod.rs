@@ -16,7 +16,9 @@
 //! - For each place a [`reader`] reads the log on; [`shared`] shows a campaign as all its places stand.
 //! - What this node told is in its [`acks`]; with them [`recovery`] brings a log back.
 
+pub(crate) mod about;
 mod acks;
+mod book;
 mod connection;
 #[doc(hidden)]
 pub mod door;
@@ -32,6 +34,7 @@ mod opening;
 mod place;
 mod preflight;
 mod reader;
+pub(crate) mod records;
 mod recovery;
 pub(crate) mod scripts;
 mod shared;
