@@ -47,6 +47,16 @@ pub(crate) enum Key {
     Passes(RoundNo),
     /// What was sent and is not known to be received.
     Transit,
+    /// What became of coupons that are not unused.
+    States(RoundNo),
+    /// Orders; among the identities, where each is reserved.
+    Orders,
+    /// Refunds; among the identities, what was given back for each.
+    Refunds,
+    /// Merchants: their terms, what they are due; among the identities, what counts against their caps.
+    Merchants,
+    /// What batches have for merchants.
+    Lines,
     /// Proofs that are spent.
     Proofs(RoundNo),
     /// Whose an identifier is.
@@ -126,6 +136,11 @@ impl Place {
             Key::Holders(round) => ("holders", Some(round)),
             Key::Passes(round) => ("passes", Some(round)),
             Key::Transit => ("transit", None),
+            Key::States(round) => ("states", Some(round)),
+            Key::Orders => ("orders", None),
+            Key::Refunds => ("refunds", None),
+            Key::Merchants => ("merchants", None),
+            Key::Lines => ("lines", None),
             Key::Proofs(round) => ("proofs", Some(round)),
             Key::Bindings(round) => ("bindings", Some(round)),
             Key::Log => ("log", None),
@@ -145,9 +160,17 @@ impl Key {
             Key::Round(round)
             | Key::Holders(round)
             | Key::Passes(round)
+            | Key::States(round)
             | Key::Proofs(round)
             | Key::Bindings(round) => Some(round),
-            Key::Meta | Key::Funds | Key::Transit | Key::Log => None,
+            Key::Meta
+            | Key::Funds
+            | Key::Transit
+            | Key::Orders
+            | Key::Refunds
+            | Key::Merchants
+            | Key::Lines
+            | Key::Log => None,
         }
     }
 }

@@ -17,7 +17,9 @@
 //! - What phones and tills share, and no log has, is in [`tills`].
 //! - What this node told is in its [`acks`]; with them [`recovery`] brings a log back.
 
+pub(crate) mod about;
 mod acks;
+mod book;
 mod connection;
 #[doc(hidden)]
 pub mod door;
@@ -33,6 +35,7 @@ mod opening;
 mod place;
 mod preflight;
 mod reader;
+pub(crate) mod records;
 mod recovery;
 pub(crate) mod scripts;
 mod shared;

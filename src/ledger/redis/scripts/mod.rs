@@ -52,9 +52,9 @@ macro_rules! scripts {
 scripts! {
     CLAIM = "claim-6";
     BIND = "bind-5";
-    MOVE = "move-7";
+    MOVE = "move-12";
     LOOK = "look-1";
-    RESTORE = "restore-9";
+    RESTORE = "restore-14";
     REOPEN = "reopen-1";
     NUMBER = "number-1";
     SHOW = "show-3";
@@ -152,6 +152,9 @@ impl Call {
         let (op, value) = match &change.op {
             Op::Set(value) => ("set", value.clone()),
             Op::Add(more) => ("add", super::whole(*more)?.to_string().into()),
+            Op::UpTo(more, limit) => {
+                ("upto", format!("{} {}", super::count(*more)?, super::count(*limit)?).into())
+            }
             Op::Max(least) => ("max", least.to_string().into()),
             Op::Spend(kinds) => ("or", kinds.0.to_string().into()),
             Op::Seq => ("seq", vec![]),

@@ -109,7 +109,7 @@ fn a_call_brings_as_many_keys_and_arguments_as_the_header_says() {
         assert_eq!(call.keys.len(), number, "{}", call.script.name);
         // A kind and a claim more, or two changes.
         let more = match call.script.name {
-            "claim-6" | "move-7" => 8,
+            "claim-6" | "move-12" => 8,
             _ => 0,
         };
         assert_eq!(call.args.len(), taken(header, "ARGV").len() + more, "{}", call.script.name);
