@@ -21,7 +21,7 @@ mod redeem;
 
 use common::{link::Answer, run::number, run::tell};
 use redeem::{
-    site::{OPEN, Site, Wish},
+    site::{HOMES, Home, OPEN, Site, Wish},
     till::{Order, REDEMPTIONS, send},
 };
 use serde_json::json;
@@ -31,8 +31,6 @@ use std::{
     thread::{self, sleep},
     time::Duration,
 };
-
-const AS_SHIPPED: Wish = Wish { plan: &[], clock: OPEN, more_tills: 0 };
 
 #[track_caller]
 fn refused(answer: &Answer, status: u16, code: &str) {
@@ -46,7 +44,11 @@ fn state(answer: &Answer) -> &str {
 /// R-REDEEM-1 to R-REDEEM-5, R-KIND-2, R-KIND-3, R-WALLET-1
 #[test]
 fn r_redeem_4_r_redeem_5_a_coupon_goes_from_the_claim_to_the_refund() {
-    let site = Site::start(&AS_SHIPPED);
+    HOMES.into_iter().for_each(from_the_claim_to_the_refund);
+}
+
+fn from_the_claim_to_the_refund(home: Home) {
+    let site = Site::start(&Wish::shipped(home));
     let (till, other) = (site.till("T-1"), site.till("T-3"));
     let customer = site.customer(1, &["retail-10", "retail-40"]);
     let [ten, forty] = customer.coupons.as_slice() else { panic!("{:?}", customer.coupons) };
@@ -155,7 +157,11 @@ fn r_redeem_4_r_redeem_5_a_coupon_goes_from_the_claim_to_the_refund() {
 /// R-REDEEM-1, R-REDEEM-2, R-REDEEM-6, R-KIND-2, R-KIND-4
 #[test]
 fn r_redeem_6_what_can_not_be_redeemed_is_refused_by_its_name() {
-    let site = Site::start(&AS_SHIPPED);
+    HOMES.into_iter().for_each(refused_by_name);
+}
+
+fn refused_by_name(home: Home) {
+    let site = Site::start(&Wish::shipped(home));
     let (till, far, appliances) = (site.till("T-1"), site.till("T-2"), site.till("T-3"));
     let customer = site.customer(1, &["retail-10", "retail-40"]);
     let stranger = site.customer(2, &["retail-10"]);
@@ -189,7 +195,7 @@ fn r_redeem_6_what_can_not_be_redeemed_is_refused_by_its_name() {
     // Who is not the till, or says it twice, is not heard.
     let order = with(13, &site.code(&stranger), 5_000);
     let now = site.now_ms();
-    let to = site.public();
+    let to = site.tills();
     refused(&send(to, &till.forged().redeem(&order, now)), 401, "signature_invalid");
     refused(&send(to, &till.redeem(&order, now - 70_000)), 401, "request_stale");
     let signed = till.redeem(&order, now);
@@ -212,8 +218,12 @@ fn r_redeem_6_what_can_not_be_redeemed_is_refused_by_its_name() {
 
 #[test]
 fn r_redeem_2_a_code_that_is_too_old_is_dead_and_a_screenshot_pays_once() {
+    HOMES.into_iter().for_each(codes_die);
+}
+
+fn codes_die(home: Home) {
     let plan = &[("code_life_s", 3), ("code_rotate_s", 1)];
-    let site = Site::start(&Wish { plan, clock: OPEN, more_tills: 0 });
+    let site = Site::start(&Wish { plan, clock: OPEN, more_tills: 0, home });
     let till = site.till("T-1");
     let customer = site.customer(1, &["retail-10", "retail-40"]);
     let picture = site.code(&customer);
@@ -228,7 +238,11 @@ fn r_redeem_2_a_code_that_is_too_old_is_dead_and_a_screenshot_pays_once() {
 
 #[test]
 fn r_redeem_4_what_is_not_confirmed_in_time_is_released() {
-    let site = Site::start(&Wish { plan: &[("lock_s", 1)], clock: OPEN, more_tills: 0 });
+    HOMES.into_iter().for_each(released_in_time);
+}
+
+fn released_in_time(home: Home) {
+    let site = Site::start(&Wish { plan: &[("lock_s", 1)], clock: OPEN, more_tills: 0, home });
     let till = site.till("T-1");
     let customer = site.customer(1, &["retail-10"]);
     let order = Order::new("D-1", &site.code(&customer), 5_000);
@@ -245,7 +259,11 @@ fn r_redeem_4_what_is_not_confirmed_in_time_is_released() {
 /// R-MERCH-1, R-REDEEM-4
 #[test]
 fn r_merch_1_after_a_crash_orders_are_told_and_who_was_suspended_redeems_no_more() {
-    let mut site = Site::start(&AS_SHIPPED);
+    HOMES.into_iter().for_each(after_a_crash);
+}
+
+fn after_a_crash(home: Home) {
+    let mut site = Site::start(&Wish::shipped(home));
     let till = site.till("T-1");
     let customer = site.customer(1, &["retail-10", "retail-40"]);
     let first = Order::new("E-1", &site.code(&customer), 18_000);
@@ -255,7 +273,9 @@ fn r_merch_1_after_a_crash_orders_are_told_and_who_was_suspended_redeems_no_more
     site.restart("2023-09-01T10:00:20+08:00");
     let again = site.redeem(&till, &first);
     assert_eq!((again.status, state(&again)), (200, "locked"), "{again:?}");
-    refused(&site.redeem(&till, &Order::new("E-2", &unused, 5_000)), 403, "code_dead");
+    // Codes that nodes share live on.
+    let code = if home == Home::Here { "code_dead" } else { "merchant_suspended" };
+    refused(&site.redeem(&till, &Order::new("E-2", &unused, 5_000)), 403, code);
     let order = Order::new("E-3", &site.code(&customer), 5_000);
     refused(&site.redeem(&till, &order), 403, "merchant_suspended");
     let confirmed = site.end(&till, "E-1", "confirm");
@@ -277,14 +297,19 @@ enum Race {
 /// `QUAN_RACE_ROUNDS` rounds, by hand 1,000.
 #[test]
 fn r_redeem_4_r_redeem_2_of_64_tills_at_once_one_redeems() {
+    HOMES.into_iter().for_each(races);
+}
+
+fn races(home: Home) {
     const TILLS: usize = 64;
     let site = Site::start(&Wish {
         plan: &[("wrong_tries", 50_000), ("wrong_per_s", 86_400), ("terminal_requests", 100_000)],
         clock: OPEN,
         more_tills: TILLS,
+        home,
     });
     let rounds = number("QUAN_RACE_ROUNDS", 20);
-    let (tills, to) = (site.more_tills(TILLS), site.public());
+    let (tills, servers) = (site.more_tills(TILLS), site.all());
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     for round in 0..rounds {
         let race = [Race::Code, Race::Order, Race::Coupon][usize::try_from(round % 3).unwrap()];
@@ -298,6 +323,7 @@ fn r_redeem_4_r_redeem_2_of_64_tills_at_once_one_redeems() {
             let one = |place: usize| {
                 let (site, till, codes, customer, begin) =
                     (&site, &tills[place], &codes, &customer, &begin);
+                let to = servers[place % servers.len()];
                 move || {
                     let number = match race {
                         Race::Order => format!("race-{round}"),
@@ -321,7 +347,7 @@ fn r_redeem_4_r_redeem_2_of_64_tills_at_once_one_redeems() {
             threads.into_iter().map(|it| it.join().expect("an answer")).collect()
         });
         let won: Vec<_> = answers.iter().filter(|it| it.status == 201).collect();
-        assert_eq!(won.len(), 1, "{race:?} {round}: {answers:?}");
+        assert_eq!(won.len(), 1, "{home:?} {race:?} {round}: {answers:?}");
         for answer in &answers {
             let told = match (race, answer.status) {
                 (_, 201) => "redeemed",
@@ -338,6 +364,6 @@ fn r_redeem_4_r_redeem_2_of_64_tills_at_once_one_redeems() {
         }
         assert_eq!(site.wallet(&customer, &customer.coupons[0]).1, "locked");
     }
-    tell(format!("{rounds} races of {TILLS} tills: {seen:?}"));
+    tell(format_args!("{rounds} races of {TILLS} tills, {home:?}: {seen:?}"));
     site.ends_well();
 }

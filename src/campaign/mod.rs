@@ -36,7 +36,7 @@ pub struct Campaign {
     pub gate: Gate,
     /// What is counted of it.
     pub counts: Counts,
-    /// What redeeming needs; nothing before the ledger is there, and where it does not redeem.
+    /// What redeeming needs; nothing before the ledger knows the merchants.
     till: OnceLock<Till>,
     /// Takes that its shields let through beyond what is left.
     overshoot: u32,
@@ -57,7 +57,7 @@ impl Campaign {
 
     /// What redeeming needs.
     pub fn till(&self) -> Result<&Till, Problem> {
-        self.till.get().ok_or(Problem::REDEEMING_ELSEWHERE)
+        self.till.get().ok_or(Problem::UNAVAILABLE)
     }
 
     /// Coupons are redeemed from now on.

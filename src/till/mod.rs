@@ -6,10 +6,13 @@
 //! - A repeat of an order does not touch its code: what became of the order is the ledger's to say.
 //! - What is answered is durable.
 
+mod admission;
 mod desk;
 pub mod handler;
 mod heard;
 mod told;
+
+pub use admission::Admission;
 
 use crate::code::{Codes, Home};
 use crate::domain::{At, NoAnswer, Refusal, TerminalId};

@@ -5,7 +5,7 @@
 //! the same is shown on the machine, by its own clock.
 
 use super::{
-    site::{Customer, OPEN, Site, Wish},
+    site::{Customer, HOMES, Home, OPEN, Site, Wish},
     till::{Order, Till},
 };
 use crate::common::link::Answer;
@@ -97,8 +97,12 @@ fn order(site: &Site, no: usize, customer: &Customer) -> Order {
 /// R-CAL-2, R-REDEEM-4, R-REDEEM-6
 #[test]
 fn r_redeem_4_r_cal_2_the_coupons_end_and_the_locks_deadline_count_to_the_millisecond() {
+    HOMES.into_iter().for_each(ends_and_deadlines);
+}
+
+fn ends_and_deadlines(home: Home) {
     const LOCKED: (u16, &str) = (201, "");
-    let mut site = Site::start(&Wish { plan: &[("lock_s", 5)], clock: OPEN, more_tills: 0 });
+    let mut site = Site::start(&Wish { plan: &[("lock_s", 5)], clock: OPEN, more_tills: 0, home });
     let people = customers(&site, 60, "retail-10");
     // Codes are asked for anew.
     site.restart("2023-09-07T22:59:45+08:00");
@@ -135,9 +139,13 @@ fn r_redeem_4_r_cal_2_the_coupons_end_and_the_locks_deadline_count_to_the_millis
 
 #[test]
 fn r_redeem_2_a_codes_end_counts_to_the_millisecond() {
+    HOMES.into_iter().for_each(codes_end);
+}
+
+fn codes_end(home: Home) {
     const TILLS: usize = 40;
     let plan = &[("code_life_s", 20), ("code_rotate_s", 1)];
-    let site = Site::start(&Wish { plan, clock: OPEN, more_tills: TILLS });
+    let site = Site::start(&Wish { plan, clock: OPEN, more_tills: TILLS, home });
     let people = customers(&site, TILLS, "retail-10");
     let codes: Vec<(Order, i64)> = people
         .iter()
@@ -227,7 +235,11 @@ fn paid_back(site: &Site, till: &Till, who: usize, row: &Row) {
 /// R-REDEEM-5
 #[test]
 fn r_redeem_5_the_vectors_of_refunds_and_fifty_parts_over_http() {
-    let mut site = Site::start(&Wish { plan: &[], clock: OPEN, more_tills: 0 });
+    HOMES.into_iter().for_each(refunds);
+}
+
+fn refunds(home: Home) {
+    let mut site = Site::start(&Wish { plan: &[], clock: OPEN, more_tills: 0, home });
     let till = site.till("T-1");
     let mut rows = rows();
     // A face of 10 yuan in fifty parts of one of 50.01: 20 fen of each.

@@ -4,7 +4,7 @@
 //! `QUAN_REDEEM_CRASHES` and `QUAN_REDEEM_POWER_CUTS` say how often, `QUAN_CRASH_SEED` from which seed on.
 
 use super::{
-    site::{CODES, OPEN, Site, Wish, end},
+    site::{CODES, Home, OPEN, Site, Wish, end},
     till::{Order, REDEMPTIONS, Signed, Till},
 };
 use crate::common::{
@@ -314,20 +314,20 @@ fn cycles(what: &str, count: u64, site: &mut Site, base: &Path, fault: &Fault) {
     assert!(hits > 0, "the crash comes when nobody asks");
 }
 
-fn wish() -> Wish {
-    Wish { plan: &[("lock_s", 2)], clock: OPEN, more_tills: TILLS }
+fn wish(home: Home) -> Wish {
+    Wish { plan: &[("lock_s", 2)], clock: OPEN, more_tills: TILLS, home }
 }
 
 #[test]
 fn i3_i5_r_redeem_4_r_redeem_5_killed_while_tills_are_at_work_it_keeps_what_they_were_told() {
-    let mut site = Site::start(&wish());
+    let mut site = Site::start(&wish(Home::Here));
     let base = before(&mut site);
     cycles("kill -9", number("QUAN_REDEEM_CRASHES", 2), &mut site, &base, &Fault::Kill);
 }
 
 #[test]
 fn i3_i5_r_redeem_4_r_redeem_5_a_power_cut_while_tills_are_at_work_takes_nothing_away() {
-    let mut site = Site::start(&wish());
+    let mut site = Site::start(&wish(Home::Here));
     let base = before(&mut site);
     let disk = match LoopDisk::make(base.parent().expect("a folder"), 64) {
         Ok(disk) => disk,

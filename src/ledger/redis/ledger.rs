@@ -66,7 +66,7 @@ impl Options {
 #[must_use = "a ledger that is dropped is closed"]
 pub struct RedisLedger {
     pub(super) shared: Arc<Shared>,
-    office: Office,
+    pub(super) office: Office,
     runtime: Handle,
     stop: watch::Sender<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
