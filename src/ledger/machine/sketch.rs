@@ -18,6 +18,8 @@ pub(in crate::ledger) struct Sketch {
     /// The latest that a decision on the interlock was proposed.
     pub(in crate::ledger) word_at: Option<At>,
     pub(in crate::ledger) rounds: Vec<RoundSummary>,
+    /// Whether a round has expired, if that was read later than the rounds.
+    pub(in crate::ledger) expired: Vec<(RoundNo, bool)>,
     pub(in crate::ledger) adjusted: Vec<Adjusted>,
     /// The instant of the last event.
     pub(in crate::ledger) last_at: At,
@@ -35,6 +37,9 @@ impl From<Sketch> for Machine {
             let round = rounds.entry(it.round).or_default();
             round.armed = Some(ArmedRound { window: it.window, stock: it.stock });
             round.expired = it.expired;
+        }
+        for (round, expired) in sketch.expired {
+            rounds.entry(round).or_default().expired = expired;
         }
         for adjusted in sketch.adjusted {
             let round = rounds.entry(adjusted.round).or_default();

@@ -3,7 +3,7 @@
 use super::about::About;
 use super::records::Slot;
 use crate::domain::{At, CouponId, CouponState, PersonId, RedemptionId};
-use crate::ledger::event::{Aftermath, What};
+use crate::ledger::event::{Aftermath, KindTerms, What};
 use crate::ledger::machine::{Order, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,9 +24,9 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// These orders, as the keys have them.
-    pub(super) fn of(slots: BTreeMap<RedemptionId, Slot>) -> Book {
-        let mut book = Book { known: About { slots, ..About::default() }, open: BTreeSet::new() };
+    /// These orders, as the keys have them, paid with coupons of these kinds.
+    pub(super) fn of(kinds: &[KindTerms], slots: BTreeMap<RedemptionId, Slot>) -> Book {
+        let mut book = Book { known: About { slots, ..About::of(kinds) }, open: BTreeSet::new() };
         let open = book.known.slots.iter().filter_map(|(no, slot)| Some((until(slot)?, *no)));
         book.open = open.collect();
         book

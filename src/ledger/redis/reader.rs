@@ -17,7 +17,7 @@ use super::shared::Shared;
 use super::standing::Standing;
 use super::{entry, fields};
 use crate::domain::{PersonId, RedemptionId, RoundNo};
-use crate::ledger::event::codec;
+use crate::ledger::event::{KindTerms, codec};
 use crate::ledger::journal::Entry;
 use redis::{Value, cmd};
 use std::{
@@ -199,7 +199,8 @@ impl Reader {
                 held.state = state.copied().unwrap_or_default();
             }
         }
-        let book = self.book(place).await?;
+        let kinds = standing.opened.as_ref().map_or(&[][..], |opened| &opened.kinds);
+        let book = self.book(place, kinds).await?;
         // Holders may be newer than the standing, but not than this.
         let end = self.end().await?;
         self.witness_all(end).await?;
@@ -287,7 +288,7 @@ impl Reader {
     }
 
     /// Reads the orders of a shard.
-    async fn book(&mut self, place: Place) -> Result<Book, Fault> {
+    async fn book(&mut self, place: Place, kinds: &[KindTerms]) -> Result<Book, Fault> {
         let mut slots = BTreeMap::new();
         if place.part != Part::Identities {
             self.scan(place.key(Key::Orders), |field, slot| {
@@ -296,7 +297,7 @@ impl Reader {
             })
             .await?;
         }
-        Ok(Book::of(slots))
+        Ok(Book::of(kinds, slots))
     }
 
     /// Reads every field of a hash; `take` says `None` of what scripts don't write.

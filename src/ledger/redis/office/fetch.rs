@@ -95,6 +95,11 @@ impl Fetched {
         self.number(Key::Merchants, &of_pool("settlements", no, pool)).unwrap_or(0)
     }
 
+    /// Whether a round has expired.
+    pub(super) fn expired(&self, round: RoundNo) -> (RoundNo, bool) {
+        (round, self.get(Key::Round(round), b"expired") == Some(b"1"))
+    }
+
     /// A person's coupon of a kind, if there is one.
     pub(super) fn held(
         &self,
@@ -206,6 +211,7 @@ pub(super) fn sketch_of(standing: &Standing) -> Result<Sketch, Fault> {
         tripped: standing.tripped,
         word_at: standing.word_at,
         rounds: standing.rounds.values().cloned().collect(),
+        expired: Vec::new(),
         adjusted: unarmed.cloned().collect(),
         last_at: standing.at.unwrap_or(At(0)),
         holders: Vec::new(),

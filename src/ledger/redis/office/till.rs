@@ -363,10 +363,7 @@ impl Office {
                 let pool = known.terms(coupon.kind)?.pool;
                 let settlements = fetched.settlements(merchant, pool);
                 known.settlements.insert((merchant, pool), settlements);
-                let expired = fetched.get(Key::Round(coupon.round), b"expired") == Some(b"1");
-                for round in sketch.rounds.iter_mut().filter(|it| it.round == coupon.round) {
-                    round.expired = expired;
-                }
+                sketch.expired.push(fetched.expired(coupon.round));
             }
             if let Some(refund) = refund {
                 sketch.refunds.extend(refund_in(&fetched, refund));

@@ -8,7 +8,7 @@ use super::super::shared::Places;
 use super::fetch::{Want, damaged, known_of};
 use super::reservations::{shard, slot_in};
 use super::{Draft, Fault, Office};
-use crate::domain::{CampaignNo, Hex, RedemptionId, RefundId, RoundNo};
+use crate::domain::{CampaignNo, Hex, RedemptionId, RefundId};
 use crate::ledger::event::codec;
 use crate::ledger::machine::{Answer, Command, Order};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -183,7 +183,7 @@ impl Office {
         let mut sketch = self.sketch(cell, &fetched)?;
         let mut known: About = known_of(&sketch.opened);
         let mut compares = vec![fetched.same(Key::Round(round), b"expired".as_slice())];
-        expires(&mut sketch.rounds, round, fetched.get(Key::Round(round), b"expired"));
+        sketch.expired.push(fetched.expired(round));
         compares.extend(coupons.into_iter().map(|it| fetched.same(Key::Holders(round), it)));
         let mut slots = BTreeMap::new();
         for (redemption, _) in orders {
@@ -207,16 +207,5 @@ impl Office {
 
     fn patience_without(&self, start: Instant) -> Result<(), Fault> {
         if start.elapsed() > super::TRIED_FOR { Err(Fault::Unknown) } else { Ok(()) }
-    }
-}
-
-/// Whether a round has expired, as it was read.
-pub(super) fn expires(
-    rounds: &mut [crate::ledger::machine::RoundSummary],
-    round: RoundNo,
-    said: Option<&[u8]>,
-) {
-    for it in rounds.iter_mut().filter(|it| it.round == round) {
-        it.expired = said == Some(b"1");
     }
 }
