@@ -1,5 +1,6 @@
 mod boundaries;
 mod crash;
+mod hostile;
 pub(crate) mod site;
 pub(crate) mod till;
 
