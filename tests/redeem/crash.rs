@@ -4,7 +4,7 @@
 //! `QUAN_REDEEM_CRASHES` and `QUAN_REDEEM_POWER_CUTS` say how often, `QUAN_CRASH_SEED` from which seed on.
 
 use super::{
-    site::{CODES, Home, OPEN, Site, Wish, end},
+    site::{CODES, Home, OPEN, Rows, Site, Wish, end},
     till::{Order, REDEMPTIONS, Signed, Till},
 };
 use crate::common::{
@@ -15,14 +15,14 @@ use crate::common::{
     server::Process,
 };
 use crate::faults::disk::LoopDisk;
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use std::{
     collections::BTreeMap,
     env, fs,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -53,12 +53,14 @@ struct Told {
 /// What the threads share.
 struct Shop<'a> {
     host: &'a Host,
-    /// Where the server is, if it runs.
-    address: Mutex<Option<SocketAddr>>,
+    /// Where the servers are, if they run.
+    addresses: Mutex<Vec<SocketAddr>>,
     began_ms: i64,
     told: Mutex<BTreeMap<String, Told>>,
     /// Requests of which nobody heard what became.
     unknown: AtomicUsize,
+    /// Requests of which it was said that nothing was done.
+    refused: AtomicUsize,
 }
 
 fn wall_ms() -> i64 {
@@ -80,7 +82,8 @@ impl Shop<'_> {
     fn ask(&self, link: &mut Link, request: impl Fn() -> Signed) -> Answer {
         let start = Instant::now();
         loop {
-            let address = *self.address.lock().expect("nobody panics");
+            let address =
+                self.addresses.lock().expect("nobody panics").choose(&mut rand::rng()).copied();
             let told = address.map(|to| link.ask(to, &request()));
             match &told {
                 Some(Ok(answer)) if ![429, 503].contains(&answer.status) => return answer.clone(),
@@ -89,6 +92,10 @@ impl Shop<'_> {
                 }
                 Some(Err(Lost::Unanswered)) => {
                     self.unknown.fetch_add(1, Relaxed);
+                }
+                // Nodes whose Redis is away say that nothing was done.
+                Some(Ok(_)) => {
+                    self.refused.fetch_add(1, Relaxed);
                 }
                 _ => {}
             }
@@ -213,10 +220,13 @@ impl Shop<'_> {
     }
 }
 
-/// How a server ends.
+/// What fails.
 enum Fault {
+    /// All servers are killed.
     Kill,
     PowerCut(LoopDisk),
+    /// Redis is killed and comes back under another lineage.
+    Redis,
 }
 
 impl Fault {
@@ -239,34 +249,38 @@ impl Fault {
 }
 
 /// People with coupons, before their last seconds.
-fn before(site: &mut Site) -> std::path::PathBuf {
+fn hold_coupons(site: &mut Site) {
     for who in 0..CUSTOMERS {
         site.customer(who, &KINDS);
     }
     site.end_by(|mut process| end(&mut process));
+}
+
+/// The same, kept apart to begin with again.
+fn before(site: &mut Site) -> PathBuf {
+    hold_coupons(site);
     let base = site.data.with_file_name("base");
     fs::rename(&site.data, &base).expect("a folder of ours");
     base
 }
 
-/// Tills at work, the server ended by `crash` at some instant, perhaps twice; then everything is looked at.
-fn cycle(site: &mut Site, base: &Path, seed: u64, fault: &Fault) -> (usize, usize) {
-    let _ = fs::remove_dir_all(&site.data);
-    copy_folder(base, &site.data);
-    fault.before();
+/// Tills at work on what is there, until something fails at some instant, perhaps twice; then everything is looked at.
+fn cycle(site: &mut Site, seed: u64, fault: &Fault) -> [usize; 3] {
     let mut rng = StdRng::seed_from_u64(seed);
     let tills = site.more_tills(TILLS);
     let host = Host::with_keys(&site.keys());
     let shop = Shop {
         host: &host,
-        address: Mutex::default(),
-        began_ms: wall_ms(),
+        addresses: Mutex::default(),
+        // Two nodes take longer to start.
+        began_ms: wall_ms() + if site.has_nodes() { 4_500 } else { 0 },
         told: Mutex::default(),
         unknown: AtomicUsize::new(0),
+        refused: AtomicUsize::new(0),
     };
     let serve = |site: &mut Site| {
         site.serve(&shop.clock());
-        *shop.address.lock().expect("nobody panics") = Some(site.public());
+        *shop.addresses.lock().expect("nobody panics") = site.all();
     };
     serve(site);
     thread::scope(|scope| {
@@ -276,8 +290,12 @@ fn cycle(site: &mut Site, base: &Path, seed: u64, fault: &Fault) -> (usize, usiz
         let threads: Vec<_> = seeds.into_iter().enumerate().map(work).collect();
         for _ in 0..rng.random_range(1..3) {
             sleep(Duration::from_millis(rng.random_range(100..3_500)));
-            site.end_by(|process| fault.crash(process));
-            serve(site);
+            if let Fault::Redis = fault {
+                site.restart_redis();
+            } else {
+                site.end_by(|process| fault.crash(process));
+                serve(site);
+            }
         }
         for thread in threads {
             thread.join().expect("a till that was told what the contract says");
@@ -297,21 +315,32 @@ fn cycle(site: &mut Site, base: &Path, seed: u64, fault: &Fault) -> (usize, usiz
     let counts = [of(&|it| it.confirmed), of(&|it| it.released), of(&|it| !it.refunds.is_empty())];
     assert!(counts.iter().all(|count| *count > 2), "too little was done for a test: {counts:?}");
     site.is_audited();
-    (told.len(), shop.unknown.load(Relaxed))
+    [told.len(), shop.unknown.load(Relaxed), shop.refused.load(Relaxed)]
 }
 
-fn cycles(what: &str, count: u64, site: &mut Site, base: &Path, fault: &Fault) {
+/// A cycle on a copy of what was kept apart.
+fn again(site: &mut Site, base: &Path, seed: u64, fault: &Fault) -> [usize; 3] {
+    let _ = fs::remove_dir_all(&site.data);
+    copy_folder(base, &site.data);
+    fault.before();
+    cycle(site, seed, fault)
+}
+
+/// As many cycles as are asked for.
+fn cycles(what: &str, count: u64, mut cycle: impl FnMut(u64) -> [usize; 3]) {
     let first = number("QUAN_CRASH_SEED", 1);
-    let (mut orders, mut unknown, mut hits) = (0, 0, 0);
+    let (mut sum, mut hits) = ([0; 3], 0);
     for seed in first..first + count {
-        let (told, lost) = cycle(site, base, seed, fault);
-        (orders, unknown, hits) = (orders + told, unknown + lost, hits + usize::from(lost > 0));
+        let came = cycle(seed);
+        hits += usize::from(came[1] + came[2] > 0);
+        sum.iter_mut().zip(came).for_each(|(sum, it)| *sum += it);
     }
+    let [orders, unknown, refused] = sum;
     tell(format_args!(
-        "{what}, {count} from seed {first}: {orders} orders, {unknown} requests on their way at {hits} of them; \
-         nothing lost, nothing twice, clean audits"
+        "{what}, {count} from seed {first}: {orders} orders; at {hits} of them {unknown} requests were on their way and \
+         {refused} refused; nothing lost, nothing twice, clean audits"
     ));
-    assert!(hits > 0, "the crash comes when nobody asks");
+    assert!(hits > 0, "it fails when nobody asks");
 }
 
 fn wish(home: Home) -> Wish {
@@ -322,7 +351,9 @@ fn wish(home: Home) -> Wish {
 fn i3_i5_r_redeem_4_r_redeem_5_killed_while_tills_are_at_work_it_keeps_what_they_were_told() {
     let mut site = Site::start(&wish(Home::Here));
     let base = before(&mut site);
-    cycles("kill -9", number("QUAN_REDEEM_CRASHES", 2), &mut site, &base, &Fault::Kill);
+    cycles("kill -9", number("QUAN_REDEEM_CRASHES", 2), |seed| {
+        again(&mut site, &base, seed, &Fault::Kill)
+    });
 }
 
 #[test]
@@ -339,5 +370,25 @@ fn i3_i5_r_redeem_4_r_redeem_5_a_power_cut_while_tills_are_at_work_takes_nothing
     };
     site.data = disk.data();
     let count = number("QUAN_REDEEM_POWER_CUTS", 1);
-    cycles("power cut", count, &mut site, &base, &Fault::PowerCut(disk));
+    let fault = Fault::PowerCut(disk);
+    cycles("power cut", count, |seed| again(&mut site, &base, seed, &fault));
+}
+
+/// Each time with people, nodes and a Redis of its own.
+fn in_redis(what: &str, shards: u8, store: Rows, fault: &Fault) {
+    cycles(what, number("QUAN_REDEEM_CRASHES", 1), |seed| {
+        let mut site = Site::start(&wish(Home::Redis { shards, store }));
+        hold_coupons(&mut site);
+        cycle(&mut site, seed, fault)
+    });
+}
+
+#[test]
+fn i3_i5_r_redeem_4_r_redeem_5_two_nodes_killed_while_tills_are_at_work_keep_what_they_told() {
+    in_redis("two nodes, kill -9", 3, Rows::Postgres, &Fault::Kill);
+}
+
+#[test]
+fn i3_i5_r_redeem_4_r_redeem_5_redis_killed_while_tills_are_at_work_loses_nothing_that_was_told() {
+    in_redis("Redis, kill -9", 1, Rows::Sqlite, &Fault::Redis);
 }

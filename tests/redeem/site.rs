@@ -179,6 +179,24 @@ impl Site {
         self.serve(clock);
     }
 
+    /// Whether there are two nodes.
+    pub(crate) fn has_nodes(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Stops Redis, which answers nothing then; or lets it go on.
+    pub(crate) fn pause_redis(&self, pause: bool) {
+        let redis = &self.shared.as_ref().expect("there is one").redis;
+        if pause { redis.pause() } else { redis.resume() }.expect("it is ours");
+    }
+
+    /// Kills Redis, and starts it again on what it has on its disk.
+    pub(crate) fn restart_redis(&mut self) {
+        let redis = &mut self.shared.as_mut().expect("there is one").redis;
+        redis.kill();
+        redis.start_again().expect("Redis");
+    }
+
     /// Ends all servers' processes in some way; their data are at rest then.
     pub(crate) fn end_by(&mut self, end: impl Fn(Process)) {
         self.servers.drain(..).for_each(|server| end(server.process));
