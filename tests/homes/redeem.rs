@@ -110,7 +110,7 @@ pub(crate) fn told(answer: &Answer) -> Option<String> {
 }
 
 /// Name and steps of each.
-pub(crate) const STORIES: [(&str, &str); 4] = [
+pub(crate) const STORIES: [(&str, &str); 6] = [
     (
         "r_redeem_4_orders",
         "
@@ -249,6 +249,75 @@ pub(crate) const STORIES: [(&str, &str); 4] = [
         9500 look 2            -> released 9500
         9501 lapse@1           -> done
         9502 arm_2 6 2         -> done
+        ",
+    ),
+    (
+        "r_settle_1_batches",
+        "
+        0    admit 7 0         -> done
+        0    admit 8 0         -> done
+        0    arm 4 1           -> done
+        10   bind 1 1          -> done
+        10   bind 2 2          -> done
+        10   bind 3 3          -> done
+        1000 claim 1 0         -> granted 1
+        1000 claim 1 1         -> granted 1
+        1000 claim 2 0         -> granted 2
+        1000 claim 3 0         -> granted 3
+        1001 settle 1 7        -> settled 0 0
+        1001 settle 1 9        -> merchant_unknown
+        1001 settle_due 1      -> left 0
+        1001 lock 1 1 7 60     -> locked 1601
+        1001 lock 2 2 7 60     -> locked 1601
+        1001 lock 3 3 8 60     -> locked 1601
+        1002 confirm 1         -> confirmed 1002
+        1002 confirm@1 2       -> confirmed 1002
+        1002 confirm 3         -> confirmed 1002
+        1003 stand 8 3         -> done
+        1003 settle@1 1 7      -> settled 20 0
+        1003 settle 1 7        -> settled 20 0
+        1003 settle_due@1 1    -> left 0
+        1004 paid 1 9          -> merchant_unknown
+        1004 paid 1 8          -> conflict
+        1004 failed@1 1 7      -> done
+        1004 failed 1 7        -> done
+        1005 paid@1 1 7        -> done
+        1005 paid 1 7          -> conflict
+        1005 failed@1 1 7      -> conflict
+        1006 refund 1 1 60     -> back 10 Issued owed
+        1006 refund@1 1 1 60   -> back 10 Issued owed
+        1007 lock 4 1 7 60     -> locked 1607
+        1007 confirm 4         -> confirmed 1007
+        1008 settle 1 7        -> settled 20 0
+        1008 settle_due 1      -> left 0
+        1009 stand 8 1         -> done
+        1009 settle_due 2      -> left 0
+        1009 settle 2 7        -> settled 10 10
+        1009 settle@1 2 8      -> settled 10 0
+        1009 settle 1 8        -> conflict
+        1010 paid 2 7          -> conflict
+        1010 paid 2 8          -> done
+        9000 expire            -> done
+        ",
+    ),
+    (
+        "r_adj_1_adjusted_rounds",
+        "
+        0    adjust 1 1 3 1    -> done
+        0    adjust@1 1 1 3 1  -> done
+        0    adjust 1 1 2 1    -> conflict
+        0    adjust@1 1 2 9 1  -> not_enough
+        0    adjust 1 2 2 1    -> done
+        0    adjust 2 1 1 1    -> done
+        0    arm 3 1           -> conflict
+        0    arm@1 2 1         -> done
+        0    adjust 1 3 1 1    -> conflict
+        10   bind 1 1          -> done
+        1000 claim 1 0         -> granted 1
+        9000 expire            -> done
+        9001 arm_2 2 1         -> conflict
+        9001 adjust@1 2 2 2 2  -> done
+        9002 arm_2 2 2         -> done
         ",
     ),
 ];

@@ -1,12 +1,12 @@
 //! A machine that knows of one campaign what a decision needs, and no more: for a ledger whose state is elsewhere.
 
-use super::merchants::{Line, Merchant, Merchants};
+use super::merchants::{Line, Merchant, Merchants, Payment};
 use super::orders::{Order, Orders};
 use super::state::{ArmedRound, Campaign, Machine, Round};
 use super::{Held, RoundSummary};
-use crate::domain::{At, MerchantNo, PersonId, RedemptionId, RoundNo};
+use crate::domain::{At, BatchNo, Fen, MerchantNo, PersonId, PoolNo, RedemptionId, RoundNo};
 use crate::funds::Funds;
-use crate::ledger::event::{Adjusted, Opened, Refunded};
+use crate::ledger::event::{Adjusted, Opened, Refunded, Settled};
 use std::collections::BTreeMap;
 
 /// What is known of the campaign, which is number 0 there.
@@ -26,6 +26,8 @@ pub(in crate::ledger) struct Sketch {
     pub(in crate::ledger) holders: Vec<(PersonId, Held)>,
     pub(in crate::ledger) merchants: Vec<(MerchantNo, Merchant)>,
     pub(in crate::ledger) lines: Vec<Line>,
+    /// The latest batch that was begun, if it is not among the lines.
+    pub(in crate::ledger) latest: Option<BatchNo>,
     pub(in crate::ledger) orders: Vec<(RedemptionId, Order)>,
     pub(in crate::ledger) refunds: Vec<Refunded>,
 }
@@ -49,6 +51,16 @@ impl From<Sketch> for Machine {
             let round = rounds.entry(held.coupon.round).or_default();
             round.holders.insert((person, held.coupon.kind), held);
         }
+        let nothing = |batch| Settled {
+            batch,
+            merchant: MerchantNo(0),
+            pool: PoolNo(u8::MAX),
+            consumed: Fen::ZERO,
+            owed: Fen::ZERO,
+        };
+        let latest = sketch.latest.map(nothing);
+        let latest = latest.map(|settled| Line { settled, payment: Payment::Due });
+        let lines = latest.into_iter().chain(sketch.lines).collect();
         let Opened { name, pools, kinds, shard } = sketch.opened;
         let campaign = Campaign {
             name,
@@ -59,7 +71,7 @@ impl From<Sketch> for Machine {
             tripped: sketch.tripped,
             word_at: sketch.word_at,
             rounds,
-            merchants: Merchants::of(sketch.merchants, sketch.lines),
+            merchants: Merchants::of(sketch.merchants, lines),
             orders: Orders::of(sketch.orders, sketch.refunds),
         };
         Machine::of(campaign, sketch.last_at)

@@ -352,9 +352,7 @@ impl List<'_> {
     }
 
     fn adjusted(&mut self, it: &Adjusted) -> Result<(), NotSent> {
-        let quantities = it.quantities.iter().map(|units| format!(" {units}"));
-        let text = quantities.fold(it.version.to_string(), |text, units| text + &units);
-        self.set(Key::Meta, format!("adjusted:{}", it.round.0), text)
+        self.set(Key::Meta, format!("adjusted:{}", it.round.0), records::adjusted(it))
     }
 
     fn slot(&mut self, redemption: RedemptionId) -> Result<(), NotSent> {

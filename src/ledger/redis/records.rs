@@ -10,7 +10,7 @@
 use crate::domain::{
     At, BatchNo, CouponId, CouponState, Fen, KindNo, MerchantNo, PersonId, PoolNo, PoolSet, RoundNo,
 };
-use crate::ledger::event::{Admitted, Release, Settled};
+use crate::ledger::event::{Adjusted, Admitted, Release, Settled};
 use crate::ledger::machine::{Line, Order, Payment, Status};
 
 /// An order in a shard.
@@ -133,6 +133,12 @@ pub(crate) fn settlements(name: &[u8], value: &[u8]) -> Option<((MerchantNo, Poo
     let mut parts = std::str::from_utf8(name).ok()?.strip_prefix("settlements:")?.split(':');
     let of = (MerchantNo(parts.next()?.parse().ok()?), PoolNo(parts.next()?.parse().ok()?));
     Some((of, std::str::from_utf8(value).ok()?.parse().ok()?))
+}
+
+/// The quantities that were decided for a round, after their version.
+pub(crate) fn adjusted(adjusted: &Adjusted) -> String {
+    let quantities = adjusted.quantities.iter().map(|units| format!(" {units}"));
+    quantities.fold(adjusted.version.to_string(), |text, units| text + &units)
 }
 
 /// The name of a batch's line.

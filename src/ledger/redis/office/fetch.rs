@@ -217,6 +217,7 @@ pub(super) fn sketch_of(standing: &Standing) -> Result<Sketch, Fault> {
         holders: Vec::new(),
         merchants: Vec::new(),
         lines: Vec::new(),
+        latest: None,
         orders: Vec::new(),
         refunds: Vec::new(),
     })

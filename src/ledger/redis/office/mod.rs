@@ -10,6 +10,7 @@ mod merchants;
 mod passes;
 mod reservations;
 mod rounds;
+mod settling;
 mod till;
 mod transfers;
 mod unfinished;
@@ -71,7 +72,7 @@ struct Draft {
     /// What must still be so.
     compares: Vec<Compare>,
     /// What the events are about, as it was read.
-    known: About,
+    about: About,
     /// By the log's time it must be before this.
     late: Option<At>,
     /// What the events may not go beyond.
@@ -133,6 +134,13 @@ impl Office {
             Command::Trip(no) | Command::Resume(no) => self.interlock(no, &asked).await,
             Command::Admit(no, it) => self.admit(no, it.merchant, &asked).await,
             Command::Stand(no, it) => self.stand(no, it.merchant, &asked).await,
+            Command::Adjust(no, it) => self.adjust(no, it.round, &asked).await,
+            Command::Settle(it) => {
+                self.settle(it.campaign, (it.batch, it.merchant, it.pool), &asked).await
+            }
+            Command::SettleDue(no, batch) => self.settle_due(no, batch, &asked).await,
+            Command::Paid(no, batch, who) => self.paid(no, (batch, who), &asked).await,
+            Command::PaymentFailed(no, batch, who) => self.failed(no, (batch, who), &asked).await,
             _ if is_decided => Err(Fault::No(No::Conflict("nobody decides that in this ledger"))),
             Command::Bind(no, bound) => self.bind(no, &bound).await,
             Command::Arm(no, armed) => self.arm(no, armed).await,
@@ -147,13 +155,6 @@ impl Office {
             Command::Open { .. } | Command::Grant(_) | Command::Decided(_) => Err(Fault::No(
                 No::Conflict("campaigns are opened at the start, claims are decided elsewhere"),
             )),
-            Command::Adjust(..)
-            | Command::Settle(_)
-            | Command::SettleDue(..)
-            | Command::Paid(..)
-            | Command::PaymentFailed(..) => {
-                Err(Fault::No(No::Conflict("with the ledger in Redis, this is not done yet")))
-            }
         }
     }
 
@@ -200,12 +201,12 @@ impl Office {
     /// to be decided anew.
     async fn write(&self, cell: &Arc<Cell>, draft: Draft) -> Result<bool, Fault> {
         let start = Instant::now();
-        let Draft { events, compares, known, late, cap } = draft;
+        let Draft { events, compares, about, late, cap } = draft;
         let body =
             codec::encode(&events).ok_or(Fault::Wrong("too long for an entry".to_owned()))?;
         loop {
             let (epoch, now) = (cell.seen().epoch, self.shared.now());
-            let mut changes = changes(cell.place, cell.shard, now, &events, &mut known.clone())?;
+            let mut changes = changes(cell.place, cell.shard, now, &events, &mut about.clone())?;
             cap.iter().for_each(|cap| cap.bound(&mut changes));
             let asked = mv(cell.place, epoch, now, &compares, &changes, &body, late)?;
             match self.one(cell, Item::script(asked)).await.map(MoveReply::read) {

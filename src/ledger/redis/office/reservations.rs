@@ -123,7 +123,10 @@ impl Office {
                 About { slots: BTreeMap::from([(held.redemption, slot)]), ..About::default() };
             let events = vec![event(cell, What::Vacated(*held))];
             let compares = vec![fetched.same(Key::Orders, held.redemption.0)];
-            if self.write(cell, Draft { events, compares, known, ..Draft::default() }).await? {
+            if self
+                .write(cell, Draft { events, compares, about: known, ..Draft::default() })
+                .await?
+            {
                 break;
             }
         }

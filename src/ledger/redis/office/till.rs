@@ -122,7 +122,7 @@ impl Office {
         let late = person.map(|(_, it)| it.ends_at.min(locked.until));
         let mut events = vec![event(&cell, What::Reserved(*held))];
         events.extend(decision.events);
-        self.write(&cell, Draft { events, compares, known, late, cap: None }).await
+        self.write(&cell, Draft { events, compares, about: known, late, cap: None }).await
     }
 
     /// Whether another shard holds a coupon for the order, or used one. A lock that is under way is waited for, and then
@@ -409,7 +409,7 @@ impl Scene {
                 compares.push(fetched.same(Key::Refunds, it.refund.0));
             }
         }
-        Draft { events, compares, known, late, cap: None }
+        Draft { events, compares, about: known, late, cap: None }
     }
 }
 

@@ -201,7 +201,7 @@ impl Office {
         }
         let released = decision.events.iter().filter_map(|event| event.what.redemption());
         let released: Vec<RedemptionId> = released.collect();
-        let draft = Draft { events: decision.events, compares, known, ..Draft::default() };
+        let draft = Draft { events: decision.events, compares, about: known, ..Draft::default() };
         Ok(Some(if self.write(cell, draft).await? { released } else { Vec::new() }))
     }
 
