@@ -53,6 +53,10 @@ local function plan(first, changes, seq)
     if what == 'add' then
       value = tonumber(was or 0) + tonumber(value)
       if value < 0 or value > most then return nil, i end
+    elseif what == 'upto' then
+      local more, limit = string.match(value, '^(%d+) (%d+)$')
+      value = tonumber(was or 0) + tonumber(more)
+      if value > tonumber(limit) then return nil, i end
     elseif what == 'or' then
       if not was or #was ~= 32 then return nil, i end
       local bits = bit.bor(struct.unpack('<I4', was, 29), tonumber(value))

@@ -16,14 +16,14 @@ use crate::ledger::machine::{Answer, Command, Redemption, Summary};
 use crate::ledger::redis::{self, Known, Opening, RedisLedger};
 use crate::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
 use crate::ledger::snapshot::{self, thread::SnapshotThread};
-use crate::merchant::{self, Change, Dishonest, Merchant, Registry};
+use crate::merchant::{self, Change, Dishonest, Merchant, Registry, Standing};
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::pass::{Desk, Keyring};
 use crate::plan::Plan;
 use crate::steward;
 use crate::store::{Store, StoreUrl};
-use crate::till::Till;
+use crate::till::{Admission, Till};
 use anyhow::{Context, Result, bail, ensure};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
@@ -55,6 +55,8 @@ pub struct App {
     /// Decisions of staff.
     pub decisions: Decisions,
     outages: Mutex<BTreeMap<CampaignNo, Outage>>,
+    /// Campaigns whose tills are heard once the ledger knows their merchants.
+    admissions: Vec<Admission>,
 }
 
 /// The app as one worker's requests hold it. Each worker has its own: if all held the same, each
@@ -128,15 +130,15 @@ impl App {
             None => Home::Here(Box::new(here(config, &data, at_least, clock.now())?)),
             Some(ledger) => Home::Redis(Box::new(elsewhere(ledger, &store, &data, clock.now())?)),
         };
-        let mut campaigns = BTreeMap::new();
+        let (mut campaigns, mut tills) = (BTreeMap::new(), Vec::new());
         for (plan, merchants) in plans {
             let no = home.open_campaign(&plan, clock.now())?;
-            home.admit(no, &merchants, clock.now())?;
-            let till =
-                home.redeems().then(|| Till::new(&plan.redeem, &keys.terminals, merchants.0));
+            let first = home.admit(no, &merchants, clock.now())?;
             let (id, gate) = (plan.id.clone(), Gate::new(no, &plan, Arc::clone(&keys)));
-            let campaign = Campaign::new(no, plan, gate, till, home.overshoot());
-            let before = campaigns.insert(id.clone(), Arc::new(campaign));
+            let redeem = plan.redeem;
+            let campaign = Arc::new(Campaign::new(no, plan, gate, home.overshoot()));
+            tills.push((Arc::clone(&campaign), redeem, merchants.0, first));
+            let before = campaigns.insert(id.clone(), campaign);
             ensure!(before.is_none(), "two plans have the campaign id {id}");
         }
         let campaigns = Arc::new(Campaigns(campaigns));
@@ -145,8 +147,12 @@ impl App {
         let watcher =
             Board { shared, campaigns: board, metrics: Arc::clone(&metrics), clock: time };
         let time = Arc::clone(&clock);
+        let mut admissions = Vec::new();
         let (ledger, beside): (Box<dyn Ledger>, _) = match home {
             Home::Here(embedded) => {
+                for (campaign, rules, registry, _) in tills {
+                    campaign.redeems(Till::new(&rules, &keys.terminals, registry));
+                }
                 metrics.recovered(embedded.recovered());
                 let ledger = LocalLedger::start(*embedded, move || time.now(), Box::new(watcher))?;
                 let watermark = ledger.view().watermark();
@@ -157,6 +163,11 @@ impl App {
                 let ledger = RedisLedger::start(*opening, move || time.now(), Box::new(watcher))?;
                 let node = Node::start_timed(&ledger, &store, &data, metrics.db_write())?;
                 ledger.wait_until_read();
+                for (campaign, rules, registry, first) in tills {
+                    let shared = Arc::new(ledger.tills(campaign.no));
+                    let till = Till::shared(&rules, &keys.terminals, registry, shared);
+                    admissions.push(Admission::new(campaign, first, till, ledger.at_start()));
+                }
                 (Box::new(ledger), Beside::Node(node))
             }
         };
@@ -178,6 +189,7 @@ impl App {
             beside,
             decisions,
             outages,
+            admissions,
         })
     }
 
@@ -194,6 +206,9 @@ impl App {
     /// Does what the calendar asks for now; gives what could not be done.
     pub async fn keep_calendar(&self) -> Vec<String> {
         let mut undone = Vec::new();
+        for admission in &self.admissions {
+            undone.extend(admission.done().await.err());
+        }
         for campaign in self.campaigns() {
             let Some(summary) = self.ledger.view().campaign(campaign.no) else { continue };
             for command in steward::due(campaign.no, &campaign.plan, &summary, self.clock.now()) {
@@ -388,35 +403,40 @@ impl Home {
         }
     }
 
-    /// Whether coupons are redeemed with this ledger.
-    fn redeems(&self) -> bool {
-        matches!(self, Home::Here(_))
-    }
-
     /// Lets the merchants of the files redeem on their terms, and suspends those on the dishonesty list (R-MERCH-1).
-    /// What the ledger knows already it does not write again.
+    /// What the ledger knows already it does not write again. Gives what is still to be asked of a ledger that nodes
+    /// share, in this order.
     fn admit(
         &mut self,
         no: CampaignNo,
         (registry, dishonest): &(Registry, Dishonest),
         now: At,
-    ) -> Result<()> {
-        let Home::Here(embedded) = self else { return Ok(()) };
+    ) -> Result<Vec<Vec<Command>>> {
         let admit = |it: &Merchant| {
             let (merchant, categories) = (MerchantNo(it.number), PoolSet(it.categories));
             Command::Admit(no, Admitted { merchant, categories, cap: it.cap })
         };
-        all_done(embedded, &registry.merchants().map(admit).collect::<Vec<_>>(), now)?;
+        let admit = registry.merchants().map(admit).collect::<Vec<_>>();
+        let suspend = |stands: &dyn Fn(u32) -> Standing| -> Vec<Command> {
+            let changes = dishonest.suspensions(registry, stands).into_iter();
+            let suspend = changes.filter_map(|change| {
+                let Change::Standing { merchant, standing } = change else { return None };
+                let stands = Stands { merchant: MerchantNo(merchant), standing: standing.into() };
+                Some(Command::Stand(no, stands))
+            });
+            suspend.collect()
+        };
+        let Home::Here(embedded) = self else {
+            return Ok(vec![admit, suspend(&|_| Standing::Active)]);
+        };
+        all_done(embedded, &admit, now)?;
         let stands = |merchant| {
             let standing = embedded.machine().standing(no, MerchantNo(merchant));
             standing.unwrap_or_default().into()
         };
-        let suspend = dishonest.suspensions(registry, stands).into_iter().filter_map(|change| {
-            let Change::Standing { merchant, standing } = change else { return None };
-            let stands = Stands { merchant: MerchantNo(merchant), standing: standing.into() };
-            Some(Command::Stand(no, stands))
-        });
-        all_done(embedded, &suspend.collect::<Vec<_>>(), now)
+        let suspend = suspend(&stands);
+        all_done(embedded, &suspend, now)?;
+        Ok(Vec::new())
     }
 
     /// Opens the campaign in the ledger, or finds it opened before on the same terms.

@@ -92,7 +92,8 @@ pub struct Ledger {
     /// `redis://[user:password@]host:port[,host:port ..]`: one server, or some of a cluster's.
     #[serde(deserialize_with = "from_text")]
     pub url: RedisUrl,
-    /// Shards that campaigns are opened with, and keep, 1 to 128; 1 on a single server.
+    /// Shards that campaigns are opened with, and keep, 1 to 100, since payment codes name them in two digits; 1 on a
+    /// single server.
     #[serde(default = "one")]
     pub shards: u8,
     /// Replicas that must have received what is told; in a cluster at least 1.
@@ -217,7 +218,7 @@ impl Config {
                 "ledger.shards",
                 self.ledger.as_ref().map_or(1, |ledger| u64::from(ledger.shards)),
                 1,
-                128,
+                100,
             ),
             // 0 makes a segment of each batch, which tests are after.
             ("data.segment_mib", number(data.segment_mib), 0, 4_096),
@@ -250,7 +251,13 @@ mod tests {
         let shipped = include_str!("../config/quan.toml");
         let wrong = [("segment_mib = 64", "segment_mib = 17592186044416", "data.segment_mib is")];
         let zero = [("connections = 8_192", "connections = 0", "public.connections is 0")];
-        for (from, to, says) in wrong.into_iter().chain(zero) {
+        // Two digits of a payment code are the shard.
+        let shards = [(
+            "[public]",
+            "[ledger]\nurl = \"redis://h:1\"\nshards = 101\n[public]",
+            "ledger.shards is 101: take 1 to 100",
+        )];
+        for (from, to, says) in wrong.into_iter().chain(zero).chain(shards) {
             assert!(shipped.contains(from));
             fs::write(&file, shipped.replace(from, to)).unwrap();
             let error = Config::load(&file).unwrap_err().to_string();

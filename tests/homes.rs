@@ -19,6 +19,8 @@ mod local;
 mod nodes;
 #[path = "homes/random.rs"]
 mod random;
+#[path = "homes/redeem.rs"]
+mod redeem;
 #[path = "homes/servers.rs"]
 mod servers;
 #[path = "homes/stores.rs"]
@@ -199,10 +201,16 @@ const STORIES: [(&str, &str); 9] = [
     ),
 ];
 
+/// The stories; with `QUAN_STORY` those whose names have that in them.
+fn told() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let these = std::env::var("QUAN_STORY").unwrap_or_default();
+    STORIES.into_iter().chain(redeem::STORIES).filter(move |(name, _)| name.contains(&these))
+}
+
 /// With each store, each story in a home that `home` makes.
 fn everywhere<'a>(home: impl Fn(Kind, &str, &Scratch) -> Box<dyn story::Home + 'a>, often: bool) {
     for kind in [Kind::Sqlite, Kind::Postgres] {
-        for (name, steps) in STORIES {
+        for (name, steps) in told() {
             let scratch = Scratch::new();
             check(&mut *home(kind, name, &scratch), name, steps, often);
         }
@@ -211,7 +219,7 @@ fn everywhere<'a>(home: impl Fn(Kind, &str, &Scratch) -> Box<dyn story::Home + '
 
 #[test]
 fn r_claim_1_r_fund_2_the_machine_alone() {
-    for (name, steps) in STORIES {
+    for (name, steps) in STORIES.into_iter().chain(redeem::STORIES) {
         check(&mut Alone::default(), name, steps, false);
     }
 }

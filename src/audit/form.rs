@@ -172,9 +172,6 @@ fn belongs(log: LogNo, event: &Event) -> bool {
         | What::Expired(_)
         | What::Granted(_)
         | What::Interlock(_)
-        | What::Decided(_) => embedded || !log.of_identities(),
-        // Only a journal has redemptions so far.
-        What::Admitted(_)
         | What::Stands(_)
         | What::Locked(_)
         | What::Confirmed(_)
@@ -183,6 +180,9 @@ fn belongs(log: LogNo, event: &Event) -> bool {
         | What::Settled(_)
         | What::Paid(_)
         | What::PaymentFailed(_)
-        | What::Adjusted(_) => embedded,
+        | What::Adjusted(_) => embedded || !log.of_identities(),
+        What::Admitted(_) | What::Decided(_) => true,
+        What::Reserved(_) | What::Vacated(_) => !embedded,
+        What::GivenBack(_) => log.of_identities(),
     }
 }

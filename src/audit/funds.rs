@@ -144,7 +144,10 @@ impl Look for Funds {
                 | What::Passed(_)
                 | What::Admitted(_)
                 | What::Stands(_)
-                | What::Adjusted(_) => {}
+                | What::Adjusted(_)
+                | What::Reserved(_)
+                | What::Vacated(_)
+                | What::GivenBack(_) => {}
             }
         }
         due.retain(|(_, due)| due.fen != Some(Fen::ZERO));

@@ -5,6 +5,7 @@
 use super::{Check, Spot};
 use crate::domain::{At, Shard};
 use crate::ledger::event::{Event, What, codec};
+use crate::ledger::redis::about::About;
 use crate::ledger::redis::effects::{Change, Op, changes};
 use crate::ledger::redis::inspection::{Hash, Inspection};
 use crate::ledger::redis::keys::{Key, Part, Place};
@@ -28,6 +29,7 @@ pub(super) struct Redis {
 #[derive(Default)]
 struct Keys {
     hashes: BTreeMap<Key, Hash>,
+    known: About,
     shard: Option<Shard>,
 }
 
@@ -127,6 +129,9 @@ impl Redis {
     ) -> Result<(), crate::ledger::redis::Unreachable> {
         let mut names = inspection.names(place).await?;
         names.remove(&place.key(Key::Log));
+        // Payment codes and nonces: no entry makes them, and they go by themselves.
+        let passing = place.passing();
+        names.retain(|name| !name.starts_with(&passing));
         let hashes = self.places.entry(place).or_default().hashes.clone();
         for (key, mut made) in hashes {
             let mut there = inspection.hash(place, key).await?;
@@ -203,7 +208,8 @@ impl Keys {
             _ => None,
         });
         self.shard = self.shard.or(opened);
-        let changes = changes(place, self.shard.unwrap_or(Shard::ALONE), at, &events);
+        let changes =
+            changes(place, self.shard.unwrap_or(Shard::ALONE), at, &events, &mut self.known);
         for change in changes.map_err(|error| error.to_string())? {
             self.make(change, seq)?;
         }
@@ -232,6 +238,7 @@ impl Keys {
                 let sum = was.and_then(|was| was.checked_add(more)).filter(|sum| *sum >= 0);
                 sum.ok_or_else(|| format!("{name} would be below zero"))?.to_string().into()
             }
+            Op::UpTo(..) => return Err(format!("{name} has a limit, which no event has")),
             Op::Max(least) => {
                 let was = hash.get(&field).and_then(|was| number(was));
                 was.map_or(least, |was| was.max(least)).to_string().into()

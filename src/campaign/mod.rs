@@ -39,8 +39,8 @@ pub struct Campaign {
     pub gate: Gate,
     /// What is counted of it.
     pub counts: Counts,
-    /// What redeeming needs; `None` where the ledger does not redeem.
-    till: Option<Till>,
+    /// What redeeming needs; nothing before the ledger knows the merchants.
+    till: OnceLock<Till>,
     /// Takes that its shields let through beyond what is left.
     overshoot: u32,
     /// By round, from the first: when its coupons end, as people are told.
@@ -51,28 +51,28 @@ pub struct Campaign {
 
 impl Campaign {
     /// The campaign of `plan`, with no round armed yet; its shields let `overshoot` takes through beyond what is left.
-    pub fn new(
-        no: CampaignNo,
-        plan: Plan,
-        gate: Gate,
-        till: Option<Till>,
-        overshoot: u32,
-    ) -> Campaign {
+    pub fn new(no: CampaignNo, plan: Plan, gate: Gate, overshoot: u32) -> Campaign {
         let stocks = plan.rounds.iter().map(|_| OnceLock::new()).collect();
         let counts = Counts::of(&plan);
         let ends = plan.rounds.iter().map(|it| it.window.until.in_zone(&plan.zone)).collect();
-        Campaign { no, plan, gate, counts, till, overshoot, ends, stocks }
+        Campaign { no, plan, gate, counts, till: OnceLock::new(), overshoot, ends, stocks }
     }
 
     /// What redeeming needs.
     pub fn till(&self) -> Result<&Till, Problem> {
-        self.till.as_ref().ok_or(Problem::REDEEMING_ELSEWHERE)
+        self.till.get().ok_or(Problem::UNAVAILABLE)
+    }
+
+    /// Coupons are redeemed from now on.
+    pub fn redeems(&self, till: Till) {
+        // Once, at the start.
+        let _ = self.till.set(till);
     }
 
     /// Forgets what counts no longer. To be called on a timer.
     pub fn tidy(&self, now: At) {
         self.gate.rates.tidy(now);
-        if let Some(till) = &self.till {
+        if let Some(till) = self.till.get() {
             till.tidy(now);
         }
     }

@@ -29,7 +29,7 @@ pub(crate) struct Recover {
     #[arg(long)]
     store: Option<StoreUrl>,
     /// Shards that the campaigns were opened with, instead of the configuration's.
-    #[arg(long, requires = "ledger", value_parser = clap::value_parser!(u8).range(1..=128))]
+    #[arg(long, requires = "ledger", value_parser = clap::value_parser!(u8).range(1..=100))]
     shards: Option<u8>,
     /// Seconds to wait for logs that are shut.
     #[arg(long, default_value_t = 15)]

@@ -52,7 +52,7 @@ pub(crate) struct Serve {
     #[arg(long, requires = "ledger")]
     store: Option<StoreUrl>,
     /// Shards that campaigns are opened with, and keep, instead of the configuration's.
-    #[arg(long, requires = "ledger", value_parser = clap::value_parser!(u8).range(1..=128))]
+    #[arg(long, requires = "ledger", value_parser = clap::value_parser!(u8).range(1..=100))]
     shards: Option<u8>,
     /// Stop when standard input ends, as it does when the program that started this one is gone.
     #[arg(long)]

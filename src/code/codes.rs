@@ -1,16 +1,8 @@
-//! The codes that are alive: by person, and from code to person.
-//!
-//! The person's entry is what counts; the other map only finds it. No entry of one map is locked while one of the
-//! other is, but that a terminal's tries are locked around both.
+//! A campaign's codes: who makes one, and whose a scanned one is.
 
-use super::{
-    Code, CodeShard,
-    tries::{SKEW_MS, Tries},
-};
-use crate::domain::{At, KeyedHash, PersonId, TerminalId, fence::Fix, keyed::KeyedState};
-use dashmap::{DashMap, Entry};
-use rand::CryptoRng;
-use std::{fmt, num::NonZeroU32};
+use super::{Code, CodeShard, ForOrder, Found, Here, Holder, Home, Live, is_alive, tries::Tries};
+use crate::domain::{At, NoAnswer, TerminalId};
+use std::{fmt, num::NonZeroU32, sync::Arc};
 
 /// How long codes live, and how often a terminal may be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +18,8 @@ pub struct CodeRules {
 }
 
 impl CodeRules {
-    fn life_ms(&self) -> i64 {
-        i64::from(self.life_s.get()) * 1_000
+    fn life_ms(&self) -> u32 {
+        self.life_s.get().saturating_mul(1_000)
     }
 
     pub(super) fn wrong_per_ms(&self) -> i64 {
@@ -40,17 +32,6 @@ impl CodeRules {
         let spans = u64::from(seconds / self.wrong_per_s) + 1;
         spans * u64::from(self.wrong_tries.get())
     }
-}
-
-/// Whose code it is, and what it was made with.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Holder {
-    /// The person.
-    pub person: PersonId,
-    /// The device that shows it.
-    pub device: KeyedHash,
-    /// Where that device was, if it was asked.
-    pub fix: Option<Fix>,
 }
 
 /// A code as its phone is told.
@@ -69,27 +50,21 @@ pub struct Made {
 pub enum NotTaken {
     /// There is no such code, or not any more.
     Dead,
+    /// It was taken for the same request before, which the ledger may not know yet.
+    Spent,
     /// The terminal was wrong too often; it was not looked at.
     TooFast {
         /// How long to wait before the next code is looked at.
         retry_after_ms: u32,
     },
+    /// Nobody knows just now. It may be dead from now on.
+    NoAnswer,
 }
 
-#[derive(Clone, Copy)]
-struct Live {
-    code: Code,
-    made_at: At,
-    holder: Holder,
-}
-
-/// The codes of one campaign in this server's memory: one a person at most.
+/// The codes of one campaign, wherever they are kept, and the wrong tries of the terminals that ask here.
 pub struct Codes {
     rules: CodeRules,
-    shard: CodeShard,
-    by_person: DashMap<PersonId, Live, KeyedState>,
-    /// Whose a code is. We draw the codes ourselves, so nobody chooses keys that collide.
-    persons: DashMap<Code, PersonId, KeyedState>,
+    home: Arc<dyn Home>,
     tries: Tries,
 }
 
@@ -100,83 +75,63 @@ impl fmt::Debug for Codes {
 }
 
 impl Codes {
-    /// No codes yet, of people whose log is in `shard`.
-    pub fn new(rules: CodeRules, shard: CodeShard) -> Codes {
-        Codes {
-            rules,
-            shard,
-            by_person: DashMap::default(),
-            persons: DashMap::default(),
-            tries: Tries::new(&rules),
-        }
+    /// Codes that are kept in `home`; no terminal was wrong yet.
+    pub fn new(rules: CodeRules, home: Arc<dyn Home>) -> Codes {
+        Codes { rules, home, tries: Tries::new(&rules) }
     }
 
-    /// A new code; the person's old one is dead from now on.
-    pub fn make(&self, holder: Holder, at: At, random: &mut impl CryptoRng) -> Made {
-        let person = holder.person;
-        let code = self.draw(person, random);
-        let old = self.by_person.insert(person, Live { code, made_at: at, holder });
-        if let Some(old) = old {
-            self.forget(old.code, person);
-        }
+    /// Codes in this server's memory.
+    pub fn here(rules: CodeRules) -> Codes {
+        Codes::new(rules, Arc::new(Here::default()))
+    }
+
+    /// A new code; the person's old one is dead from now on. `draw` gives random ones of a shard.
+    pub async fn make(
+        &self,
+        holder: Holder,
+        at: At,
+        mut draw: impl FnMut(CodeShard) -> Code,
+    ) -> Result<Made, NoAnswer> {
+        let shard = self.home.shard(holder.person)?;
+        let code = loop {
+            let code = draw(shard);
+            if self.home.put(Live { code, made_at: at, holder }, self.rules.life_ms()).await? {
+                break code;
+            }
+        };
         let rotate_ms = i64::from(self.rules.rotate_s.get()) * 1_000;
-        let dead_at = at.plus_ms(self.rules.life_ms());
-        Made { code, rotates_at: at.plus_ms(rotate_ms), dead_at }
+        let dead_at = at.plus_ms(i64::from(self.rules.life_ms()));
+        Ok(Made { code, rotates_at: at.plus_ms(rotate_ms), dead_at })
     }
 
-    /// Whose code this is; it is dead from now on.
-    pub fn take(&self, terminal: TerminalId, code: Code, at: At) -> Result<Holder, NotTaken> {
-        self.tries.look(terminal, at, || {
-            let (_, person) = self.persons.remove(&code)?;
-            let (_, live) = self.by_person.remove_if(&person, |_, live| live.code == code)?;
-            self.is_alive(&live, at).then_some(live.holder)
-        })
+    /// Whose code this is, which is scanned for `order`; it is dead from now on.
+    pub async fn take(
+        &self,
+        terminal: TerminalId,
+        code: Code,
+        order: ForOrder,
+        at: At,
+    ) -> Result<Holder, NotTaken> {
+        let turn = self.tries.turn(terminal, at).await;
+        let turn = turn.map_err(|retry_after_ms| NotTaken::TooFast { retry_after_ms })?;
+        match self.home.take(code, order, at).await {
+            Ok(Found::Live(live)) if is_alive(live.made_at, at, self.rules.life_ms()) => {
+                Ok(live.holder)
+            }
+            Ok(Found::Spent) => Err(NotTaken::Spent),
+            Ok(Found::Live(_) | Found::Nothing) => {
+                turn.wrong(at);
+                Err(NotTaken::Dead)
+            }
+            Err(NoAnswer) => Err(NotTaken::NoAnswer),
+        }
     }
 
     /// Forgets what died of age, and wrong tries that count no longer. To be called on a timer, or what nobody
     /// scanned stays until its person's next one.
     pub fn tidy(&self, at: At) {
-        let mut dead = Vec::new();
-        self.by_person.retain(|person, live| {
-            let alive = self.is_alive(live, at);
-            if !alive {
-                dead.push((live.code, *person));
-            }
-            alive
-        });
-        for (code, person) in dead {
-            self.forget(code, person);
-        }
-        self.by_person.shrink_to_fit();
-        self.persons.shrink_to_fit();
+        self.home.tidy(at, self.rules.life_ms());
         self.tries.tidy(at);
-    }
-
-    /// Codes kept at this moment, dead of age among them. Counting locks each part of the map once.
-    pub fn kept(&self) -> usize {
-        self.persons.len()
-    }
-
-    /// A code that nobody has, now this person's.
-    fn draw(&self, person: PersonId, random: &mut impl CryptoRng) -> Code {
-        loop {
-            let code = Code::draw(self.shard, random);
-            if let Entry::Vacant(place) = self.persons.entry(code) {
-                place.insert(person);
-                return code;
-            }
-        }
-    }
-
-    /// Takes the code out, if it is still this person's.
-    fn forget(&self, code: Code, person: PersonId) {
-        self.persons.remove_if(&code, |_, of| *of == person);
-    }
-
-    /// What was made in the future was made before the clock went back: nobody knows how old it is.
-    fn is_alive(&self, live: &Live, at: At) -> bool {
-        let age = at.ms_since(live.made_at);
-        -SKEW_MS <= age && age < self.rules.life_ms()
     }
 }
 

@@ -1,9 +1,9 @@
 //! A person's phone asks for the next payment code.
 
-use super::{Holder, barcode, square};
+use super::{Code, Holder, barcode, square};
 use crate::app::{App, Local};
 use crate::campaign::{Campaign, InCampaign};
-use crate::domain::{At, Refusal, fence::verdict};
+use crate::domain::{At, NoAnswer, Refusal, fence::verdict};
 use crate::http::{Json, Peer, Problem, bearer, body};
 use crate::pass::Material;
 use axum::{
@@ -66,13 +66,13 @@ pub async fn make(
     headers: HeaderMap,
     request: Result<Json<CodeRequest>, Problem>,
 ) -> Result<Response, Problem> {
-    let made = made(&app, &campaign, peer.address, &headers, request)?;
+    let made = made(&app, &campaign, peer.address, &headers, request).await?;
     let mut response = body::json(StatusCode::CREATED, &made);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-fn made(
+async fn made(
     app: &App,
     campaign: &Campaign,
     peer: IpAddr,
@@ -85,7 +85,8 @@ fn made(
     campaign.gate.rates.address(peer, now)?;
     let who = app.desk(campaign).identify(bearer(headers), now)?;
     let holder = holder(app, campaign, &who, &request, now)?;
-    let made = till.codes.make(holder, now, &mut rand::rng());
+    let draw = |shard| Code::draw(shard, &mut rand::rng());
+    let made = till.codes.make(holder, now, draw).await.map_err(|NoAnswer| Problem::UNAVAILABLE)?;
     campaign.counts.redeeming.code();
     Ok(PaymentCode {
         code: made.code.to_string(),

@@ -1,18 +1,28 @@
 //! How often one terminal may show a code that is dead or never was.
 
-use super::{CodeRules, NotTaken};
+use super::{CodeRules, SKEW_MS};
 use crate::domain::{At, TerminalId};
 use dashmap::DashMap;
+use std::sync::Arc;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// How far apart, in milliseconds, two threads' `now` may be.
-pub(super) const SKEW_MS: i64 = 1_000;
-
-/// The wrong tries of every terminal that has any: as many as the rules allow at most, and none older than they count.
+/// The wrong tries of every terminal that has any, at this server: as many as the rules allow at most, and none older
+/// than they count.
 #[derive(Debug)]
 pub(super) struct Tries {
     most: usize,
     per_ms: i64,
-    wrong: DashMap<TerminalId, Vec<At>>,
+    wrong: DashMap<TerminalId, Arc<Mutex<Vec<At>>>>,
+}
+
+/// A terminal's turn to look at a code: while one lasts, the terminal has no other.
+pub(super) struct Turn(OwnedMutexGuard<Vec<At>>);
+
+impl Turn {
+    /// What was looked at was no code that is alive.
+    pub(super) fn wrong(mut self, at: At) {
+        self.0.push(at);
+    }
 }
 
 impl Tries {
@@ -24,32 +34,26 @@ impl Tries {
         }
     }
 
-    /// What `look` finds, if the terminal may look at all; finding nothing is a wrong try.
+    /// The terminal's next turn; or how many milliseconds it waits for that.
     ///
-    /// The terminal's tries are locked meanwhile, so a storm of them has no more than one after the other.
-    pub(super) fn look<T>(
-        &self,
-        terminal: TerminalId,
-        at: At,
-        look: impl FnOnce() -> Option<T>,
-    ) -> Result<T, NotTaken> {
-        let mut wrong = self.wrong.entry(terminal).or_default();
+    /// Turns come one after the other, so a storm of tries has no more of them than a queue.
+    pub(super) async fn turn(&self, terminal: TerminalId, at: At) -> Result<Turn, u32> {
+        let mine = Arc::clone(&self.wrong.entry(terminal).or_default());
+        let mut wrong = mine.lock_owned().await;
         wrong.retain(|it| self.counts(*it, at));
         if let (Some(first), true) = (wrong.first(), wrong.len() >= self.most) {
             let wait_ms = first.plus_ms(self.per_ms).ms_since(at).max(1);
-            return Err(NotTaken::TooFast {
-                retry_after_ms: u32::try_from(wait_ms).unwrap_or(u32::MAX),
-            });
+            return Err(u32::try_from(wait_ms).unwrap_or(u32::MAX));
         }
-        look().ok_or_else(|| {
-            wrong.push(at);
-            NotTaken::Dead
-        })
+        Ok(Turn(wrong))
     }
 
     /// Forgets what counts no longer.
     pub(super) fn tidy(&self, at: At) {
         self.wrong.retain(|_, wrong| {
+            // Whoever has a turn or waits for it has a share of it.
+            let Some(wrong) = Arc::get_mut(wrong) else { return true };
+            let wrong = wrong.get_mut();
             wrong.retain(|it| self.counts(*it, at));
             !wrong.is_empty()
         });

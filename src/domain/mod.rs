@@ -23,3 +23,8 @@ pub use money::Fen;
 pub use refusal::Refusal;
 pub use terminal::TerminalId;
 pub use time::{At, Window};
+
+/// What was asked of something that nodes share gave no answer. It may have been done, so nothing may rest on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what nodes share gave no answer")]
+pub struct NoAnswer;

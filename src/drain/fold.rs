@@ -156,7 +156,11 @@ impl Fold {
             | What::Refunded(_)
             | What::Settled(_)
             | What::Paid(_)
-            | What::PaymentFailed(_) => {}
+            | What::PaymentFailed(_)
+            // Of these there is the entry alone.
+            | What::Reserved(_)
+            | What::Vacated(_)
+            | What::GivenBack(_) => {}
         }
         Ok(())
     }

@@ -108,17 +108,8 @@ impl Problem {
         opens_in_ms: None,
     };
 
-    /// The ledger of this server does not redeem.
-    pub const REDEEMING_ELSEWHERE: Problem = problem(row(
-        9,
-        "redeeming_elsewhere",
-        501,
-        "本服务器不办理核销",
-        "this server does not redeem",
-    ));
-
     /// Those that are not a [`Refusal`].
-    pub const OTHERS: [Problem; 10] = [
+    pub const OTHERS: [Problem; 9] = [
         Problem::BAD_REQUEST,
         Problem::NOT_FOUND,
         Problem::METHOD_NOT_ALLOWED,
@@ -128,7 +119,6 @@ impl Problem {
         Problem::INTERNAL,
         Problem::UNAVAILABLE,
         Problem::OUTCOME_UNKNOWN,
-        Problem::REDEEMING_ELSEWHERE,
     ];
 
     /// How many there are.

@@ -25,16 +25,19 @@
 //!   forgotten early.
 //! - Only a good signature takes memory.
 //!
-//! A restart forgets all nonces, and each server has its own. That is harmless: whatever a till asks for is known by
-//! its order number and done once, so a request that somebody sends again is answered and changes nothing.
+//! Servers that share a ledger share the nonces as well ([`Nonces`]), so that what one has heard no other hears again;
+//! how many a terminal has room for each server counts by itself. A server that is alone forgets all of them when it is
+//! restarted. That is harmless: whatever a till asks for is known by its order number and done once, so a request that
+//! somebody sends again is answered and changes nothing.
 
 mod header;
 mod seen;
 
 pub use header::{Header, NotAHeader, SCHEME};
 
-use crate::domain::{At, Refusal, TerminalId};
+use crate::domain::{At, NoAnswer, Refusal, TerminalId};
 use crate::pass::{Keys, TerminalKeys};
+use futures_util::future::BoxFuture;
 use hmac::{Hmac, Mac};
 use parking_lot::Mutex;
 use seen::Seen;
@@ -53,7 +56,24 @@ pub struct TerminalRules {
     pub requests: NonZeroU32,
 }
 
+/// The nonces that any of several servers has heard.
+pub trait Nonces: Send + Sync {
+    /// Notes a nonce, for `kept_ms` at least; `false` if it came before. An error means that this is not known: the
+    /// request is not heard then.
+    fn note(
+        &self,
+        terminal: TerminalId,
+        nonce: [u8; 16],
+        kept_ms: u64,
+    ) -> BoxFuture<'_, Result<bool, NoAnswer>>;
+}
+
 impl TerminalRules {
+    /// How long a request can be heard that comes at the beginning of its time, in milliseconds.
+    pub fn heard_for_ms(self) -> u64 {
+        u64::from(self.window_s.get()).saturating_mul(2_000)
+    }
+
     fn window_ms(self) -> i64 {
         i64::from(self.window_s.get()) * 1_000
     }

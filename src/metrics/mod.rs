@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(of(Refusal::RiskControlDegraded.into()), "refused");
         let errors = Problem::all().filter(|no| of(*no) == "error").map(|no| no.code());
         let errors: Vec<_> = errors.collect();
-        assert_eq!(errors, ["internal", "unavailable", "outcome_unknown", "redeeming_elsewhere"]);
+        assert_eq!(errors, ["internal", "unavailable", "outcome_unknown"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{
     BoundFor, Checked, Faulty, Finding, Kind, Limit, LimitOf, PassRules, Per, Plan, Pool,
     RedeemRules, parse,
 };
-use crate::code::CodeRules;
+use crate::code::{CodeRules, MOST_WRONG_A_DAY};
 use crate::domain::{
     At, Fen, KindSet, MOST_UNITS, PoolNo, PoolSet, Window,
     calendar::{Round, WeeklyRule, instant},
@@ -38,6 +38,7 @@ const LONGEST_CODE_S: u32 = 60;
 const LONGEST_SIGNED_S: u32 = 3_600;
 const MOST_REQUESTS: u32 = 1_000_000;
 const DAY_MS: i64 = 86_400_000;
+const DAY_S: u32 = 86_400;
 
 struct Check<'a> {
     text: &'a str,
@@ -409,16 +410,23 @@ impl Check<'_> {
                 self.error(&value.span(), fault, format!("write 1 to {most}"));
             }
         }
+        let codes = CodeRules {
+            rotate_s: *it.code_rotate_s.get_ref(),
+            life_s: *it.code_life_s.get_ref(),
+            wrong_tries: *it.wrong_tries.get_ref(),
+            wrong_per_s: it.wrong_per_s,
+        };
+        let wrong = codes.wrong_in(DAY_S);
+        if wrong > MOST_WRONG_A_DAY {
+            let fault = format!("a till may be wrong {wrong} times a day: codes can be guessed");
+            let remedy = format!("lower it, or raise wrong_per_s, to {MOST_WRONG_A_DAY} at most");
+            self.error(&it.wrong_tries.span(), fault, remedy);
+        }
         let refunds = self.refunds(file)?;
         Some(RedeemRules {
             lock_ms: it.lock_s.get_ref().get().checked_mul(1_000)?,
             far_m: it.far_m.get(),
-            codes: CodeRules {
-                rotate_s: *it.code_rotate_s.get_ref(),
-                life_s: *it.code_life_s.get_ref(),
-                wrong_tries: it.wrong_tries,
-                wrong_per_s: it.wrong_per_s,
-            },
+            codes,
             terminals: TerminalRules {
                 window_s: *it.signed_within_s.get_ref(),
                 requests: *it.terminal_requests.get_ref(),

@@ -206,7 +206,7 @@ pub(super) struct Redeem {
     pub(super) far_m: NonZeroU32,
     pub(super) code_rotate_s: Spanned<NonZeroU32>,
     pub(super) code_life_s: Spanned<NonZeroU32>,
-    pub(super) wrong_tries: NonZeroU32,
+    pub(super) wrong_tries: Spanned<NonZeroU32>,
     pub(super) wrong_per_s: NonZeroU32,
     pub(super) signed_within_s: Spanned<NonZeroU32>,
     pub(super) terminal_requests: Spanned<NonZeroU32>,

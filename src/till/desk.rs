@@ -4,7 +4,7 @@ use super::heard::Heard;
 use crate::app::App;
 use crate::campaign::Campaign;
 use crate::claim::not_taken;
-use crate::code::{Code, NotTaken};
+use crate::code::{Code, ForOrder, NotTaken};
 use crate::domain::{At, CouponId, Fen, RedemptionId, Refusal};
 use crate::http::Problem;
 use crate::ledger::embedded::Outcome;
@@ -12,6 +12,13 @@ use crate::ledger::event::Refunded;
 use crate::ledger::machine::{Answer, Command, Lock, No, Recall, Redemption, Refund, Status};
 use crate::ledger::service::told;
 use crate::redeem;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long a request waits for the lock of another that has taken its code.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
+/// How long until it looks for that again.
+const ASKED_EVERY: Duration = Duration::from_millis(10);
 
 /// An order that a till wants paid with a coupon.
 #[derive(Clone, Copy, Debug)]
@@ -50,13 +57,16 @@ impl Desk<'_> {
         if self.app.ledger.view().request(self.campaign.no, redemption) == Some(request) {
             return self.again(redemption, request).await;
         }
-        let holder = match self.campaign.till()?.codes.take(self.from.terminal, it.code, now) {
+        let order = ForOrder { redemption, request };
+        let codes = &self.campaign.till()?.codes;
+        let holder = match codes.take(self.from.terminal, it.code, order, now).await {
             Ok(holder) => holder,
-            // Another request of this order may have it, so short ago that nobody is shown it yet.
             Err(NotTaken::Dead) => return self.again(redemption, request).await,
+            Err(NotTaken::Spent) => return self.on_its_way(redemption, request).await,
             Err(NotTaken::TooFast { retry_after_ms }) => {
                 return Err(Refusal::TooFast { retry_after_ms }.into());
             }
+            Err(NotTaken::NoAnswer) => return Err(Problem::UNAVAILABLE),
         };
         let rules = &self.campaign.plan.redeem;
         if holder.fix.is_some_and(|fix| self.from.shop.is_far_from(&fix, rules.far_m)) {
@@ -74,6 +84,24 @@ impl Desk<'_> {
             at_once: it.at_once,
         };
         Ok((self.order(Command::Lock(lock)).await?, false))
+    }
+
+    /// What becomes of an order whose code the same request has taken already: its lock may be on its way, so this
+    /// waits for it, for [`ON_ITS_WAY`] at most.
+    async fn on_its_way(
+        &self,
+        redemption: RedemptionId,
+        request: [u8; 8],
+    ) -> Result<Bought, Problem> {
+        let start = Instant::now();
+        loop {
+            let told = self.again(redemption, request).await;
+            let dead = told.as_ref().is_err_and(|it| *it == Refusal::CodeDead.into());
+            if !dead || start.elapsed() > ON_ITS_WAY {
+                return told;
+            }
+            sleep(ASKED_EVERY).await;
+        }
     }
 
     /// What became of an order that this request was for before.

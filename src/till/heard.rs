@@ -46,6 +46,7 @@ impl<'a> Heard<'a> {
         let signed = terminal::Request { method: method.as_str(), target, body: &body };
         let heard = till.terminals.hear(&header, &signed, now());
         let terminal = heard.map_err(Refusal::from)?;
+        till.note(terminal, header.nonce()).await?;
         let (shop, merchant) = till.registry.at(terminal).ok_or(Refusal::TerminalUnknown)?;
         let merchant = MerchantNo(merchant.number);
         Ok(Heard { terminal, shop, merchant, headers, uri, body })

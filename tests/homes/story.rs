@@ -1,5 +1,6 @@
 //! Stories: `at verb args -> outcome`, a line each.
 
+use crate::redeem;
 use crate::stores::Stored;
 use quan::domain::{
     At, CampaignNo, Fen, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId, PoolNo,
@@ -108,7 +109,7 @@ pub(crate) fn word(outcome: Outcome) -> String {
     match outcome {
         Outcome::Yes(Answer::Granted(held)) => format!("granted {}", held.coupon.ordinal),
         Outcome::Yes(Answer::AlreadyHeld(held)) => format!("already_held {}", held.coupon.ordinal),
-        Outcome::Yes(_) => "done".into(),
+        Outcome::Yes(answer) => redeem::told(&answer).unwrap_or_else(|| "done".into()),
         Outcome::No(No::Refused(refusal)) => refusal.code().into(),
         Outcome::No(No::Funds(_)) => "not_enough".into(),
         Outcome::No(No::Conflict(_)) => "conflict".into(),
@@ -138,7 +139,7 @@ pub(crate) fn command(no: CampaignNo, line: &str) -> Option<(At, usize, Command)
         "expire" => Command::Expire(no, R),
         "trip" => Command::Trip(no),
         "resume" => Command::Resume(no),
-        _ => return None,
+        _ => redeem::command(no, verb, &args)?,
     };
     Some((at, node, command))
 }
@@ -194,7 +195,8 @@ pub(crate) fn check(home: &mut dyn Home, name: &str, steps: &str, often: bool) {
             told.word = told.word.replace("already_held", "granted");
         }
         let short = |word: &str| word.split(' ').next().unwrap_or_default().to_owned();
-        let (is, want) = if home.sharded() {
+        let numbered = want.starts_with("granted") || want.starts_with("already_held");
+        let (is, want) = if home.sharded() && numbered {
             (short(&told.word), short(want))
         } else {
             (told.word, want.to_owned())
@@ -204,7 +206,10 @@ pub(crate) fn check(home: &mut dyn Home, name: &str, steps: &str, often: bool) {
             home.interrupt(read(asked).0);
         }
     }
-    let known = |held: &Held| (held.coupon.round, held.coupon.kind, held.starts_at, held.ends_at);
+    let known = |held: &Held| {
+        let state = format!("{:?}", held.state);
+        (held.coupon.round, held.coupon.kind, held.starts_at, held.ends_at, state)
+    };
     for who in (0..10).map(person) {
         let mut is: Vec<_> = home.coupons(0, who).iter().map(known).collect();
         let mine = machine.holders().filter(|(_, person, _)| *person == who);

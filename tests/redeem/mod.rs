@@ -1,3 +1,7 @@
+mod boundaries;
+mod crash;
+mod hostile;
+mod nodes;
 pub(crate) mod site;
 pub(crate) mod till;
 

@@ -7,11 +7,20 @@ use crate::common::{
     plan::Shipped,
     server::{Process, QUAN, Serve, Server, write_keys},
 };
+use base64::{Engine, prelude::BASE64_STANDARD};
+use quan::rush::servers::{Postgres, RedisServer, Settings};
+use rand::RngExt;
 use serde_json::{Value, json};
-use std::{fs, net::SocketAddr, process::Command};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
 use tempfile::TempDir;
 
-const CODES: &str = "/v1/campaigns/xiangning-2023/payment-codes";
+pub(crate) const CODES: &str = "/v1/campaigns/xiangning-2023/payment-codes";
 const COUPONS: &str = "/v1/campaigns/xiangning-2023/coupons";
 /// Retail and catering in the middle of the fence; retail far from there; appliances somewhere.
 const MERCHANTS: &str = "number,credit_code,name,in_county,above_size,categories,cap_fen,promotion_plan,safety_plan,offers\n\
@@ -23,6 +32,8 @@ const SHOPS: &str = "shop,merchant,name,address,lat,lon,datum\n\
     20,2,电器店,,,,\n";
 const TERMINALS: &str = "terminal,shop\nT-1,10\nT-2,11\nT-3,20\n";
 const TERMINAL_IDS: [&str; 3] = ["T-1", "T-2", "T-3"];
+/// The more tills of the first shop are called so, from 0.
+const MORE: &str = "M-";
 
 /// What a test wants of the server.
 pub(crate) struct Wish {
@@ -30,15 +41,59 @@ pub(crate) struct Wish {
     pub(crate) plan: &'static [(&'static str, u32)],
     /// What the campaign clock shows at the start.
     pub(crate) clock: &'static str,
+    /// More tills in the first shop.
+    pub(crate) more_tills: usize,
+    pub(crate) home: Home,
+}
+
+impl Wish {
+    /// As it is shipped, in that home, with round 1 open.
+    pub(crate) fn shipped(home: Home) -> Wish {
+        Wish { plan: &[], clock: OPEN, more_tills: 0, home }
+    }
+}
+
+/// Where the ledger is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Home {
+    /// In the only server.
+    Here,
+    /// In Redis, with so many shards and two nodes: people ask one, tills the other.
+    Redis { shards: u8, store: Rows },
+}
+
+/// Where nodes keep their rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Rows {
+    Sqlite,
+    Postgres,
+}
+
+/// Every home, each of the two stores once.
+pub(crate) const HOMES: [Home; 3] = [
+    Home::Here,
+    Home::Redis { shards: 1, store: Rows::Sqlite },
+    Home::Redis { shards: 3, store: Rows::Postgres },
+];
+
+/// What nodes share.
+struct Shared {
+    redis: RedisServer,
+    _postgres: Option<Postgres>,
+    store: String,
 }
 
 /// Round 1 has been open for five seconds.
 pub(crate) const OPEN: &str = "2023-09-01T10:00:05+08:00";
 
 pub(crate) struct Site {
-    server: Option<Server>,
+    /// The one that people ask, and that which tills ask if it is another.
+    servers: Vec<Server>,
+    shared: Option<Shared>,
     pub(crate) host: Host,
     folder: TempDir,
+    /// Where the server's data are.
+    pub(crate) data: PathBuf,
 }
 
 /// Somebody who holds coupons.
@@ -60,8 +115,16 @@ impl Site {
             let quan = quan.arg("keys").arg(at("keys")).args(["--terminal", terminal]).output();
             assert!(quan.expect("quan runs").status.success());
         }
+        let mut terminals = TERMINALS.to_owned();
+        for no in 0..wish.more_tills {
+            let key = BASE64_STANDARD.encode(rand::rng().random::<[u8; 32]>());
+            let file = at("keys").join(format!("terminal-{MORE}{no}-1.key"));
+            fs::write(file, format!("{key}\n")).expect("room");
+            terminals += &format!("{MORE}{no},10\n");
+        }
         fs::create_dir(at("merchants")).expect("a folder");
-        for (name, text) in [("merchants", MERCHANTS), ("shops", SHOPS), ("terminals", TERMINALS)] {
+        let files = [("merchants", MERCHANTS), ("shops", SHOPS), ("terminals", &terminals)];
+        for (name, text) in files {
             fs::write(at("merchants").join(format!("{name}.csv")), text).expect("room");
         }
         let mut plan = Shipped::plan();
@@ -73,45 +136,101 @@ impl Site {
         plan.write(&at("plan.toml"));
         let config =
             Shipped::read("quan.toml").set("plan", &["\"plan.toml\"\nmerchants = \"merchants\""]);
-        config.write(&at("quan.toml"));
+        config.set("segment_mib", &[1]).write(&at("quan.toml"));
+        let shared = match wish.home {
+            Home::Here => None,
+            Home::Redis { shards, store } => Some(shared(folder.path(), shards, store)),
+        };
         let host = Host::with_keys(&at("keys"));
-        let mut site = Site { server: None, host, folder };
+        let data = at("data");
+        let mut site = Site { servers: Vec::new(), shared, host, folder, data };
         site.serve(wish.clock);
         site
     }
 
-    fn serve(&mut self, clock: &str) {
+    /// Serves, its campaign clock at that instant.
+    pub(crate) fn serve(&mut self, clock: &str) {
+        // Nodes have one time.
+        let at = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+        let clock = &if clock.contains('@') { clock.to_owned() } else { format!("{clock}@{at}") };
+        let names: &[&str] = if self.shared.is_some() { &["data", "data-1"] } else { &["data"] };
+        let start = |name: &&str| self.starting(name, clock);
+        self.servers = if self.data.exists() {
+            // Both at once: a log that was left waits for both to come back.
+            let starting: Vec<Process> = names.iter().map(start).collect();
+            starting.into_iter().map(Process::serving).collect()
+        } else {
+            // The first one makes the store.
+            names.iter().map(|name| start(name).serving()).collect()
+        };
+    }
+
+    fn starting(&self, name: &str, clock: &str) -> Process {
         let at = |name: &str| self.folder.path().join(name);
-        let (config, keys, data) = (at("quan.toml"), at("keys"), at("data"));
+        let (config, keys, data) = (&at("quan.toml"), &at("keys"), &self.data.with_file_name(name));
         let program = Command::new(QUAN);
-        let (config, keys, data) = (&config, &keys, &data);
-        let serve = Serve { program, config, keys, data, clock, log: at("log") };
-        self.server = Some(serve.start().serving());
+        let log = at(&format!("log-{name}"));
+        Serve { program, config, keys, data, clock, log }.start()
     }
 
     /// Killed, and started again at a later instant of the campaign's clock.
     pub(crate) fn restart(&mut self, clock: &str) {
-        self.server = None;
+        self.end_by(drop);
         self.serve(clock);
+    }
+
+    /// Whether there are two nodes.
+    pub(crate) fn has_nodes(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Stops Redis, which answers nothing then; or lets it go on.
+    pub(crate) fn pause_redis(&self, pause: bool) {
+        let redis = &self.shared.as_ref().expect("there is one").redis;
+        if pause { redis.pause() } else { redis.resume() }.expect("it is ours");
+    }
+
+    /// Kills Redis, and starts it again on what it has on its disk.
+    pub(crate) fn restart_redis(&mut self) {
+        let redis = &mut self.shared.as_mut().expect("there is one").redis;
+        redis.kill();
+        redis.start_again().expect("Redis");
+    }
+
+    /// Ends all servers' processes in some way; their data are at rest then.
+    pub(crate) fn end_by(&mut self, end: impl Fn(Process)) {
+        self.servers.drain(..).for_each(|server| end(server.process));
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.folder.path().join(name), text).expect("room");
     }
 
-    fn server(&self) -> &Server {
-        self.server.as_ref().expect("it serves")
+    /// Where people ask.
+    pub(crate) fn public(&self) -> SocketAddr {
+        self.servers[0].public
     }
 
-    pub(crate) fn public(&self) -> SocketAddr {
-        self.server().public
+    /// Where tills ask.
+    pub(crate) fn tills(&self) -> SocketAddr {
+        self.servers[self.servers.len() - 1].public
+    }
+
+    /// All servers, to be asked at random.
+    pub(crate) fn all(&self) -> Vec<SocketAddr> {
+        self.servers.iter().map(|it| it.public).collect()
     }
 
     pub(crate) fn till(&self, id: &str) -> Till {
         Till::of(&self.keys(), id)
     }
 
-    fn keys(&self) -> std::path::PathBuf {
+    /// The more tills that were wished for.
+    pub(crate) fn more_tills(&self, count: usize) -> Vec<Till> {
+        (0..count).map(|no| self.till(&format!("{MORE}{no}"))).collect()
+    }
+
+    pub(crate) fn keys(&self) -> PathBuf {
         self.folder.path().join("keys")
     }
 
@@ -172,7 +291,7 @@ impl Site {
     }
 
     pub(crate) fn redeem(&self, till: &Till, order: &Order) -> Answer {
-        send(self.public(), &till.redeem(order, self.now_ms()))
+        send(self.tills(), &till.redeem(order, self.now_ms()))
     }
 
     fn signed(&self, till: &Till, method: &str, path: &str, body: &str) -> Signed {
@@ -182,38 +301,71 @@ impl Site {
     /// `confirm` or `release`.
     pub(crate) fn end(&self, till: &Till, order: &str, how: &str) -> Answer {
         let path = format!("{REDEMPTIONS}/{order}/{how}");
-        send(self.public(), &self.signed(till, "POST", &path, ""))
+        send(self.tills(), &self.signed(till, "POST", &path, ""))
     }
 
     pub(crate) fn look(&self, till: &Till, order: &str) -> Answer {
         let path = format!("{REDEMPTIONS}/{order}");
-        send(self.public(), &self.signed(till, "GET", &path, ""))
+        send(self.tills(), &self.signed(till, "GET", &path, ""))
     }
 
     pub(crate) fn refund(&self, till: &Till, order: &str, refund: &str, amount: u64) -> Answer {
         let path = format!("{REDEMPTIONS}/{order}/refunds");
         let body = json!({ "refund": refund, "amount_fen": amount }).to_string();
-        send(self.public(), &self.signed(till, "POST", &path, &body))
+        send(self.tills(), &self.signed(till, "POST", &path, &body))
     }
 
-    /// A number of `/metrics`; zero if it is not told.
+    /// A number of `/metrics`, of all servers together; zero if none tells it.
     pub(crate) fn metric(&self, line: &str) -> f64 {
-        let text = super::metrics(self.server().ops);
-        let found = text.lines().find_map(|it| it.strip_prefix(line)?.trim().parse().ok());
-        found.unwrap_or_default()
+        let of = |server: &Server| {
+            let text = super::metrics(server.ops);
+            text.lines().find_map(|it| it.strip_prefix(line)?.trim().parse::<f64>().ok())
+        };
+        self.servers.iter().filter_map(of).sum()
     }
 
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        let read = |name: &str| fs::read_to_string(self.folder.path().join(name));
+        ["log-data", "log-data-1"].iter().filter_map(|it| read(it).ok()).collect()
     }
 
-    /// Ends the server, which must end well.
+    /// Ends the server, which must end well, and has everything looked at again: journal, store, balances.
     pub(crate) fn ends_well(mut self) {
-        end(&mut self.server.take().expect("it serves").process);
+        self.is_audited();
+    }
+
+    /// The same, to be served again.
+    pub(crate) fn is_audited(&mut self) {
+        self.end_by(|mut process| end(&mut process));
+        let mut audit = Command::new(QUAN);
+        audit.arg("audit");
+        match &self.shared {
+            None => audit.arg(&self.data),
+            Some(it) => audit.args(["--ledger", &it.redis.url(), "--store", &it.store]),
+        };
+        let audit = audit.output().expect("quan runs");
+        let said = String::from_utf8_lossy(&audit.stdout);
+        let err = String::from_utf8_lossy(&audit.stderr);
+        assert!(audit.status.success(), "{}: {said}{err}", audit.status);
+        assert!(said.contains("I8"), "the store was compared: {said}");
     }
 }
 
-fn end(process: &mut Process) {
+/// What nodes share, and their configuration.
+fn shared(folder: &Path, shards: u8, store: Rows) -> Shared {
+    let redis = RedisServer::start(&folder.join("redis"), &Settings::default()).expect("Redis");
+    let postgres = (store == Rows::Postgres).then(|| Postgres::start(&[]).expect("PostgreSQL"));
+    let file = folder.join("store.sqlite").display().to_string();
+    let store = postgres.as_ref().map_or(file, |it| it.url("postgres"));
+    let config = folder.join("quan.toml");
+    let text = fs::read_to_string(&config).expect("just written");
+    let ledger = format!("[ledger]\nurl = \"{}\"\nshards = {shards}\n", redis.url());
+    fs::write(&config, format!("{text}\n{ledger}[store]\nurl = \"{store}\"\n")).expect("room");
+    Shared { redis, _postgres: postgres, store }
+}
+
+/// Ends a server as people do.
+pub(crate) fn end(process: &mut Process) {
     drop(process.child.stdin.take());
     let status = process.child.wait().expect("it is ours");
     assert!(status.success(), "{status}: {}", process.said());

@@ -9,6 +9,7 @@ use crate::ledger::embedded::Outcome;
 use crate::ledger::event::{Event, KindTerms, Load, Transfer, What, codec};
 use crate::ledger::machine::tests::{arm, bind, grant, resume};
 use crate::ledger::machine::{Answer, Command, Summary};
+use crate::ledger::redis::about::About;
 use crate::ledger::redis::effects::changes;
 use crate::ledger::redis::keys::Place;
 use crate::ledger::redis::scripts::mv;
@@ -294,9 +295,10 @@ async fn r1_what_is_on_its_way_is_there_until_it_is_received() {
     let load = Load::Stock { round: R, window, kind: KindNo(0), units: 1 };
     let sent = What::Sent(Transfer { peer: 1, number: 3, load });
     let events = [sent, posted(Reserved, Treasury, 10)].map(|what| Event { campaign: C, what });
-    let made = changes(place, Shard { no: 0, of: 2 }, At(1_600), &events).unwrap();
+    let made =
+        changes(place, Shard { no: 0, of: 2 }, At(1_600), &events, &mut About::default()).unwrap();
     let body = codec::encode(&events).unwrap();
-    let sending = mv(place, 1, At(1_600), &[], &made, &body).unwrap();
+    let sending = mv(place, 1, At(1_600), &[], &made, &body, None).unwrap();
     sending.eval_cmd().exec(&mut it.redis).unwrap();
     breaks(&it.audit().await.unwrap(), &[], "audit of 3 logs");
     let finding = "R1: quan:{0:0}:transit: 1:3 is forgotten and not received";

@@ -158,8 +158,8 @@ fn problems(operation: &str) -> Vec<Problem> {
     if matches!(operation, "pass" | "claim") || of_a_till {
         problems.extend([Problem::UNAVAILABLE, Problem::OUTCOME_UNKNOWN]);
     }
-    if operation == "payment_code" || of_a_till {
-        problems.push(Problem::REDEEMING_ELSEWHERE);
+    if operation == "payment_code" {
+        problems.push(Problem::UNAVAILABLE);
     }
     problems
 }

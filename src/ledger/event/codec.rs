@@ -32,6 +32,9 @@
 //!  21 failed     batch u32, merchant u32
 //!  22 adjusted   round u8, version u32, count u8, quantities u32
 //!  23 decided    statement (bytes u16, what was signed), count u8, persons (name text, signature 64)
+//!  24 reserved   redemption 16, merchant u32, shard u8, turn u32, face u64
+//!  25 vacated    as 24
+//!  26 given back refund 16, merchant u32, fen u64
 //! text    | bytes u16 | UTF-8 |
 //! ```
 //!
@@ -44,8 +47,8 @@ mod read;
 mod tests;
 
 use super::{
-    Bound, Decided, Event, Interlock, Load, Locked, Opened, Passed, Refunded, Statement, Transfer,
-    What,
+    Bound, Decided, Event, Interlock, Load, Locked, Opened, Passed, Refunded, Reservation,
+    Statement, Transfer, What,
 };
 use crate::domain::{BatchNo, CampaignNo, CouponId, MerchantNo, Shard};
 use crate::funds::Account;
@@ -153,8 +156,25 @@ fn put(out: &mut Vec<u8>, what: &What) -> Option<()> {
             put_quantities(out, &adjusted.quantities)?;
         }
         What::Decided(decided) => put_decided(out, decided)?,
+        What::Reserved(it) => put_reservation(out, 24, it),
+        What::Vacated(it) => put_reservation(out, 25, it),
+        What::GivenBack(it) => {
+            out.push(26);
+            out.extend(it.refund.0);
+            out.extend(it.merchant.0.to_le_bytes());
+            out.extend(it.fen.get().to_le_bytes());
+        }
     }
     Some(())
+}
+
+fn put_reservation(out: &mut Vec<u8>, tag: u8, it: &Reservation) {
+    out.push(tag);
+    out.extend(it.redemption.0);
+    out.extend(it.merchant.0.to_le_bytes());
+    out.push(it.shard);
+    out.extend(it.turn.to_le_bytes());
+    out.extend(it.face.get().to_le_bytes());
 }
 
 fn put_quantities(out: &mut Vec<u8>, quantities: &[u32]) -> Option<()> {

@@ -11,6 +11,7 @@ mod funds;
 mod interlock;
 mod merchant;
 mod redemption;
+mod reservation;
 mod settlement;
 mod stock;
 mod transfer;
@@ -24,6 +25,7 @@ pub use funds::{KindTerms, Opened};
 pub use interlock::Interlock;
 pub use merchant::{Admitted, Standing, Stands};
 pub use redemption::{Aftermath, Confirmed, Locked, Refunded, Release, Released};
+pub use reservation::{GivenBack, Reservation};
 pub use settlement::{Paid, PaymentFailed, Settled};
 pub use stock::{Adjusted, Armed, Expired};
 pub use transfer::{Load, Transfer};
@@ -86,6 +88,12 @@ pub enum What {
     Adjusted(Adjusted),
     /// Persons decided what else is in the entry.
     Decided(Decided),
+    /// A shard may hold a coupon for an order, or holds it in the same entry.
+    Reserved(Reservation),
+    /// It may not any more, or never will in that turn.
+    Vacated(Reservation),
+    /// A merchant may redeem so much more, since it was taken back.
+    GivenBack(GivenBack),
 }
 
 impl What {

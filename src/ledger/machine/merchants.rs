@@ -20,35 +20,35 @@ pub(super) struct Merchants {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Merchant {
-    pub(super) categories: PoolSet,
-    cap: Fen,
-    pub(super) standing: Standing,
+pub(crate) struct Merchant {
+    pub(crate) categories: PoolSet,
+    pub(crate) cap: Fen,
+    pub(crate) standing: Standing,
     /// Faces that are locked or confirmed, less what was taken back.
-    redeemed: Fen,
-    pools: BTreeMap<PoolNo, Dues>,
+    pub(crate) redeemed: Fen,
+    pub(crate) pools: BTreeMap<PoolNo, Dues>,
 }
 
 /// What stands between a merchant and a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Dues {
+pub(crate) struct Dues {
     /// Redeemed and in no batch yet.
-    pub(super) due: Fen,
+    pub(crate) due: Fen,
     /// Taken back after it had come into a batch, and not taken off one yet.
-    pub(super) owed: Fen,
+    pub(crate) owed: Fen,
     /// How often it came into a batch.
-    pub(super) settlements: u32,
+    pub(crate) settlements: u32,
 }
 
 /// What a batch has for a merchant of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Line {
-    settled: Settled,
-    payment: Payment,
+pub(crate) struct Line {
+    pub(crate) settled: Settled,
+    pub(crate) payment: Payment,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Payment {
+pub(crate) enum Payment {
     /// To be made.
     Due,
     /// Did not arrive, to be made again.
@@ -112,6 +112,11 @@ fn less(a: Fen, b: Fen) -> Fen {
 }
 
 impl Merchants {
+    pub(super) fn of(all: Vec<(MerchantNo, Merchant)>, lines: Vec<Line>) -> Merchants {
+        let line = |it: Line| ((it.settled.batch, it.settled.merchant, it.settled.pool), it);
+        Merchants { all: all.into_iter().collect(), lines: lines.into_iter().map(line).collect() }
+    }
+
     pub(super) fn get(&self, merchant: MerchantNo) -> Result<&Merchant, Refusal> {
         self.all.get(&merchant).ok_or(Refusal::MerchantUnknown)
     }

@@ -22,6 +22,7 @@ mod decide;
 mod decided;
 mod merchants;
 mod orders;
+mod sketch;
 mod state;
 mod summary;
 #[cfg(test)]
@@ -31,6 +32,9 @@ mod till;
 pub use command::{
     Answer, Command, Grant, Held, Lock, No, Recall, Redemption, Refund, Settle, Status,
 };
+pub(crate) use merchants::{Dues, Line, Merchant, Payment};
+pub(crate) use orders::Order;
+pub(in crate::ledger) use sketch::Sketch;
 pub use state::Machine;
 pub use summary::{Level, RoundSummary, Summary};
 

@@ -1,6 +1,6 @@
 //! What became of orders: which coupon pays for each, how much of it was paid back.
 
-use super::Status;
+use super::{Redemption, Status};
 use crate::domain::{At, CouponId, Fen, MerchantNo, PersonId, RedemptionId, RefundId};
 use crate::ledger::event::{Locked, Refunded};
 use serde::{Deserialize, Serialize};
@@ -19,20 +19,61 @@ pub(super) struct Orders {
 
 /// One order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Order {
-    pub(super) merchant: MerchantNo,
-    pub(super) person: PersonId,
-    pub(super) coupon: CouponId,
-    pub(super) amount: Fen,
-    pub(super) request: [u8; 8],
-    pub(super) status: Status,
+pub(crate) struct Order {
+    pub(crate) merchant: MerchantNo,
+    pub(crate) person: PersonId,
+    pub(crate) coupon: CouponId,
+    pub(crate) amount: Fen,
+    pub(crate) request: [u8; 8],
+    pub(crate) status: Status,
     /// How often its merchant had been settled for its pool when it was confirmed.
-    pub(super) settlements: u32,
-    pub(super) refunded: Fen,
-    pub(super) back: Fen,
+    pub(crate) settlements: u32,
+    pub(crate) refunded: Fen,
+    pub(crate) back: Fen,
+}
+
+impl Order {
+    /// One that a coupon is held for from now on.
+    pub(crate) fn locked(locked: &Locked) -> Order {
+        let Locked { merchant, person, coupon, amount, request, until, .. } = *locked;
+        Order {
+            merchant,
+            person,
+            coupon,
+            amount,
+            request,
+            status: Status::Locked { until },
+            settlements: 0,
+            refunded: Fen::ZERO,
+            back: Fen::ZERO,
+        }
+    }
+
+    /// As its merchant sees it, with a coupon of that face.
+    pub(crate) fn shown(&self, redemption: RedemptionId, face: Fen) -> Redemption {
+        let Order { merchant, coupon, amount, status, refunded, back, .. } = *self;
+        Redemption { redemption, merchant, coupon, amount, face, status, refunded, back }
+    }
+
+    pub(crate) fn is_released(&self) -> bool {
+        matches!(self.status, Status::Released { .. })
+    }
 }
 
 impl Orders {
+    /// These, each locked or not as it says itself.
+    pub(super) fn of(orders: Vec<(RedemptionId, Order)>, refunds: Vec<Refunded>) -> Orders {
+        let open = orders.iter().filter_map(|(no, it)| match it.status {
+            Status::Locked { until } => Some((until, *no)),
+            Status::Confirmed { .. } | Status::Released { .. } => None,
+        });
+        Orders {
+            open: open.collect(),
+            all: orders.into_iter().collect(),
+            refunds: refunds.into_iter().map(|it| (it.refund, it)).collect(),
+        }
+    }
+
     pub(super) fn get(&self, redemption: RedemptionId) -> Option<&Order> {
         self.all.get(&redemption)
     }
@@ -59,20 +100,9 @@ impl Orders {
     }
 
     pub(super) fn lock(&mut self, locked: &Locked) {
-        let Locked { redemption, merchant, person, coupon, amount, request, until } = *locked;
-        let order = Order {
-            merchant,
-            person,
-            coupon,
-            amount,
-            request,
-            status: Status::Locked { until },
-            settlements: 0,
-            refunded: Fen::ZERO,
-            back: Fen::ZERO,
-        };
-        let before = self.all.insert(redemption, order);
-        let free = before.is_none_or(|it| matches!(it.status, Status::Released { .. }));
+        let Locked { redemption, until, .. } = *locked;
+        let before = self.all.insert(redemption, Order::locked(locked));
+        let free = before.is_none_or(|it| it.is_released());
         assert!(free, "an order is paid with one coupon (R-KIND-3)");
         self.open.insert((until, redemption));
     }

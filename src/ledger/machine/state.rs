@@ -1,6 +1,6 @@
 use super::merchants::Merchants;
 use super::orders::Orders;
-use super::summary::{Level, RoundSummary};
+use super::summary::Level;
 use super::{Held, Status};
 use crate::domain::keyed::KeyedMap;
 use crate::domain::{
@@ -10,7 +10,7 @@ use crate::domain::{
 use crate::funds::Funds;
 use crate::ledger::event::{
     Adjusted, Aftermath, Bound, Confirmed, Event, Granted, Interlock, KindTerms, Load, Locked,
-    Opened, Passed, Refunded, Released, Transfer, What,
+    Passed, Refunded, Released, Transfer, What,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -81,31 +81,7 @@ impl Machine {
         self.last_at.0
     }
 
-    /// A machine that knows one campaign, number 0, as it stands in a shard, and no person: enough to decide what
-    /// concerns rounds and money.
-    pub(in crate::ledger) fn sketch(
-        opened: &Opened,
-        funds: Funds,
-        (tripped, word_at): (bool, Option<At>),
-        rounds: impl Iterator<Item = RoundSummary>,
-        last_at: At,
-    ) -> Machine {
-        let rounds = rounds.map(|it| {
-            let armed = Some(ArmedRound { window: it.window, stock: it.stock });
-            (it.round, Round { armed, expired: it.expired, ..Round::default() })
-        });
-        let campaign = Campaign {
-            name: opened.name.clone(),
-            shard: opened.shard,
-            pools: opened.pools.clone(),
-            kinds: opened.kinds.clone(),
-            funds,
-            tripped,
-            word_at,
-            rounds: rounds.collect(),
-            merchants: Merchants::default(),
-            orders: Orders::default(),
-        };
+    pub(super) fn of(campaign: Campaign, last_at: At) -> Machine {
         Machine { campaigns: vec![campaign], last_at: At0(last_at) }
     }
 
@@ -207,6 +183,8 @@ impl Campaign {
             What::Settled(settled) => self.merchants.settle(settled),
             What::Paid(paid) => self.merchants.pay(paid),
             What::PaymentFailed(failed) => self.merchants.fail(*failed),
+            // Where there are several logs; here an order stands in one place and caps are counted with it.
+            What::Reserved(_) | What::Vacated(_) | What::GivenBack(_) => {}
         }
     }
 

@@ -270,8 +270,7 @@ impl Campaign {
 
     fn shown(&self, redemption: RedemptionId, order: &Order) -> Result<Redemption, Refusal> {
         let face = self.terms(order.coupon.kind)?.face;
-        let Order { merchant, coupon, amount, status, refunded, back, .. } = *order;
-        Ok(Redemption { redemption, merchant, coupon, amount, face, status, refunded, back })
+        Ok(order.shown(redemption, face))
     }
 }
 
@@ -288,10 +287,6 @@ fn candidate(held: &Held, terms: &KindTerms) -> Candidate {
 }
 
 impl Order {
-    fn is_released(&self) -> bool {
-        matches!(self.status, Status::Released { .. })
-    }
-
     /// Whether this is what is asked for, with whatever payment code of the same person.
     fn is(&self, ask: &Lock) -> bool {
         (self.merchant, self.person, self.amount) == (ask.merchant, ask.person, ask.amount)

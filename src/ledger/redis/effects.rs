@@ -1,14 +1,18 @@
 //! What an event does to the keys: said here and nowhere else, but for grants and passes, which their
 //! scripts make. A restored log has the bytes that were there.
 
+use super::about::About;
 use super::keys::{Key, Part, Place};
+use super::records::{self, line_name};
 use super::{NotSent, count, fen, ms, whole};
 use crate::domain::{
-    At, CouponId, IdentifierKind, KeyedHash, KindNo, KindSet, PersonId, PoolNo, Shard,
+    At, CouponId, CouponState, Fen, Hex, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo,
+    PersonId, PoolNo, RedemptionId, RefundId, Shard,
 };
 use crate::funds::{Account, Posting};
 use crate::ledger::event::{
-    Armed, Bound, Event, Granted, Interlock, Load, Opened, Passed, Transfer, What, codec,
+    Adjusted, Aftermath, Armed, Bound, Event, GivenBack, Granted, Interlock, Load, Locked, Opened,
+    Passed, PaymentFailed, Refunded, Reservation, Settled, Transfer, What, codec,
 };
 
 /// One field that becomes another.
@@ -29,6 +33,8 @@ pub(crate) enum Op {
     Set(Vec<u8>),
     /// So much more, or less; it must not leave 0 to 2^53.
     Add(i64),
+    /// So much more, if that is no more than the second; no event says it, who decides does.
+    UpTo(u64, u64),
     /// This, or what it was if that is more.
     Max(i64),
     /// A pass's record that is also spent for these kinds.
@@ -52,14 +58,16 @@ pub(crate) struct Compare {
 
 /// What the events of one entry, written at `at`, do to the keys of `place`. Each field is there once.
 ///
-/// `shard` says how the place's ordinals are counted; the identities count none.
+/// `shard` says how the place's ordinals are counted; the identities count none. `known` is what of orders and batches
+/// the events are about, and is as they leave it afterwards.
 pub(crate) fn changes(
     place: Place,
     shard: Shard,
     at: At,
     events: &[Event],
+    known: &mut About,
 ) -> Result<Vec<Change>, NotSent> {
-    let mut list = List { place, shard, at, events, changes: vec![] };
+    let mut list = List { place, shard, at, events, known, changes: vec![] };
     for event in events {
         if event.campaign != place.campaign {
             return Err(NotSent::Misplaced);
@@ -94,11 +102,37 @@ pub(crate) fn of_kind(name: &str, kind: usize) -> Vec<u8> {
     format!("{name}:{kind}").into_bytes()
 }
 
+/// What is known of a merchant, in `merchants`.
+pub(crate) fn of_merchant(name: &str, merchant: MerchantNo) -> Vec<u8> {
+    format!("{name}:{}", merchant.0).into_bytes()
+}
+
+/// The same, of a merchant and a pool.
+pub(crate) fn of_pool(name: &str, merchant: MerchantNo, pool: PoolNo) -> Vec<u8> {
+    format!("{name}:{}:{}", merchant.0, pool.0).into_bytes()
+}
+
+/// An order that was reserved, in `transit` of the identities: its lock is not known yet.
+pub(crate) fn to_lock(redemption: RedemptionId) -> Vec<u8> {
+    format!("lock:{}", Hex(redemption.0)).into_bytes()
+}
+
+/// An order that was released, in `transit` of its shard: its reservation is not known to be vacated.
+pub(crate) fn to_vacate(redemption: RedemptionId) -> Vec<u8> {
+    format!("vacate:{}", Hex(redemption.0)).into_bytes()
+}
+
+/// A refund, in `transit` of its shard: what it took back is not known to be given back.
+pub(crate) fn to_give_back(refund: RefundId) -> Vec<u8> {
+    format!("give_back:{}", Hex(refund.0)).into_bytes()
+}
+
 struct List<'a> {
     place: Place,
     shard: Shard,
     at: At,
     events: &'a [Event],
+    known: &'a mut About,
     changes: Vec<Change>,
 }
 
@@ -113,8 +147,11 @@ impl List<'_> {
                 self.set(Key::Meta, "tripped", tripped)?;
                 self.basis()
             }
-            What::Decided(it) if !identities && it.statement.what.is_of_the_interlock() => {
-                self.push(Key::Meta, b"word".to_vec(), Op::Max(ms(it.statement.at)?))
+            What::Decided(it) => {
+                if it.statement.what.is_of_the_interlock() && !identities {
+                    self.push(Key::Meta, b"word".to_vec(), Op::Max(ms(it.statement.at)?))?;
+                }
+                Ok(())
             }
             What::Posted(posting) if !identities => self.posted(posting),
             What::Armed(armed) if !identities => self.armed(armed),
@@ -125,7 +162,14 @@ impl List<'_> {
             What::Passed(passed) if !identities => self.passed(passed),
             What::Sent(transfer) if !identities => self.sent(transfer),
             What::Received(transfer) if !identities => self.received(transfer),
-            _ => Err(NotSent::Misplaced),
+            What::Admitted(it) => {
+                self.set(Key::Merchants, of_merchant("terms", it.merchant), records::terms(it))
+            }
+            What::Reserved(it) if identities => self.reserved(it),
+            What::Vacated(it) if identities => self.vacated(it),
+            What::GivenBack(it) if identities => self.given_back(it),
+            _ if identities => Err(NotSent::Misplaced),
+            what => self.redeeming(what),
         }
     }
 
@@ -142,7 +186,8 @@ impl List<'_> {
         }
         self.set(Key::Meta, "of", opened.shard.of.to_string())?;
         self.set(Key::Meta, "terms", terms)?;
-        self.set(Key::Meta, "tripped", "0")
+        self.set(Key::Meta, "tripped", "0")?;
+        self.known.take(&What::Opened(opened.clone()), self.at)
     }
 
     fn posted(&mut self, posting: &Posting) -> Result<(), NotSent> {
@@ -237,6 +282,165 @@ impl List<'_> {
         self.basis()
     }
 
+    /// Which shard may hold a coupon for it, until whoever reserved it has seen that it does.
+    fn reserved(&mut self, it: &Reservation) -> Result<(), NotSent> {
+        self.reservation(it, What::Reserved(*it))?;
+        self.redeemed(it.merchant, fen(it.face)?)?;
+        self.set(Key::Transit, to_lock(it.redemption), it.turn.to_string())
+    }
+
+    fn vacated(&mut self, it: &Reservation) -> Result<(), NotSent> {
+        self.reservation(it, What::Vacated(*it))?;
+        self.redeemed(it.merchant, -fen(it.face)?)?;
+        self.push(Key::Transit, to_lock(it.redemption), Op::Delete)
+    }
+
+    fn reservation(&mut self, it: &Reservation, what: What) -> Result<(), NotSent> {
+        let said = self.body(what)?;
+        self.set(Key::Orders, it.redemption.0, said)
+    }
+
+    fn given_back(&mut self, it: &GivenBack) -> Result<(), NotSent> {
+        self.set(Key::Refunds, it.refund.0, it.fen.get().to_string())?;
+        self.redeemed(it.merchant, -fen(it.fen)?)
+    }
+
+    /// What counts against a merchant's cap.
+    fn redeemed(&mut self, merchant: MerchantNo, fen: i64) -> Result<(), NotSent> {
+        self.push(Key::Merchants, of_merchant("redeemed", merchant), Op::Add(fen))
+    }
+
+    fn body(&self, what: What) -> Result<Vec<u8>, NotSent> {
+        codec::encode(&[Event { campaign: self.place.campaign, what }]).ok_or(NotSent::Body)
+    }
+
+    /// What happens in a shard to orders, merchants and batches.
+    fn redeeming(&mut self, what: &What) -> Result<(), NotSent> {
+        self.known.take(what, self.at)?;
+        match what {
+            What::Adjusted(adjusted) => self.adjusted(adjusted),
+            What::Stands(it) => {
+                let field = of_merchant("standing", it.merchant);
+                self.set(Key::Merchants, field, (it.standing as u8).to_string())
+            }
+            What::Reserved(it) | What::Vacated(it) => self.slot(it.redemption),
+            What::Locked(it) => self.locked(it),
+            What::Confirmed(it) => {
+                let order = self.known.order(it.redemption)?.clone();
+                let terms = self.known.terms(order.coupon.kind)?;
+                let (pool, face) = (terms.pool, terms.face);
+                self.slot(it.redemption)?;
+                self.becomes(order.person, order.coupon, CouponState::Used)?;
+                self.count("locked", order.coupon, -1)?;
+                self.count("used", order.coupon, 1)?;
+                self.due("due", order.merchant, pool, fen(face)?)
+            }
+            What::Released(it) => {
+                let order = self.known.order(it.redemption)?.clone();
+                self.slot(it.redemption)?;
+                self.becomes(order.person, order.coupon, CouponState::Unused)?;
+                self.count("locked", order.coupon, -1)?;
+                let turn = self.known.slots.get(&it.redemption).map_or(0, |slot| slot.turn);
+                self.set(Key::Transit, to_vacate(it.redemption), turn.to_string())
+            }
+            What::Refunded(it) => self.refunded(it),
+            What::Settled(it) => self.settled(it),
+            What::Paid(it) => self.line(line_name(it.batch, it.merchant, it.pool)),
+            What::PaymentFailed(it) => self.payment_failed(*it),
+            _ => Err(NotSent::Misplaced),
+        }
+    }
+
+    fn adjusted(&mut self, it: &Adjusted) -> Result<(), NotSent> {
+        self.set(Key::Meta, format!("adjusted:{}", it.round.0), records::adjusted(it))
+    }
+
+    fn slot(&mut self, redemption: RedemptionId) -> Result<(), NotSent> {
+        let slot = self.known.slots.get(&redemption).ok_or(NotSent::Misplaced)?.encode();
+        self.set(Key::Orders, redemption.0, slot)
+    }
+
+    fn locked(&mut self, it: &Locked) -> Result<(), NotSent> {
+        self.slot(it.redemption)?;
+        self.becomes(it.person, it.coupon, CouponState::Locked)?;
+        self.count("locked", it.coupon, 1)
+    }
+
+    fn becomes(
+        &mut self,
+        who: PersonId,
+        coupon: CouponId,
+        state: CouponState,
+    ) -> Result<(), NotSent> {
+        let (key, field) = (Key::States(coupon.round), holder(who, coupon.kind));
+        match records::state(state) {
+            Some(word) => self.set(key, field, word),
+            None => self.push(key, field, Op::Delete),
+        }
+    }
+
+    /// Coupons that are used or locked, of a kind.
+    fn count(&mut self, name: &str, coupon: CouponId, more: i64) -> Result<(), NotSent> {
+        let field = of_kind(name, usize::from(coupon.kind.0));
+        self.push(Key::Round(coupon.round), field, Op::Add(more))
+    }
+
+    fn due(&mut self, name: &str, who: MerchantNo, pool: PoolNo, fen: i64) -> Result<(), NotSent> {
+        self.push(Key::Merchants, of_pool(name, who, pool), Op::Add(fen))
+    }
+
+    fn refunded(&mut self, it: &Refunded) -> Result<(), NotSent> {
+        let order = self.known.order(it.redemption)?.clone();
+        let pool = self.known.terms(order.coupon.kind)?.pool;
+        self.slot(it.redemption)?;
+        let said = self.body(What::Refunded(*it))?;
+        self.set(Key::Refunds, it.refund.0, said)?;
+        match it.coupon {
+            Aftermath::Used => {}
+            Aftermath::Issued => {
+                self.becomes(order.person, order.coupon, CouponState::Unused)?;
+                self.count("used", order.coupon, -1)?;
+            }
+            Aftermath::Returned => {
+                self.becomes(order.person, order.coupon, CouponState::Returned)?;
+            }
+        }
+        if it.back == Fen::ZERO {
+            return Ok(());
+        }
+        let back = fen(it.back)?;
+        let (name, more) = if it.owed { ("owed", back) } else { ("due", -back) };
+        self.due(name, order.merchant, pool, more)?;
+        let given = GivenBack { refund: it.refund, merchant: order.merchant, fen: it.back };
+        let given = self.body(What::GivenBack(given))?;
+        self.set(Key::Transit, to_give_back(it.refund), given)
+    }
+
+    fn settled(&mut self, it: &Settled) -> Result<(), NotSent> {
+        let Settled { batch, merchant, pool, consumed, owed } = *it;
+        self.due("due", merchant, pool, -fen(consumed)?)?;
+        if owed > Fen::ZERO {
+            self.due("owed", merchant, pool, -fen(owed)?)?;
+        }
+        let settlements = self.known.settlements.get(&(merchant, pool)).copied().unwrap_or(0);
+        let field = of_pool("settlements", merchant, pool);
+        self.set(Key::Merchants, field, settlements.to_string())?;
+        self.push(Key::Merchants, b"batch".to_vec(), Op::Max(i64::from(batch.0)))?;
+        self.line(line_name(batch, merchant, pool))
+    }
+
+    fn payment_failed(&mut self, it: PaymentFailed) -> Result<(), NotSent> {
+        let pools: Vec<PoolNo> = self.known.lines_of(it).map(|(pool, _)| pool).collect();
+        pools.into_iter().try_for_each(|pool| self.line(line_name(it.batch, it.merchant, pool)))
+    }
+
+    /// A batch's line as it is now.
+    fn line(&mut self, name: String) -> Result<(), NotSent> {
+        let line = records::line_no(&name).and_then(|no| self.known.lines.get(&no));
+        let text = records::line(line.ok_or(NotSent::Misplaced)?);
+        self.set(Key::Lines, name, text)
+    }
+
     fn set(
         &mut self,
         key: Key,
@@ -258,7 +462,7 @@ impl List<'_> {
             (Op::Max(one), Op::Max(more)) => Op::Max(more.max(*one)),
             (Op::Spend(one), Op::Spend(more)) => Op::Spend(KindSet(one.0 | more.0)),
             (_, op @ (Op::Set(_) | Op::Seq | Op::Delete)) => op,
-            (Op::Set(_) | Op::Seq | Op::Delete | Op::Add(_) | Op::Max(_) | Op::Spend(_), _) => {
+            (_, Op::Add(_) | Op::UpTo(..) | Op::Max(_) | Op::Spend(_)) => {
                 return Err(NotSent::Misplaced);
             }
         };

@@ -4,7 +4,7 @@ use super::effects;
 use super::standing::Standing;
 use crate::domain::{At, CouponId, CouponState, Fen, KindNo, PersonId, PoolNo, RoundNo, Window};
 use crate::funds::{Account, Balances, Funds};
-use crate::ledger::event::{What, codec};
+use crate::ledger::event::{Adjusted, What, codec};
 use crate::ledger::machine::{Held, Level, RoundSummary};
 use std::collections::BTreeMap;
 
@@ -20,20 +20,13 @@ fn number<T: std::str::FromStr>(hash: &Fields, name: &str) -> Option<T> {
     std::str::from_utf8(hash.get(name)?).ok()?.parse().ok()
 }
 
-/// A place as its hashes say; `None` if they are not what scripts write.
-pub(super) fn standing<'a>(
-    meta: &Fields,
-    funds: Option<&Fields>,
-    rounds: impl Iterator<Item = (&'a RoundNo, &'a Fields)>,
-) -> Option<Standing> {
-    let terms = codec::decode(meta.get("terms")?)?.into_iter().next()?;
-    let What::Opened(opened) = terms.what else { return None };
-    let funds = funds?;
+/// The money of so many pools.
+pub(super) fn funds(funds: &Fields, pools: usize) -> Option<Funds> {
     let account = |pool, which| {
         let field = String::from_utf8(effects::account(which, PoolNo(pool))).ok()?;
         Some(Fen::new(number(funds, &field).unwrap_or(0)))
     };
-    let pools = (0..u8::try_from(opened.pools.len()).ok()?).map(|pool| {
+    let pools = (0..u8::try_from(pools).ok()?).map(|pool| {
         Some(Balances {
             budget: account(pool, Account::Treasury)?,
             available: account(pool, Account::Available)?,
@@ -44,10 +37,22 @@ pub(super) fn standing<'a>(
             paid: account(pool, Account::Paid)?,
         })
     });
+    Some(Funds::of(pools.collect::<Option<_>>()?))
+}
+
+/// A place as its hashes say; `None` if they are not what scripts write.
+pub(super) fn standing<'a>(
+    meta: &Fields,
+    funds: Option<&Fields>,
+    rounds: impl Iterator<Item = (&'a RoundNo, &'a Fields)>,
+) -> Option<Standing> {
+    let terms = codec::decode(meta.get("terms")?)?.into_iter().next()?;
+    let What::Opened(opened) = terms.what else { return None };
+    let funds = self::funds(funds?, opened.pools.len())?;
     let mut standing = Standing {
         seq: number(meta, "seq")?,
         at: number(meta, "at").map(At),
-        funds: Funds::of(pools.collect::<Option<_>>()?),
+        funds,
         tripped: number::<u8>(meta, "tripped")? == 1,
         word_at: number(meta, "word").map(At),
         ..Standing::default()
@@ -58,6 +63,9 @@ pub(super) fn standing<'a>(
             standing.sent.insert(peer.parse().ok()?, count()?);
         } else if let Some(peer) = name.strip_prefix("received:") {
             standing.received.insert(peer.parse().ok()?, count()?);
+        } else if let Some(round) = name.strip_prefix("adjusted:") {
+            let adjusted = adjusted(RoundNo(round.parse().ok()?), value)?;
+            standing.adjusted.insert(adjusted.round, adjusted);
         }
     }
     for (round, hash) in rounds {
@@ -66,7 +74,8 @@ pub(super) fn standing<'a>(
         let stock = kinds.clone().map(|kind| {
             let granted = of("granted", kind).unwrap_or(0);
             let quantity = of("left", kind).unwrap_or(0).saturating_add(granted);
-            Level { quantity, granted, ..Level::default() }
+            let (used, locked) = (of("used", kind).unwrap_or(0), of("locked", kind).unwrap_or(0));
+            Level { quantity, granted, used, locked }
         });
         let window = Window { from: At(number(hash, "from")?), until: At(number(hash, "until")?) };
         let expired = number::<u8>(hash, "expired").unwrap_or(0) == 1;
@@ -79,6 +88,14 @@ pub(super) fn standing<'a>(
     }
     standing.opened = Some(opened);
     Some(standing)
+}
+
+/// The quantities that a field says were decided for a round, after their version.
+fn adjusted(round: RoundNo, text: &[u8]) -> Option<Adjusted> {
+    let mut numbers = std::str::from_utf8(text).ok()?.split(' ');
+    let version = numbers.next()?.parse().ok()?;
+    let quantities = numbers.map(|units| units.parse().ok()).collect::<Option<_>>()?;
+    Some(Adjusted { round, version, quantities })
 }
 
 /// A field of `holders`, and what it says.

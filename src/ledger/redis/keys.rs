@@ -1,6 +1,6 @@
 //! Where things stand in Redis.
 
-use crate::domain::{CampaignNo, PersonId, RoundNo};
+use crate::domain::{CampaignNo, Hex, PersonId, RoundNo, TerminalId};
 
 /// Name -> number of every campaign, numbers given in order.
 pub(crate) const DIRECTORY: &str = "quan:{directory}:campaigns";
@@ -47,6 +47,16 @@ pub(crate) enum Key {
     Passes(RoundNo),
     /// What was sent and is not known to be received.
     Transit,
+    /// What became of coupons that are not unused.
+    States(RoundNo),
+    /// Orders; among the identities, where each is reserved.
+    Orders,
+    /// Refunds; among the identities, what was given back for each.
+    Refunds,
+    /// Merchants: their terms, what they are due; among the identities, what counts against their caps.
+    Merchants,
+    /// What batches have for merchants.
+    Lines,
     /// Proofs that are spent.
     Proofs(RoundNo),
     /// Whose an identifier is.
@@ -97,6 +107,26 @@ impl Place {
         slot(&self.tag())
     }
 
+    /// What stands under this is no log's: it is forgotten by itself.
+    pub(crate) fn passing(self) -> String {
+        format!("quan:{{{}}}:passing:", self.tag())
+    }
+
+    /// The key of the payment code that a person has.
+    pub(crate) fn shown(self, person: PersonId) -> String {
+        format!("{}shown:{}", self.passing(), Hex(person.0))
+    }
+
+    /// The key of what a payment code leads to. Its digest names it: who reads what Redis has reads no codes.
+    pub(crate) fn code(self, digest: [u8; 16]) -> String {
+        format!("{}code:{}", self.passing(), Hex(digest))
+    }
+
+    /// The key of the nonce of a till's request.
+    pub(crate) fn nonce(self, terminal: TerminalId, nonce: [u8; 16]) -> String {
+        format!("{}nonce:{terminal}:{}", self.passing(), Hex(nonce))
+    }
+
     /// The name of `key`.
     pub(crate) fn key(self, key: Key) -> String {
         let (name, round) = match key {
@@ -106,6 +136,11 @@ impl Place {
             Key::Holders(round) => ("holders", Some(round)),
             Key::Passes(round) => ("passes", Some(round)),
             Key::Transit => ("transit", None),
+            Key::States(round) => ("states", Some(round)),
+            Key::Orders => ("orders", None),
+            Key::Refunds => ("refunds", None),
+            Key::Merchants => ("merchants", None),
+            Key::Lines => ("lines", None),
             Key::Proofs(round) => ("proofs", Some(round)),
             Key::Bindings(round) => ("bindings", Some(round)),
             Key::Log => ("log", None),
@@ -125,9 +160,17 @@ impl Key {
             Key::Round(round)
             | Key::Holders(round)
             | Key::Passes(round)
+            | Key::States(round)
             | Key::Proofs(round)
             | Key::Bindings(round) => Some(round),
-            Key::Meta | Key::Funds | Key::Transit | Key::Log => None,
+            Key::Meta
+            | Key::Funds
+            | Key::Transit
+            | Key::Orders
+            | Key::Refunds
+            | Key::Merchants
+            | Key::Lines
+            | Key::Log => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use super::office::Office;
 use super::opening::Opening;
 use super::place::{Ask, Cell};
 use super::reader::Reader;
+use super::records::read_state;
 use super::recovery::Custodian;
 use super::scripts::look;
 use super::shared::{Places, Shared};
@@ -47,7 +48,7 @@ const DRAINED: Duration = Duration::from_secs(5);
 pub struct Options {
     /// The servers.
     pub url: RedisUrl,
-    /// Shards of a campaign that is opened; an open one keeps its own. 1 to 128.
+    /// Shards of a campaign that is opened; an open one keeps its own. 1 to 100: payment codes name it in two digits.
     pub shards: u8,
     /// Replicas that must have received what is told; in a cluster at least 1.
     pub replicas: u32,
@@ -65,7 +66,7 @@ impl Options {
 #[must_use = "a ledger that is dropped is closed"]
 pub struct RedisLedger {
     pub(super) shared: Arc<Shared>,
-    office: Office,
+    pub(super) office: Office,
     runtime: Handle,
     stop: watch::Sender<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -223,6 +224,9 @@ async fn move_stock(office: Office) {
     loop {
         let _ = timeout(Duration::from_secs(1), office.shared.dry.notified()).await;
         for (_, places) in office.shared.campaigns() {
+            if let Err(error) = office.finish_unfinished(&places).await {
+                tracing::debug!(%error, "what was interrupted stays unfinished for now");
+            }
             if places.shards.len() > 1
                 && let Err(error) = office.balance(&places).await
             {
@@ -278,7 +282,12 @@ impl Ledger for RedisLedger {
                     let key = cell.place.key(Key::Holders(*round));
                     Item::plain(cmd("HMGET").arg(key).arg(&fields).to_owned())
                 };
-                let mut items: Vec<Item> = rounds.iter().map(holders).collect();
+                let states = |round: &RoundNo| {
+                    let key = cell.place.key(Key::States(*round));
+                    Item::plain(cmd("HMGET").arg(key).arg(&fields).to_owned())
+                };
+                let mut items: Vec<Item> =
+                    rounds.iter().flat_map(|round| [holders(round), states(round)]).collect();
                 items.push(Item::plain(cmd("HKEYS").arg(cell.place.key(Key::Meta)).to_owned()));
                 let (mut fates, touch) = cell.items(items).await;
                 matches!(touch, Fate::Done(_)).then_some(())?;
@@ -291,11 +300,19 @@ impl Ledger for RedisLedger {
                 }
             };
             let mut coupons = Vec::new();
-            for (round, fate) in rounds.iter().zip(fates) {
-                let Fate::Done(Value::Array(records)) = fate else { return None };
-                for (field, record) in fields.iter().zip(records) {
+            for (round, fates) in rounds.iter().zip(fates.chunks_exact(2)) {
+                let [Fate::Done(Value::Array(records)), Fate::Done(Value::Array(states))] = fates
+                else {
+                    return None;
+                };
+                for ((field, record), state) in fields.iter().zip(records).zip(states) {
                     if let Value::BulkString(record) = record {
-                        coupons.push(fields::holder(*round, field, &record)?.1);
+                        let (_, held) = fields::holder(*round, field, record)?;
+                        let word = match state {
+                            Value::BulkString(word) => Some(word.as_slice()),
+                            _ => None,
+                        };
+                        coupons.push(Held { state: read_state(word)?, ..held });
                     }
                 }
             }

@@ -14,9 +14,12 @@
 //! - A claim goes through [`ledger`] to the task of its [`place`], the [`writer`], which asks a script over its [`link`].
 //! - All else that is asked is done by the [`office`].
 //! - For each place a [`reader`] reads the log on; [`shared`] shows a campaign as all its places stand.
+//! - What phones and tills share, and no log has, is in [`tills`].
 //! - What this node told is in its [`acks`]; with them [`recovery`] brings a log back.
 
+pub(crate) mod about;
 mod acks;
+mod book;
 mod connection;
 #[doc(hidden)]
 pub mod door;
@@ -32,13 +35,16 @@ mod opening;
 mod place;
 mod preflight;
 mod reader;
+pub(crate) mod records;
 mod recovery;
 pub(crate) mod scripts;
 mod shared;
 mod standing;
+mod start;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tills;
 mod topology;
 mod writer;
 
@@ -47,6 +53,8 @@ pub(crate) use entry::{Damage, Logged};
 pub(crate) use ledger::{Log, LogState};
 pub use ledger::{Options, RedisLedger};
 pub use opening::{Known, OpenError, Opening};
+pub use start::Start;
+pub use tills::Tills;
 pub use topology::{RedisUrl, UrlError};
 
 use crate::domain::{At, Fen};

@@ -1,5 +1,6 @@
 //! A start: servers are found and looked at, campaigns are opened or found open on the same terms.
 
+use super::about::About;
 use super::acks::{self, Acks};
 use super::connection;
 use super::effects::changes;
@@ -154,7 +155,12 @@ impl Opening {
         let touch = Item::script(look(place));
         let replicas = self.options.replicas(self.topology.clustered());
         let mut link = Link::to(Arc::clone(&self.topology), place.slot(), replicas, touch);
-        let begin = restore(place, 0, &entry, &changes(place, shard, now, &events)?)?;
+        let begin = restore(
+            place,
+            0,
+            &entry,
+            &changes(place, shard, now, &events, &mut About::default())?,
+        )?;
         let mut last = String::new();
         for _ in 0..TRIES {
             let field = cmd("HGET").arg(place.key(Key::Meta)).arg("terms").to_owned();

@@ -1,9 +1,11 @@
 //! One place of a campaign (a shard, or its identities) as this node knows it.
 
+use super::book::{Book, Turned};
 use super::keys::Place;
 use super::link::{Fate, Item};
 use super::standing::Standing;
-use crate::domain::{KindNo, RoundNo, Shard};
+use crate::domain::{At, KindNo, RoundNo, Shard};
+use crate::ledger::event::Event;
 use crate::ledger::machine::Grant;
 use crate::ledger::service::{NotTaken, QUEUE, Waiting};
 use parking_lot::{Mutex, MutexGuard};
@@ -43,6 +45,10 @@ pub(super) struct Cell {
 pub(super) struct Seen {
     /// As its log says, up to where it was read.
     pub(super) standing: Standing,
+    /// Its orders, as the log says.
+    pub(super) book: Book,
+    /// What is not known to be finished elsewhere, by its name in `transit`, and since when that is known.
+    pub(super) unfinished: BTreeMap<Vec<u8>, Instant>,
     /// The epoch it is in.
     pub(super) epoch: u64,
     /// Whether it decides: its master is the one it was reconciled under.
@@ -143,6 +149,20 @@ impl Seen {
     /// Whether this node granted at `seq`, wrote that down, and has not read it.
     pub(super) fn is_own(&self, seq: u64) -> bool {
         self.granted.iter().any(|(at, ..)| *at == seq)
+    }
+
+    /// Takes the next entry in; what it does to coupons that are granted.
+    pub(super) fn take(&mut self, seq: u64, at: At, events: &[Event]) -> Vec<Turned> {
+        (self.standing.seq, self.standing.at) = (seq, Some(at));
+        let mut turned = Vec::new();
+        for event in events {
+            self.standing.event(&event.what);
+            if let Some(it) = self.book.take(&event.what, at) {
+                self.standing.turn(&it);
+                turned.push(it);
+            }
+        }
+        turned
     }
 
     /// The log was read on: what stands in it counts once.

@@ -4,29 +4,35 @@
 //! what time it is there.
 
 use super::acks::Ack;
+use super::book::Book;
+use super::effects::holder;
 use super::entry::Logged;
 use super::fields::Fields;
 use super::keys::{Key, Part, Place, shard_of};
 use super::link::{Fate, Item, Link};
 use super::place::Cell;
+use super::records::{Slot, read_state};
 use super::scripts::{LookReply, look};
 use super::shared::Shared;
 use super::standing::Standing;
 use super::{entry, fields};
-use crate::domain::{PersonId, RoundNo};
-use crate::ledger::event::codec;
+use crate::domain::{PersonId, RedemptionId, RoundNo};
+use crate::ledger::event::{KindTerms, codec};
 use crate::ledger::journal::Entry;
-use crate::ledger::machine::Held;
 use redis::{Value, cmd};
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::timeout;
 
 /// How often a place is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// Entries that are read at once.
 const ENTRIES: usize = 1_000;
-/// Holders that are read at once.
-const HOLDERS: usize = 1_000;
+/// Fields of a hash that are read at once.
+const FIELDS: usize = 1_000;
 
 /// Why a place can't be read just now.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +136,10 @@ impl Reader {
                 for event in &events {
                     self.shared.view.event(event, entry.at);
                 }
-                self.cell.seen().standing.take(entry.seq, entry.at, &events);
+                let turned = self.cell.seen().take(entry.seq, entry.at, &events);
+                for it in turned {
+                    self.shared.view.turn(place.campaign, it.person, it.coupon, it.to);
+                }
                 news = true;
             }
         }
@@ -173,8 +182,25 @@ impl Reader {
         };
         let mut holders = Vec::new();
         for round in standing.rounds.keys() {
-            self.holders(place, *round, &mut holders).await?;
+            let mut states = BTreeMap::new();
+            let found = holders.len();
+            self.scan(place.key(Key::Holders(*round)), |field, record| {
+                holders.push(fields::holder(*round, field, record)?);
+                Some(())
+            })
+            .await?;
+            self.scan(place.key(Key::States(*round)), |field, word| {
+                states.insert(field.to_vec(), read_state(Some(word))?);
+                Some(())
+            })
+            .await?;
+            for (person, held) in holders.iter_mut().skip(found) {
+                let state = states.get(&holder(*person, held.coupon.kind));
+                held.state = state.copied().unwrap_or_default();
+            }
         }
+        let kinds = standing.opened.as_ref().map_or(&[][..], |opened| &opened.kinds);
+        let book = self.book(place, kinds).await?;
         // Holders may be newer than the standing, but not than this.
         let end = self.end().await?;
         self.witness_all(end).await?;
@@ -186,10 +212,14 @@ impl Reader {
         }
         for (person, held) in holders {
             self.shared.view.hold(place.campaign, person, held);
+            self.shared.view.turn(place.campaign, person, held.coupon, held.state);
+        }
+        for (redemption, request) in book.requests() {
+            self.shared.view.asked(place.campaign, redemption, request);
         }
         {
             let mut seen = self.cell.seen();
-            seen.standing = standing;
+            (seen.standing, seen.book) = (standing, book);
             seen.read_on();
         }
         self.loaded = true;
@@ -257,21 +287,28 @@ impl Reader {
             .ok_or_else(|| Fault::Damaged("its keys are not what scripts write".to_owned()))
     }
 
-    /// Reads who holds what in a round.
-    async fn holders(
+    /// Reads the orders of a shard.
+    async fn book(&mut self, place: Place, kinds: &[KindTerms]) -> Result<Book, Fault> {
+        let mut slots = BTreeMap::new();
+        if place.part != Part::Identities {
+            self.scan(place.key(Key::Orders), |field, slot| {
+                slots.insert(RedemptionId(field.try_into().ok()?), Slot::decode(slot)?);
+                Some(())
+            })
+            .await?;
+        }
+        Ok(Book::of(kinds, slots))
+    }
+
+    /// Reads every field of a hash; `take` says `None` of what scripts don't write.
+    async fn scan(
         &mut self,
-        place: Place,
-        round: RoundNo,
-        found: &mut Vec<(PersonId, Held)>,
+        key: String,
+        mut take: impl FnMut(&[u8], &[u8]) -> Option<()>,
     ) -> Result<(), Fault> {
         let mut cursor = "0".to_owned();
         loop {
-            let scan = cmd("HSCAN")
-                .arg(place.key(Key::Holders(round)))
-                .arg(&cursor)
-                .arg("COUNT")
-                .arg(HOLDERS)
-                .to_owned();
+            let scan = cmd("HSCAN").arg(&key).arg(&cursor).arg("COUNT").arg(FIELDS).to_owned();
             let not = || Fault::Damaged("HSCAN is answered otherwise".to_owned());
             let Value::Array(answer) = self.ask(scan).await? else { return Err(not()) };
             let [Value::BulkString(next), Value::Array(fields)] = answer.as_slice() else {
@@ -281,7 +318,7 @@ impl Reader {
                 let [Value::BulkString(field), Value::BulkString(record)] = pair else {
                     return Err(not());
                 };
-                found.push(fields::holder(round, field, record).ok_or_else(not)?);
+                take(field, record).ok_or_else(not)?;
             }
             cursor = String::from_utf8_lossy(next).into_owned();
             if cursor == "0" {

@@ -5,7 +5,8 @@ use super::place::Cell;
 use super::topology::Topology;
 use crate::domain::{At, CampaignNo, KindNo, RoundNo};
 use crate::funds::Funds;
-use crate::ledger::machine::{Grant, Level, RoundSummary, Summary};
+use crate::ledger::event::{Adjusted, What};
+use crate::ledger::machine::{Grant, Level, Redemption, RoundSummary, Summary};
 use crate::ledger::service::{BatchStats, View, Watcher};
 use crate::metrics::Peak;
 use parking_lot::{Mutex, RwLock};
@@ -119,6 +120,14 @@ impl Shared {
         watcher.batch(stats);
     }
 
+    /// This node wrote these of orders, which stand so now.
+    pub(super) fn redeemed(&self, told: &[(CampaignNo, &What, Redemption)]) {
+        let mut watcher = self.watcher.lock();
+        for (campaign, what, order) in told {
+            watcher.redemption(*campaign, what, order);
+        }
+    }
+
     /// Shows how a campaign stands now, as far as this node knows.
     pub(super) fn publish(&self, campaign: CampaignNo) {
         let Some(places) = self.places(campaign) else { return };
@@ -179,6 +188,8 @@ fn summary(places: &Places) -> (u64, Summary) {
     };
     let (mut epochs, mut seqs, mut caught_up) = (0_u64, 0_u64, true);
     let mut granted: BTreeMap<(RoundNo, KindNo), u32> = BTreeMap::new();
+    // Used and locked.
+    let mut spent: BTreeMap<(RoundNo, KindNo), (u32, u32)> = BTreeMap::new();
     let alone = places.shards.len() == 1;
     for cell in &places.shards {
         let seen = cell.seen();
@@ -186,6 +197,10 @@ fn summary(places: &Places) -> (u64, Summary) {
         epochs = epochs.saturating_add(seen.epoch);
         seqs = seqs.saturating_add(standing.seq.max(seen.replied));
         caught_up &= seen.caught_up();
+        let deadlines = [sum.lapses_at, seen.book.next_deadline()];
+        sum.lapses_at = deadlines.into_iter().flatten().min();
+        let unarmed = |it: &&Adjusted| !standing.armed.contains_key(&it.round);
+        sum.adjusted.extend(standing.adjusted.values().filter(unarmed).cloned());
         sum.tripped |= standing.tripped;
         sum.funds = sum.funds.plus(&standing.funds);
         for (no, round) in &standing.rounds {
@@ -195,6 +210,9 @@ fn summary(places: &Places) -> (u64, Summary) {
                 let heard = if alone { seen.heard(*no, kind) } else { None };
                 let told = heard.map_or(0, |left| level.quantity.saturating_sub(left));
                 *all = all.saturating_add(known.max(told));
+                let spent = spent.entry((*no, kind)).or_default();
+                spent.0 = spent.0.saturating_add(level.used);
+                spent.1 = spent.1.saturating_add(level.locked);
             }
             // The first shard's log has the arming.
             if let Some(armed) = standing.armed.get(no) {
@@ -207,6 +225,8 @@ fn summary(places: &Places) -> (u64, Summary) {
     for round in &mut sum.rounds {
         for (kind, level) in (0..).map(KindNo).zip(&mut round.stock) {
             level.granted = granted.get(&(round.round, kind)).copied().unwrap_or(0);
+            (level.used, level.locked) =
+                spent.get(&(round.round, kind)).copied().unwrap_or_default();
             if !caught_up && level.granted >= level.quantity {
                 level.granted = level.quantity.saturating_sub(1);
             }

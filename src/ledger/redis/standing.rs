@@ -1,8 +1,9 @@
 //! How a shard stands, folded from its log: terms, money and levels, without persons.
 
-use crate::domain::{At, KindNo, RoundNo, Window};
+use super::book::Turned;
+use crate::domain::{At, CouponState, KindNo, RoundNo, Window};
 use crate::funds::Funds;
-use crate::ledger::event::{Event, Interlock, KindTerms, Load, Opened, Transfer, What};
+use crate::ledger::event::{Adjusted, Interlock, KindTerms, Load, Opened, Transfer, What};
 use crate::ledger::machine::{Level, RoundSummary};
 use std::collections::BTreeMap;
 
@@ -19,6 +20,8 @@ pub(super) struct Standing {
     pub(super) rounds: BTreeMap<RoundNo, RoundSummary>,
     /// By kind, what a round was armed with, over all shards; only the first shard knows.
     pub(super) armed: BTreeMap<RoundNo, Vec<u32>>,
+    /// The quantities that were decided for rounds; only the first shard knows.
+    pub(super) adjusted: BTreeMap<RoundNo, Adjusted>,
     /// The last transfer to and from each other shard.
     pub(super) sent: BTreeMap<u8, u32>,
     pub(super) received: BTreeMap<u8, u32>,
@@ -33,15 +36,24 @@ impl Standing {
         self.rounds.get(&round)?.stock.get(usize::from(kind.0)).copied()
     }
 
-    /// Takes the next entry in.
-    pub(super) fn take(&mut self, seq: u64, at: At, events: &[Event]) {
-        (self.seq, self.at) = (seq, Some(at));
-        for event in events {
-            self.event(&event.what);
-        }
+    /// Takes what an event does to a coupon in.
+    pub(super) fn turn(&mut self, turned: &Turned) {
+        let Some(level) = self.stock(turned.coupon.round, turned.coupon.kind) else { return };
+        // No money is frozen for a coupon that was returned: it counts as used.
+        let count = |level: &mut Level, state, more: bool| {
+            let field = match state {
+                CouponState::Unused => return,
+                CouponState::Locked => &mut level.locked,
+                CouponState::Used | CouponState::Returned => &mut level.used,
+            };
+            *field = if more { field.saturating_add(1) } else { field.saturating_sub(1) };
+        };
+        count(level, turned.from, false);
+        count(level, turned.to, true);
     }
 
-    fn event(&mut self, what: &What) {
+    /// Takes the next event in, but for what it does to coupons that are granted.
+    pub(super) fn event(&mut self, what: &What) {
         match what {
             What::Opened(opened) => {
                 self.funds = Funds::new(opened.pools.len());
@@ -81,7 +93,9 @@ impl Standing {
                 }
             }
             What::Received(transfer) => self.receive(transfer),
-            // The last ten are not written here.
+            What::Adjusted(adjusted) => {
+                self.adjusted.insert(adjusted.round, adjusted.clone());
+            }
             What::Bound(_)
             | What::Passed(_)
             | What::Admitted(_)
@@ -93,7 +107,9 @@ impl Standing {
             | What::Settled(_)
             | What::Paid(_)
             | What::PaymentFailed(_)
-            | What::Adjusted(_) => {}
+            | What::Reserved(_)
+            | What::Vacated(_)
+            | What::GivenBack(_) => {}
         }
     }
 

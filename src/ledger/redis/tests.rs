@@ -8,3 +8,4 @@ mod restore;
 mod server;
 mod shard;
 mod sharing;
+mod tills;

@@ -1,6 +1,8 @@
 use super::Lease;
 use crate::domain::keyed::KeyedState;
-use crate::domain::{At, CampaignNo, CouponId, KindNo, PersonId, RedemptionId, RoundNo};
+use crate::domain::{
+    At, CampaignNo, CouponId, CouponState, KindNo, PersonId, RedemptionId, RoundNo,
+};
 use crate::ledger::event::{Event, What};
 use crate::ledger::machine::{Held, Machine, Summary};
 use dashmap::DashMap;
@@ -127,6 +129,26 @@ impl View {
             }
             _ => {}
         }
+    }
+
+    /// Shows how a coupon is now.
+    pub(in crate::ledger) fn turn(
+        &self,
+        campaign: CampaignNo,
+        person: PersonId,
+        coupon: CouponId,
+        state: CouponState,
+    ) {
+        if let Some(mut coupons) = self.holders.get_mut(&(campaign, person))
+            && let Some(shown) = coupons.iter_mut().find(|it| it.coupon == coupon)
+        {
+            shown.state = state;
+        }
+    }
+
+    /// What was asked for an order that was not released.
+    pub(in crate::ledger) fn asked(&self, no: CampaignNo, it: RedemptionId, request: [u8; 8]) {
+        self.requests.insert((no, it), request);
     }
 
     /// Shows what became of a coupon.

@@ -50,6 +50,11 @@ impl Header {
         self.terminal
     }
 
+    /// Its nonce.
+    pub fn nonce(&self) -> [u8; 16] {
+        self.nonce
+    }
+
     pub(super) fn nonce_text(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.nonce)
     }

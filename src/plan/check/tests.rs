@@ -405,3 +405,12 @@ fn r_cal_1_days_off_and_worked_must_make_sense() {
     assert_eq!((last.line, &*last.value), (line_of("holidays = "), "\"2032-09-29\""));
     assert!(last.fault.contains("nowhere near the period"), "{last}");
 }
+
+#[test]
+fn r_redeem_2_a_plan_by_which_codes_can_be_guessed_is_refused() {
+    let (plan, _) = plan_of(SHIPPED).unwrap();
+    assert!(plan.redeem.codes.wrong_in(DAY_S) * 13 < MOST_WRONG_A_DAY, "{MOST_WRONG_A_DAY}");
+    // 69 tries in each of 1,441 minutes are 99,429 in a day, 70 are 100,870.
+    assert!(plan_of(edited("wrong_tries = 5", "wrong_tries = 69")).is_ok());
+    refused("wrong_tries = 5", "wrong_tries = 70", &["100870 times a day", "can be guessed"]);
+}

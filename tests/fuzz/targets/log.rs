@@ -1,15 +1,17 @@
-//! A small sound log: a campaign, a round, passes, grants, a stop, an end.
+//! A small sound log: a campaign, a round, passes, grants, a stop, orders and what became of them, an end.
 
 use super::disk::Memory;
 use quan::domain::{
-    At, CampaignNo, Fen, Hex, IdentifierKind, KeyedHash, KindNo, KindSet, PassNonce, PersonId,
-    PoolNo, ProofId, RoundNo, Window,
+    At, BatchNo, CampaignNo, Fen, Hex, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo,
+    PassNonce, PersonId, PoolNo, PoolSet, ProofId, RedemptionId, RefundId, RoundNo, Window,
 };
 use quan::ledger::event::{
-    Armed, Bound, Decided, Event, KindTerms, Signed, Statement, Subject, codec,
+    Admitted, Armed, Bound, Decided, Event, KindTerms, Signed, Standing, Stands, Statement,
+    Subject, codec,
 };
 use quan::ledger::journal::{Entry, Journal, Options, Reader};
-use quan::ledger::machine::{Command, Grant, Machine};
+use quan::ledger::machine::{Command, Grant, Lock, Machine, Refund, Settle};
+use quan::redeem::{Case, Coupon, Money, Part, Policy, Side, Treatment};
 
 pub(crate) const JOURNAL: u64 = 0x1122_3344_5566_7788;
 /// Bytes of a segment.
@@ -72,8 +74,67 @@ fn commands() -> Vec<(Command, i64)> {
     commands.extend([(grant(1, 0), 1_000), (grant(2, 0), 1_001), (grant(1, 1), 1_002)]);
     commands.extend([(Command::Trip(C), 1_100), (go_on(), 1_200)]);
     commands.extend([(grant(3, 0), 1_300), (grant(4, 1), 1_301)]);
+    commands.extend(at_a_till());
     commands.push((Command::Expire(C, R), 9_000));
     commands
+}
+
+/// Of three orders one is paid with a coupon, settled and paid back in part; one is let go; one lapses.
+fn at_a_till() -> Vec<(Command, i64)> {
+    let merchant = MerchantNo(1);
+    let order = |no: u8| RedemptionId([no; 16]);
+    let lock = |no: u8, who: u8| {
+        let (person, request) = (PersonId([who; 16]), [no; 8]);
+        let (amount, choice) = (Fen::new(100), None);
+        let redemption = order(no);
+        let lock_ms = 500;
+        Command::Lock(Lock {
+            campaign: C,
+            redemption,
+            merchant,
+            person,
+            amount,
+            choice,
+            request,
+            lock_ms,
+        })
+    };
+    let refund = |no: u8, fen| {
+        let (redemption, refund, amount) = (order(1), RefundId([no; 16]), Fen::new(fen));
+        Command::Refund(Refund { campaign: C, redemption, refund, amount, policy: policy() })
+    };
+    let admitted = Admitted { merchant, categories: PoolSet(0b11), cap: Fen::new(500) };
+    let (batch, pool) = (BatchNo(1), PoolNo(1));
+    let settle = Command::Settle(Settle { campaign: C, batch, merchant, pool });
+    vec![
+        (Command::Admit(C, admitted), 1_400),
+        (lock(1, 1), 2_000),
+        (Command::Confirm(C, order(1)), 2_100),
+        (refund(1, 33), 2_200),
+        (lock(2, 2), 2_300),
+        (Command::Release(C, order(2)), 2_400),
+        (lock(3, 2), 2_500),
+        (Command::Lapse(C), 3_000),
+        (Command::Stand(C, Stands { merchant, standing: Standing::Suspended }), 3_100),
+        (settle, 3_200),
+        (refund(2, 1), 3_300),
+        (Command::Paid(C, batch, merchant), 3_400),
+    ]
+}
+
+/// As the county has it.
+fn policy() -> Policy {
+    let treatment = |case: Case| {
+        let full = case.part == Part::Full;
+        let coupon = if full { Coupon::Back } else { Coupon::Stays };
+        let money = match (case.settlement, full, case.end) {
+            (Side::After, ..) => Money::Owed,
+            (Side::Before, true, Side::Before) => Money::Frozen,
+            _ => Money::Pool,
+        };
+        Some(Treatment { coupon, money })
+    };
+    Policy::of(treatment).unwrap()
 }
 
 /// Two persons decided to go on.

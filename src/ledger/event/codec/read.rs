@@ -7,9 +7,9 @@ use crate::domain::{
 };
 use crate::funds::{Account, Posting};
 use crate::ledger::event::{
-    Adjusted, Admitted, Aftermath, Armed, Bound, Confirmed, Decided, Expired, Granted, Interlock,
-    KindTerms, Load, Locked, Opened, Paid, Passed, PaymentFailed, Refunded, Release, Released,
-    Settled, Signed, Standing, Stands, Statement, Transfer, What,
+    Adjusted, Admitted, Aftermath, Armed, Bound, Confirmed, Decided, Expired, GivenBack, Granted,
+    Interlock, KindTerms, Load, Locked, Opened, Paid, Passed, PaymentFailed, Refunded, Release,
+    Released, Reservation, Settled, Signed, Standing, Stands, Statement, Transfer, What,
 };
 
 /// The last tag of version 1.
@@ -257,7 +257,24 @@ impl Bytes<'_> {
                     Some(Signed { by: bytes.text()?, signature: Hex(bytes.array()?) })
                 })?,
             }),
+            24 => What::Reserved(self.reservation()?),
+            25 => What::Vacated(self.reservation()?),
+            26 => What::GivenBack(GivenBack {
+                refund: RefundId(self.array()?),
+                merchant: MerchantNo(self.u32()?),
+                fen: self.fen()?,
+            }),
             _ => return None,
+        })
+    }
+
+    fn reservation(&mut self) -> Option<Reservation> {
+        Some(Reservation {
+            redemption: RedemptionId(self.array()?),
+            merchant: MerchantNo(self.u32()?),
+            shard: self.u8()?,
+            turn: self.u32()?,
+            face: self.fen()?,
         })
     }
 

@@ -82,6 +82,8 @@ fn redeeming() -> Vec<(What, u8, usize)> {
     let redemption = RedemptionId([7; 16]);
     let posting = Posting { pool, from: Account::Frozen, to: Account::Consumed, fen };
     let paid = Posting { pool, from: Account::Payable, to: Account::Paid, fen };
+    let reservation = Reservation { redemption, merchant, shard: 4, turn: 5, face: cap };
+    let given = GivenBack { refund: RefundId([8; 16]), merchant, fen };
     let adjusted = Adjusted { round: RoundNo(2), version: 3, quantities: vec![4, 5] };
     let stands = |standing| What::Stands(Stands { merchant, standing });
     let released = |why| What::Released(Released { redemption, why });
@@ -102,6 +104,9 @@ fn redeeming() -> Vec<(What, u8, usize)> {
         (What::Paid(Paid { batch, merchant, pool, fen }), 20, 21),
         (What::PaymentFailed(PaymentFailed { batch, merchant }), 21, 12),
         (What::Adjusted(adjusted), 22, 18),
+        (What::Reserved(reservation), 24, 37),
+        (What::Vacated(reservation), 25, 37),
+        (What::GivenBack(given), 26, 32),
         (What::Posted(posting), 2, 15),
         (What::Posted(paid), 2, 15),
     ]

@@ -4,23 +4,30 @@
 //! read and it is decided anew.
 
 mod balance;
+mod fetch;
 mod interlock;
+mod merchants;
 mod passes;
+mod reservations;
 mod rounds;
+mod settling;
+mod till;
 mod transfers;
+mod unfinished;
 
 use super::NotSent;
+use super::about::About;
 use super::acks::Ack;
-use super::effects::{Compare, changes};
+use super::effects::{Change, Compare, Op, changes};
 use super::link::{Fate, Item};
 use super::place::Cell;
 use super::scripts::{LookReply, MoveReply, mv};
 use super::shared::{Places, Shared};
 use super::standing::Standing;
-use crate::domain::{At, CampaignNo, Refusal};
+use crate::domain::{At, CampaignNo, Fen, Refusal};
 use crate::ledger::embedded::Outcome;
-use crate::ledger::event::{Decided, Event, codec};
-use crate::ledger::machine::{Answer, Command, Machine, No};
+use crate::ledger::event::{Event, codec};
+use crate::ledger::machine::{Answer, Command, Grant, Lock, No, Recall, Refund, Settle};
 use redis::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -58,6 +65,38 @@ impl From<NotSent> for Fault {
     }
 }
 
+/// An entry that is to be written.
+#[derive(Default)]
+struct Draft {
+    events: Vec<Event>,
+    /// What must still be so.
+    compares: Vec<Compare>,
+    /// What the events are about, as it was read.
+    about: About,
+    /// By the log's time it must be before this.
+    late: Option<At>,
+    /// What the events may not go beyond.
+    cap: Option<Cap>,
+}
+
+/// A sum that may grow up to a limit.
+struct Cap {
+    field: Vec<u8>,
+    most: Fen,
+}
+
+impl Cap {
+    fn bound(&self, changes: &mut [Change]) {
+        for change in changes.iter_mut().filter(|it| it.field == self.field) {
+            if let Op::Add(more) = change.op
+                && let Ok(more) = u64::try_from(more)
+            {
+                change.op = Op::UpTo(more, self.most.get());
+            }
+        }
+    }
+}
+
 /// Whoever does it.
 #[derive(Clone)]
 pub(super) struct Office {
@@ -67,32 +106,12 @@ pub(super) struct Office {
 impl Office {
     /// Does what is not a claim.
     pub(super) async fn outcome(&self, command: Command) -> Outcome {
-        let done = match command {
-            Command::Bind(no, bound) => self.bind(no, &bound).await,
-            Command::Arm(no, armed) => self.arm(no, armed).await,
-            Command::Expire(no, round) => self.expire(no, round).await,
-            Command::Trip(no) => self.interlock(no, &Command::Trip(CampaignNo(0))).await,
-            Command::Resume(no) => self.interlock(no, &Command::Resume(CampaignNo(0))).await,
-            Command::Decided(it) => self.carry_out(*it).await,
-            Command::Open { .. } | Command::Grant(_) => Err(Fault::No(No::Conflict(
-                "campaigns are opened at the start, claims are decided elsewhere",
-            ))),
-            Command::Adjust(..)
-            | Command::Admit(..)
-            | Command::Stand(..)
-            | Command::Lock(_)
-            | Command::Recall(_)
-            | Command::Confirm(..)
-            | Command::Release(..)
-            | Command::Lapse(_)
-            | Command::Refund(_)
-            | Command::Settle(_)
-            | Command::SettleDue(..)
-            | Command::Paid(..)
-            | Command::PaymentFailed(..) => Err(Fault::No(No::Conflict(
-                "with the ledger in Redis, coupons are not redeemed yet",
-            ))),
-        };
+        self.settled(command).await
+    }
+
+    /// What became of a command, whoever may ask for it.
+    pub(super) async fn settled(&self, command: Command) -> Outcome {
+        let done = self.done(command).await;
         match done {
             Ok(answer) if self.tells().await => Outcome::Yes(answer),
             Ok(_) => Outcome::Unknown,
@@ -104,14 +123,39 @@ impl Office {
         }
     }
 
-    /// Does what persons decided, and writes down with it that they did.
-    async fn carry_out(&self, (decided, command): (Decided, Command)) -> Result<Answer, Fault> {
-        let (no, command) = match command {
-            Command::Trip(no) => (no, Command::Trip(CampaignNo(0))),
-            Command::Resume(no) => (no, Command::Resume(CampaignNo(0))),
-            _ => return Err(Fault::No(No::Conflict("nobody decides that in this ledger"))),
+    async fn done(&self, command: Command) -> Result<Answer, Fault> {
+        let asked = at_zero(&command);
+        let is_decided = matches!(command, Command::Decided(_));
+        let command = match command {
+            Command::Decided(it) => it.1,
+            other => other,
         };
-        self.interlock(no, &Command::Decided(Box::new((decided, command)))).await
+        match command {
+            Command::Trip(no) | Command::Resume(no) => self.interlock(no, &asked).await,
+            Command::Admit(no, it) => self.admit(no, it.merchant, &asked).await,
+            Command::Stand(no, it) => self.stand(no, it.merchant, &asked).await,
+            Command::Adjust(no, it) => self.adjust(no, it.round, &asked).await,
+            Command::Settle(it) => {
+                self.settle(it.campaign, (it.batch, it.merchant, it.pool), &asked).await
+            }
+            Command::SettleDue(no, batch) => self.settle_due(no, batch, &asked).await,
+            Command::Paid(no, batch, who) => self.paid(no, (batch, who), &asked).await,
+            Command::PaymentFailed(no, batch, who) => self.failed(no, (batch, who), &asked).await,
+            _ if is_decided => Err(Fault::No(No::Conflict("nobody decides that in this ledger"))),
+            Command::Bind(no, bound) => self.bind(no, &bound).await,
+            Command::Arm(no, armed) => self.arm(no, armed).await,
+            Command::Expire(no, round) => self.expire(no, round).await,
+            Command::Lock(ask) => self.lock(&ask).await,
+            Command::Recall(ask) => self.recall(&ask).await,
+            Command::Confirm(no, order) | Command::Release(no, order) => {
+                self.order(no, order, &asked).await
+            }
+            Command::Lapse(no) => self.lapse(no).await,
+            Command::Refund(ask) => self.refund(&ask).await,
+            Command::Open { .. } | Command::Grant(_) | Command::Decided(_) => Err(Fault::No(
+                No::Conflict("campaigns are opened at the start, claims are decided elsewhere"),
+            )),
+        }
     }
 
     /// Waits until anything may be told; not for ever.
@@ -137,13 +181,7 @@ impl Office {
         standing: &Standing,
         command: &Command,
     ) -> Result<Vec<Event>, Fault> {
-        let opened = standing.opened.as_ref().ok_or(Fault::Unknown)?;
-        let rounds = standing.rounds.values().cloned();
-        let interlock = (standing.tripped, standing.word_at);
-        let last = standing.at.unwrap_or(At(0));
-        let machine = Machine::sketch(opened, standing.funds.clone(), interlock, rounds, last);
-        let decision = machine.decide(command, self.shared.now().max(last))?;
-        Ok(decision.events.into_iter().map(|event| Event { campaign: no, ..event }).collect())
+        Ok(self.decide(no, fetch::sketch_of(standing)?, command)?.events)
     }
 
     /// Makes `events` one entry of the place's log if `compares` still hold. `false` if they don't: then the log was
@@ -154,25 +192,42 @@ impl Office {
         events: &[Event],
         compares: &[Compare],
     ) -> Result<bool, Fault> {
+        let draft =
+            Draft { events: events.to_vec(), compares: compares.to_vec(), ..Draft::default() };
+        self.write(cell, draft).await
+    }
+
+    /// Makes an entry of the place's log of a draft if what it rests on still holds. `false` if it does not: then it is
+    /// to be decided anew.
+    async fn write(&self, cell: &Arc<Cell>, draft: Draft) -> Result<bool, Fault> {
         let start = Instant::now();
-        let body = codec::encode(events).ok_or(Fault::Wrong("too long for an entry".to_owned()))?;
+        let Draft { events, compares, about, late, cap } = draft;
+        let body =
+            codec::encode(&events).ok_or(Fault::Wrong("too long for an entry".to_owned()))?;
         loop {
             let (epoch, now) = (cell.seen().epoch, self.shared.now());
-            let changes = changes(cell.place, cell.shard, now, events)?;
-            let asked = mv(cell.place, epoch, now, compares, &changes, &body)?;
+            let mut changes = changes(cell.place, cell.shard, now, &events, &mut about.clone())?;
+            cap.iter().for_each(|cap| cap.bound(&mut changes));
+            let asked = mv(cell.place, epoch, now, &compares, &changes, &body, late)?;
             match self.one(cell, Item::script(asked)).await.map(MoveReply::read) {
                 Some(Ok(MoveReply::Moved { epoch, seq, at }))
-                    if self.written(cell, epoch, seq, Some((at, events))).await =>
+                    if self.written(cell, epoch, seq, Some((at, &events))).await =>
                 {
                     self.read_up_to(cell, seq, start).await?;
+                    self.tell_of(cell, &events);
                     return Ok(true);
                 }
-                Some(Ok(MoveReply::Changed { .. })) => {
+                Some(Ok(MoveReply::Changed { .. } | MoveReply::Late { .. })) => {
                     cell.kick.notify_one();
                     return Ok(false);
                 }
-                Some(Ok(MoveReply::Misfit { .. })) => {
-                    return Err(No::Funds(crate::funds::FundsRefusal::NotEnough).into());
+                Some(Ok(MoveReply::Misfit { which })) => {
+                    let beyond = changes.get(which).is_some_and(|it| matches!(it.op, Op::UpTo(..)));
+                    return Err(if beyond {
+                        No::from(Refusal::MerchantCap).into()
+                    } else {
+                        No::Funds(crate::funds::FundsRefusal::NotEnough).into()
+                    });
                 }
                 Some(Ok(MoveReply::Fenced { epoch: is, .. })) => {
                     self.shared.fenced(cell, epoch, is);
@@ -184,6 +239,22 @@ impl Office {
             }
             self.patience(start).await?;
         }
+    }
+
+    /// Tells the watcher what this node wrote of orders, as they stand now.
+    fn tell_of(&self, cell: &Cell, events: &[Event]) {
+        let seen = cell.seen();
+        let told: Vec<_> = events
+            .iter()
+            .filter_map(|event| {
+                let redemption = event.what.redemption()?;
+                let order = seen.book.order(redemption)?;
+                let face = seen.standing.kind(order.coupon.kind)?.face;
+                Some((event.campaign, &event.what, order.shown(redemption, face)))
+            })
+            .collect();
+        drop(seen);
+        self.shared.redeemed(&told);
     }
 
     /// Reads the log up to where it is now: what another node did a moment ago is decided on as well.
@@ -245,7 +316,35 @@ impl Office {
     }
 }
 
-fn gone(cell: &Cell) {
+/// The command, of campaign 0: a sketch has no other.
+fn at_zero(command: &Command) -> Command {
+    const ZERO: CampaignNo = CampaignNo(0);
+    match command.clone() {
+        it @ Command::Open { .. } => it,
+        Command::Arm(_, it) => Command::Arm(ZERO, it),
+        Command::Bind(_, it) => Command::Bind(ZERO, it),
+        Command::Grant(it) => Command::Grant(Grant { campaign: ZERO, ..it }),
+        Command::Expire(_, it) => Command::Expire(ZERO, it),
+        Command::Trip(_) => Command::Trip(ZERO),
+        Command::Resume(_) => Command::Resume(ZERO),
+        Command::Adjust(_, it) => Command::Adjust(ZERO, it),
+        Command::Admit(_, it) => Command::Admit(ZERO, it),
+        Command::Stand(_, it) => Command::Stand(ZERO, it),
+        Command::Lock(it) => Command::Lock(Lock { campaign: ZERO, ..it }),
+        Command::Recall(it) => Command::Recall(Recall { campaign: ZERO, ..it }),
+        Command::Confirm(_, it) => Command::Confirm(ZERO, it),
+        Command::Release(_, it) => Command::Release(ZERO, it),
+        Command::Lapse(_) => Command::Lapse(ZERO),
+        Command::Refund(it) => Command::Refund(Refund { campaign: ZERO, ..it }),
+        Command::Settle(it) => Command::Settle(Settle { campaign: ZERO, ..it }),
+        Command::SettleDue(_, it) => Command::SettleDue(ZERO, it),
+        Command::Paid(_, batch, it) => Command::Paid(ZERO, batch, it),
+        Command::PaymentFailed(_, batch, it) => Command::PaymentFailed(ZERO, batch, it),
+        Command::Decided(it) => Command::Decided(Box::new((it.0.clone(), at_zero(&it.1)))),
+    }
+}
+
+pub(super) fn gone(cell: &Cell) {
     cell.seen().gone();
     cell.kick.notify_one();
 }

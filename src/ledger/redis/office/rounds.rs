@@ -2,7 +2,9 @@
 
 use super::super::effects::{Compare, number};
 use super::super::keys::Key;
+use super::super::records;
 use super::super::shared::Places;
+use super::super::standing::Standing;
 use super::{Fault, Office};
 use crate::domain::{CampaignNo, Fen, KindNo, PoolNo, Refusal, RoundNo};
 use crate::ledger::event::{Armed, Load};
@@ -34,13 +36,46 @@ impl Office {
             };
             let unarmed =
                 Compare { key: Key::Round(armed.round), field: b"from".to_vec(), was: None };
-            if self.make(&first, &events, &[unarmed]).await? {
+            let adjusted = adjusted(&before, armed.round);
+            if self.make(&first, &events, &[unarmed, adjusted]).await? {
                 break;
             }
             self.patience(start).await?;
         }
         self.deal(&places, &armed).await;
         Ok(Answer::Done)
+    }
+
+    /// Changes the quantities of a round that is not armed; what the pools can have by then is looked at over all
+    /// shards.
+    pub(super) async fn adjust(
+        &self,
+        no: CampaignNo,
+        round: RoundNo,
+        command: &Command,
+    ) -> Result<Answer, Fault> {
+        let places = self.places(no)?;
+        let first =
+            places.shards.first().ok_or_else(|| Fault::Wrong("no shard".to_owned()))?.clone();
+        let start = Instant::now();
+        loop {
+            for cell in &places.shards {
+                self.fresh(cell, start).await?;
+            }
+            // What is on its way between two shards is in neither.
+            self.finish_all(&places).await?;
+            let mut before = first.seen().standing.clone();
+            for cell in places.shards.iter().skip(1) {
+                before.funds = before.funds.plus(&cell.seen().standing.funds);
+            }
+            let events = self.decided(no, &before, command)?;
+            let unarmed = Compare { key: Key::Round(round), field: b"from".to_vec(), was: None };
+            let same = adjusted(&before, round);
+            if events.is_empty() || self.make(&first, &events, &[unarmed, same]).await? {
+                return Ok(Answer::Done);
+            }
+            self.patience(start).await?;
+        }
     }
 
     /// Gives the other shards their share of a round; one that has none is told of it all the same. What is
@@ -126,4 +161,10 @@ impl Office {
         }
         came
     }
+}
+
+/// That a round's quantities are decided as they were, or not.
+fn adjusted(before: &Standing, round: RoundNo) -> Compare {
+    let was = before.adjusted.get(&round).map(|it| records::adjusted(it).into_bytes());
+    Compare { key: Key::Meta, field: format!("adjusted:{}", round.0).into(), was }
 }

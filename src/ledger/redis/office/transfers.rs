@@ -1,19 +1,17 @@
 //! Transfers: stock and money between shards, sent in one log and received in the other.
 
-use super::super::effects::{Change, Compare, Op, number};
+use super::super::effects::{Compare, number};
 use super::super::keys::Key;
 use super::super::link::Item;
 use super::super::place::Cell;
-use super::super::scripts::mv;
 use super::super::shared::Places;
 use super::super::standing::Standing;
 use super::{AGAIN, Fault, Office};
-use crate::domain::{Fen, RoundNo};
+use crate::domain::{Fen, PoolNo, RoundNo};
 use crate::funds::{Account, Posting};
 use crate::ledger::event::{Event, Load, Transfer, What, codec};
 use crate::ledger::machine::No;
 use redis::{Value, cmd};
-use std::sync::Arc;
 use tokio::time::sleep;
 
 impl Office {
@@ -25,12 +23,35 @@ impl Office {
         to: u8,
         load: Load,
     ) -> Result<bool, Fault> {
+        self.send(places, from, to, load, None).await
+    }
+
+    /// Moves so much of what is available to another shard; `false` if there is not so much.
+    pub(super) async fn transfer_money(
+        &self,
+        places: &Places,
+        from: u8,
+        to: u8,
+        (pool, fen): (PoolNo, Fen),
+    ) -> Result<bool, Fault> {
+        self.send(places, from, to, Load::Funds { pool }, Some(fen)).await
+    }
+
+    async fn send(
+        &self,
+        places: &Places,
+        from: u8,
+        to: u8,
+        load: Load,
+        fen: Option<Fen>,
+    ) -> Result<bool, Fault> {
         self.finish(places, from, to).await?;
         let Some(source) = places.shards.get(usize::from(from)) else { return Ok(false) };
         let before = source.seen().standing.clone();
         let last = before.sent.get(&to).copied().unwrap_or(0);
         let transfer = Transfer { peer: to, number: last.saturating_add(1), load };
         let Some(posting) = money(&before, &load, Account::Treasury) else { return Ok(false) };
+        let posting = Posting { fen: fen.unwrap_or(posting.fen), ..posting };
         let posted = (posting.fen > Fen::ZERO).then_some(What::Posted(posting));
         let events: Vec<Event> = [What::Sent(transfer)]
             .into_iter()
@@ -110,20 +131,11 @@ impl Office {
             }
             let compares = [counter("received", from, received)?];
             if self.make(target, &events, &compares).await? {
-                self.forget(source, &field).await;
+                self.forget(source, field.into_bytes(), None).await;
             } else {
                 // Somebody else received it: the target's log is about to say so.
                 sleep(AGAIN).await;
             }
-        }
-    }
-
-    async fn forget(&self, source: &Arc<Cell>, field: &str) {
-        let change = Change { key: Key::Transit, field: field.into(), op: Op::Delete };
-        let epoch = source.seen().epoch;
-        if let Ok(call) = mv(source.place, epoch, self.shared.now(), &[], &[change], b"") {
-            // If it fails, it stays, and is known to be received by its number.
-            self.one(source, Item::script(call)).await;
         }
     }
 }

@@ -1,18 +1,20 @@
 //! What a log lacks is put back, and the next epoch begins.
 
 use super::{Custodian, ENTRIES, Stuck};
-use crate::domain::At;
-use crate::ledger::event::codec;
+use crate::domain::{At, RedemptionId};
+use crate::ledger::event::{Settled, What, codec};
 use crate::ledger::journal::Entry;
+use crate::ledger::redis::about::About;
 use crate::ledger::redis::effects::changes;
 use crate::ledger::redis::entry::{self, Logged};
-use crate::ledger::redis::keys::Place;
+use crate::ledger::redis::keys::{Key, Part, Place};
 use crate::ledger::redis::link::{Fate, Item, Link};
 use crate::ledger::redis::place::Cell;
+use crate::ledger::redis::records::{Slot, read_line, settlements};
 use crate::ledger::redis::scripts::{LookReply, ReopenReply, RestoreReply, reopen, restore};
 use crate::store::{LogNo, Record, Recovery};
-use redis::Value;
-use std::collections::BTreeMap;
+use redis::{Cmd, Value, cmd};
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 
 /// Entries that are restored at once.
@@ -179,6 +181,81 @@ impl Custodian {
         }
     }
 
+    /// What the entries that are missing depend on, as the place has it before them.
+    async fn known(
+        &self,
+        link: &mut Link,
+        place: Place,
+        missing: &Missing,
+    ) -> Result<About, Stuck> {
+        let bodies = missing.evidence.range(missing.after.0.saturating_add(1)..);
+        let events = bodies.flat_map(|(_, it)| codec::decode(&it.body).unwrap_or_default());
+        let mut orders = BTreeSet::new();
+        let mut batches = false;
+        for event in events {
+            match &event.what {
+                What::Reserved(it) | What::Vacated(it) => drop(orders.insert(it.redemption)),
+                What::Paid(_) | What::PaymentFailed(_) | What::Settled(_) => batches = true,
+                other => orders.extend(other.redemption()),
+            }
+        }
+        let not = || Stuck::Redis("its keys are not what scripts write".to_owned());
+        let mut known = About::default();
+        // Without its terms the place begins with the first of these entries.
+        let terms = cmd("HGET").arg(place.key(Key::Meta)).arg("terms").to_owned();
+        if let Value::BulkString(terms) = self.value(link, terms).await? {
+            for event in codec::decode(&terms).ok_or_else(not)? {
+                if let What::Opened(opened) = event.what {
+                    known.kinds = opened.kinds;
+                }
+            }
+        }
+        if place.part == Part::Identities {
+            return Ok(known);
+        }
+        let orders: Vec<RedemptionId> = orders.into_iter().collect();
+        for some in orders.chunks(RESTORED) {
+            let names: Vec<&[u8]> = some.iter().map(|it| it.0.as_slice()).collect();
+            let asked = cmd("HMGET").arg(place.key(Key::Orders)).arg(&names).to_owned();
+            let Value::Array(slots) = self.value(link, asked).await? else { return Err(not()) };
+            for (redemption, slot) in some.iter().zip(slots) {
+                if let Value::BulkString(slot) = slot {
+                    known.slots.insert(*redemption, Slot::decode(&slot).ok_or_else(not)?);
+                }
+            }
+        }
+        if !orders.is_empty() || batches {
+            let all = cmd("HGETALL").arg(place.key(Key::Merchants)).to_owned();
+            let Value::Array(all) = self.value(link, all).await? else { return Err(not()) };
+            for pair in all.chunks_exact(2) {
+                let [Value::BulkString(name), Value::BulkString(value)] = pair else {
+                    return Err(not());
+                };
+                known.settlements.extend(settlements(name, value));
+            }
+        }
+        if batches {
+            let all = cmd("HGETALL").arg(place.key(Key::Lines)).to_owned();
+            let Value::Array(all) = self.value(link, all).await? else { return Err(not()) };
+            for pair in all.chunks_exact(2) {
+                let [Value::BulkString(name), Value::BulkString(value)] = pair else {
+                    return Err(not());
+                };
+                let line = read_line(name, value).ok_or_else(not)?;
+                let Settled { batch, merchant, pool, .. } = line.settled;
+                known.lines.insert((batch, merchant, pool), line);
+            }
+        }
+        Ok(known)
+    }
+
+    async fn value(&self, link: &mut Link, asked: Cmd) -> Result<Value, Stuck> {
+        match link.read(&[Item::plain(asked)]).await.0.pop() {
+            Some(Fate::Done(value)) => Ok(value),
+            _ => Err(Stuck::Redis("no answer".to_owned())),
+        }
+    }
+
     /// Puts back what is missing, in order; how many entries that were.
     async fn restore(
         &self,
@@ -191,6 +268,7 @@ impl Custodian {
         let (end, mut at) = missing.after;
         let nothing = codec::encode(&[]).unwrap_or_default();
         let mut items = Vec::with_capacity(RESTORED);
+        let mut known = self.known(link, place, missing).await?;
         for seq in end.saturating_add(1)..=missing.last {
             let unknown = || Record { seq, at, body: nothing.clone() };
             let record = missing.evidence.get(&seq).cloned().unwrap_or_else(unknown);
@@ -198,7 +276,7 @@ impl Custodian {
             let fault = |why: String| Stuck::Redis(format!("entry {seq} can't be restored: {why}"));
             let events = codec::decode(&record.body)
                 .ok_or_else(|| fault("not in words known here".to_owned()))?;
-            let changes = changes(place, cell.shard, at, &events)
+            let changes = changes(place, cell.shard, at, &events, &mut known)
                 .map_err(|error| fault(error.to_string()))?;
             let entry = Entry { seq, durable: 0, at, seal: false, body: record.body };
             let put = restore(place, epoch, &entry, &changes);

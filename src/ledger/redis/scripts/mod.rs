@@ -5,12 +5,14 @@ mod claim;
 mod moving;
 mod reply;
 mod shard;
+mod till;
 
 pub(crate) use bind::{BindReply, bind};
 pub(crate) use claim::{ClaimArgs, ClaimReply, MOST_CLAIMS, Outcome, claim};
 pub(crate) use moving::{MoveReply, mv};
 pub(crate) use reply::BadReply;
 pub(crate) use shard::{LookReply, ReopenReply, RestoreReply, look, reopen, restore};
+pub(crate) use till::{CodeKeys, TillReply, nonce, show, take};
 
 use super::NotSent;
 use super::effects::{Change, Op};
@@ -50,11 +52,14 @@ macro_rules! scripts {
 scripts! {
     CLAIM = "claim-6";
     BIND = "bind-5";
-    MOVE = "move-7";
+    MOVE = "move-12";
     LOOK = "look-1";
-    RESTORE = "restore-9";
+    RESTORE = "restore-14";
     REOPEN = "reopen-1";
     NUMBER = "number-1";
+    SHOW = "show-3";
+    TAKE = "take-3";
+    NONCE = "nonce-2";
 }
 
 /// Asks for the number of the campaign of that name, which gets one if it has none: `known`, or the next one, at
@@ -147,6 +152,9 @@ impl Call {
         let (op, value) = match &change.op {
             Op::Set(value) => ("set", value.clone()),
             Op::Add(more) => ("add", super::whole(*more)?.to_string().into()),
+            Op::UpTo(more, limit) => {
+                ("upto", format!("{} {}", super::count(*more)?, super::count(*limit)?).into())
+            }
             Op::Max(least) => ("max", least.to_string().into()),
             Op::Spend(kinds) => ("or", kinds.0.to_string().into()),
             Op::Seq => ("seq", vec![]),

@@ -6,8 +6,8 @@ use super::{BadReply, Call, MOVE, place_of, round_of};
 use crate::domain::At;
 use ::redis::Value;
 
-/// Makes `changes` and writes `body` if all of `compares` are as they say. Without a body it is a change
-/// that is no event, and no entry is written.
+/// Makes `changes` and writes `body` if all of `compares` are as they say, and by the log's time it is before `late`.
+/// Without a body it is a change that is no event, and no entry is written.
 pub(crate) fn mv(
     place: Place,
     epoch: u64,
@@ -15,6 +15,7 @@ pub(crate) fn mv(
     compares: &[Compare],
     changes: &[Change],
     body: &[u8],
+    late: Option<At>,
 ) -> Result<Call, NotSent> {
     let of = compares.iter().map(|it| it.key).chain(changes.iter().map(|it| it.key));
     let round = round_of(of)?;
@@ -25,6 +26,11 @@ pub(crate) fn mv(
         Key::Holders(round),
         Key::Passes(round),
         Key::Transit,
+        Key::States(round),
+        Key::Orders,
+        Key::Refunds,
+        Key::Merchants,
+        Key::Lines,
         Key::Log,
     ];
     let mut call = Call::new(&MOVE, place, &keys);
@@ -32,6 +38,7 @@ pub(crate) fn mv(
     call.text(ms(now)?);
     call.text(place.log());
     call.arg(body);
+    call.text(late.map(ms).transpose()?.map_or_else(String::new, |at| at.to_string()));
     call.text(compares.len());
     call.text(changes.len());
     for compare in compares {
@@ -62,10 +69,15 @@ pub(crate) enum MoveReply {
         /// Which of the compares, from 0.
         which: usize,
     },
-    /// A sum would leave 0 to 2^53: nothing was changed.
+    /// A sum would leave 0 to 2^53, or be above its limit: nothing was changed.
     Misfit {
         /// Which of the changes, from 0.
         which: usize,
+    },
+    /// By the log's time it is too late: nothing was changed.
+    Late {
+        /// That time.
+        at: At,
     },
     /// No such shard there.
     Absent,
@@ -93,6 +105,7 @@ impl MoveReply {
         let at = At(parts.number()?);
         match word.as_str() {
             "moved" => Ok(MoveReply::Moved { epoch, seq, at }),
+            "late" => Ok(MoveReply::Late { at }),
             "changed" => Ok(MoveReply::Changed { which: parts.place()? }),
             "misfit" => Ok(MoveReply::Misfit { which: parts.place()? }),
             _ => Err(parts.bad()),

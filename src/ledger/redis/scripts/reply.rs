@@ -32,6 +32,13 @@ impl Parts {
         }
     }
 
+    pub(super) fn bytes(&mut self) -> Result<Vec<u8>, BadReply> {
+        match self.rest.next() {
+            Some(Value::BulkString(bytes)) => Ok(bytes),
+            _ => Err(self.bad()),
+        }
+    }
+
     pub(super) fn number<T: TryFrom<i64>>(&mut self) -> Result<T, BadReply> {
         match self.rest.next() {
             Some(Value::Int(number)) => T::try_from(number).map_err(|_| self.bad()),

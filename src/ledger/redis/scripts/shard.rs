@@ -82,6 +82,11 @@ pub(crate) fn restore(
         Key::Transit,
         Key::Proofs(round),
         Key::Bindings(round),
+        Key::States(round),
+        Key::Orders,
+        Key::Refunds,
+        Key::Merchants,
+        Key::Lines,
         Key::Log,
     ];
     let mut call = Call::new(&RESTORE, place, &keys);

@@ -1,5 +1,6 @@
 //! Whole nodes on a Redis of their own: what a node shows it has written down.
 
+use super::super::about::About;
 use super::super::acks::Ack;
 use super::super::effects::changes;
 use super::super::keys::{Key, Place, shard_of};
@@ -334,7 +335,7 @@ fn i3_a_master_that_comes_back_with_a_tail_of_its_own_stays_shut() {
         }
     }
     let other = Entry { body: codec::encode(&events).unwrap(), ..last };
-    let changes = changes(SHARD, Shard::ALONE, other.at, &events).unwrap();
+    let changes = changes(SHARD, Shard::ALONE, other.at, &events, &mut About::default()).unwrap();
     let reply = call(connection, &restore(SHARD, 1, &other, &changes).unwrap()).unwrap();
     assert_eq!(RestoreReply::read(reply), Ok(RestoreReply::Restored));
     wait_until("it is fenced", || !node.issues(C));

@@ -4,6 +4,7 @@
 #[path = "../../../../tests/model/commands.rs"]
 mod commands;
 
+use super::super::about::About;
 use super::super::effects::{Compare, account, changes, holder, of_kind};
 use super::super::keys::{Key, Place};
 use super::super::scripts::{BindReply, ClaimArgs, ClaimReply, MoveReply, bind, claim, mv};
@@ -124,10 +125,11 @@ impl World<'_> {
             let passed = Passed { expires_at, ..Passed::from(bound) };
             let events = [Event { campaign: number, what: What::Passed(passed) }];
             let place = Place::shard(number, 0);
-            let changes = changes(place, Shard::ALONE, now, &events).unwrap();
+            let changes =
+                changes(place, Shard::ALONE, now, &events, &mut About::default()).unwrap();
             let field = bound.pass.0.to_vec();
             let new = Compare { key: Key::Passes(bound.round), field, was: None };
-            let mv = mv(place, 1, now, &[new], &changes, &body(&events)).unwrap();
+            let mv = mv(place, 1, now, &[new], &changes, &body(&events), None).unwrap();
             let reply = MoveReply::read(call(self.connection, &mv).unwrap()).unwrap();
             // Of a pass that is there already nothing happens again.
             let ok = matches!(reply, MoveReply::Moved { .. } | MoveReply::Changed { which: 0 });

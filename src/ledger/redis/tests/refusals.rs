@@ -1,6 +1,7 @@
 //! What the scripts do not do, and that nothing is half done then.
 
 use super::super::NotSent;
+use super::super::about::About;
 use super::super::effects::{Change, Compare, Op, changes, number};
 use super::super::keys::{Key, Place};
 use super::super::scripts::{
@@ -97,12 +98,12 @@ fn told(reply: ClaimReply) -> Vec<Result<Answer, No>> {
 /// One call of every script that decides.
 pub(super) fn deciding() -> Vec<(&'static str, Call)> {
     let tripped = [event(What::Interlock(crate::ledger::event::Interlock::Tripped))];
-    let trip = changes(SHARD, Shard::ALONE, NOW, &tripped).unwrap();
+    let trip = changes(SHARD, Shard::ALONE, NOW, &tripped, &mut About::default()).unwrap();
     let body = codec::encode(&tripped).unwrap();
     vec![
         ("claim", claim(SHARD, R, 1, NOW, &[of(1)]).unwrap()),
         ("bind", bind(C, 1, 1, NOW, &bound(1)).unwrap()),
-        ("move", mv(SHARD, 1, NOW, &[], &trip, &body).unwrap()),
+        ("move", mv(SHARD, 1, NOW, &[], &trip, &body, None).unwrap()),
     ]
 }
 
@@ -236,7 +237,7 @@ fn i3_a_key_of_another_type_leaves_nothing_half_done() {
     let connection = &mut server.connect();
     let granted = event(What::Bound(bound(1)));
     let (again, at) = (vec![granted], At(1));
-    let restored = changes(IDENTITIES, Shard::ALONE, at, &again).unwrap();
+    let restored = changes(IDENTITIES, Shard::ALONE, at, &again, &mut About::default()).unwrap();
     let body = codec::encode(&again).unwrap();
     let entry = |seq| crate::ledger::journal::Entry {
         seq,
@@ -483,7 +484,7 @@ fn what_is_beyond_counting_is_not_sent() {
     assert_eq!(no(bind(C, 1, 1, NOW, &bind_late)), NotSent::Number);
     assert_eq!(no(bind(C, 1, 1, late, &bound(1))), NotSent::Number);
     let add = Change { key: Key::Funds, field: b"x".to_vec(), op: Op::Add(late.0) };
-    assert_eq!(no(mv(SHARD, 1, NOW, &[], &[add], b"")), NotSent::Number);
+    assert_eq!(no(mv(SHARD, 1, NOW, &[], &[add], b"", None)), NotSent::Number);
     assert_eq!(no(reopen(SHARD, 1, too_much, "")), NotSent::Number);
     assert_eq!(no(reopen(SHARD, 2, 2, "")), NotSent::Number);
     let posted = Posting {
@@ -493,7 +494,10 @@ fn what_is_beyond_counting_is_not_sent() {
         fen: Fen::new(too_much),
     };
     let posted = [event(What::Posted(posted))];
-    assert_eq!(changes(SHARD, Shard::ALONE, NOW, &posted), Err(NotSent::Number));
+    assert_eq!(
+        changes(SHARD, Shard::ALONE, NOW, &posted, &mut About::default()),
+        Err(NotSent::Number)
+    );
 }
 
 #[test]
@@ -516,14 +520,23 @@ fn what_does_not_belong_together_is_not_sent() {
         assert_eq!(no(&wrong), NotSent::Misplaced, "{wrong:?}");
     }
     let of_round = |round| Compare { key: Key::Round(RoundNo(round)), field: vec![], was: None };
-    let two = mv(SHARD, 1, NOW, &[of_round(1), of_round(2)], &[], b"");
+    let two = mv(SHARD, 1, NOW, &[of_round(1), of_round(2)], &[], b"", None);
     assert_eq!(two.unwrap_err(), NotSent::Rounds);
     let events = [event(What::Bound(bound(1)))];
-    assert_eq!(changes(SHARD, Shard::ALONE, NOW, &events), Err(NotSent::Misplaced));
+    assert_eq!(
+        changes(SHARD, Shard::ALONE, NOW, &events, &mut About::default()),
+        Err(NotSent::Misplaced)
+    );
     let events = [event(What::Passed(Passed::from(&bound(1))))];
-    assert_eq!(changes(IDENTITIES, Shard::ALONE, NOW, &events), Err(NotSent::Misplaced));
+    assert_eq!(
+        changes(IDENTITIES, Shard::ALONE, NOW, &events, &mut About::default()),
+        Err(NotSent::Misplaced)
+    );
     let other = Place::shard(CampaignNo(1), 0);
-    assert_eq!(changes(other, Shard::ALONE, NOW, &events), Err(NotSent::Misplaced));
+    assert_eq!(
+        changes(other, Shard::ALONE, NOW, &events, &mut About::default()),
+        Err(NotSent::Misplaced)
+    );
 }
 
 #[test]
@@ -537,7 +550,7 @@ fn a_move_is_made_whole_or_not_at_all() {
     let add = |more| Change { key: Key::Funds, field: field.clone(), op: Op::Add(more) };
     let note = |op| Change { key: Key::Transit, field: b"1:1".to_vec(), op };
     let mut make = |compares: &[Compare], changes: &[Change], body: &[u8]| {
-        let mv = mv(SHARD, 1, NOW, compares, changes, body).unwrap();
+        let mv = mv(SHARD, 1, NOW, compares, changes, body, None).unwrap();
         let reply = MoveReply::read(call(connection, &mv).unwrap()).unwrap();
         (reply, get(connection, SHARD, Key::Transit, b"1:1"))
     };

@@ -1,5 +1,6 @@
 //! What was lost comes back as it was.
 
+use super::super::about::About;
 use super::super::effects::changes;
 use super::super::keys::{Key, Place};
 use super::super::scripts::{RestoreReply, restore};
@@ -20,9 +21,10 @@ pub(super) fn restored_as(
     rounds: u8,
 ) {
     ::redis::cmd("FLUSHALL").exec(to).unwrap();
+    let mut about = About::default();
     for logged in log(from, place, 1) {
         let events = codec::decode(&logged.entry.body).unwrap();
-        let changes = changes(place, shard, logged.entry.at, &events).unwrap();
+        let changes = changes(place, shard, logged.entry.at, &events, &mut about).unwrap();
         let again = restore(place, logged.epoch, &logged.entry, &changes).unwrap();
         for want in [RestoreReply::Restored, RestoreReply::There] {
             assert_eq!(RestoreReply::read(call(to, &again).unwrap()).unwrap(), want);

@@ -1,5 +1,6 @@
 //! Logs of one campaign in a server, spoken to as a node would.
 
+use super::super::about::About;
 use super::super::effects::{Change, Compare, Op, changes};
 use super::super::entry::{self, Logged};
 use super::super::keys::{Key, Place};
@@ -56,7 +57,7 @@ pub(super) fn begin_as(
     at: At,
     events: &[Event],
 ) {
-    let changes = changes(place, shard, at, events).unwrap();
+    let changes = changes(place, shard, at, events, &mut About::default()).unwrap();
     let entry = Entry { seq: 1, durable: 0, at, seal: false, body: body(events) };
     let reply = call(connection, &restore(place, 0, &entry, &changes).unwrap()).unwrap();
     assert_eq!(RestoreReply::read(reply).unwrap(), RestoreReply::Restored);
@@ -103,10 +104,10 @@ pub(super) fn happen(
     now: At,
     events: &[Event],
 ) -> MoveReply {
-    let changes = changes(place, Shard::ALONE, now, events).unwrap();
+    let changes = changes(place, Shard::ALONE, now, events, &mut About::default()).unwrap();
     assert!(changes.iter().all(|it| !matches!(it.op, Op::Delete | Op::Spend(_))));
     let compares = seen(connection, place, &changes);
-    let mv = mv(place, 1, now, &compares, &changes, &body(events)).unwrap();
+    let mv = mv(place, 1, now, &compares, &changes, &body(events), None).unwrap();
     MoveReply::read(call(connection, &mv).unwrap()).unwrap()
 }
 

@@ -1,5 +1,6 @@
 //! A shard among several: what it receives, sends and grants.
 
+use super::super::about::About;
 use super::super::effects::changes;
 use super::super::keys::{Key, Place};
 use super::super::scripts::{ClaimArgs, ClaimReply, MoveReply, claim, mv};
@@ -86,8 +87,8 @@ fn told(connection: &mut Connection) -> Machine {
             begin_as(connection, PLACE, SHARD, at, &events);
             continue;
         }
-        let changes = changes(PLACE, SHARD, at, &events).unwrap();
-        let mv = mv(PLACE, 1, at, &[], &changes, &body(&events)).unwrap();
+        let changes = changes(PLACE, SHARD, at, &events, &mut About::default()).unwrap();
+        let mv = mv(PLACE, 1, at, &[], &changes, &body(&events), None).unwrap();
         let reply = MoveReply::read(call(connection, &mv).unwrap()).unwrap();
         assert!(matches!(reply, MoveReply::Moved { .. }), "{reply:?}");
     }

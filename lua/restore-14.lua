@@ -10,7 +10,12 @@
     KEYS[6]  transit        hash
     KEYS[7]  proofs:<R>     hash
     KEYS[8]  bindings:<R>   hash
-    KEYS[9]  log            stream
+    KEYS[9]  states:<R>     hash
+    KEYS[10] orders         hash
+    KEYS[11] refunds        hash
+    KEYS[12] merchants      hash
+    KEYS[13] lines          hash
+    KEYS[14] log            stream
 
     ARGV[1]  number of the log
     ARGV[2]  seq
@@ -18,7 +23,7 @@
     ARGV[4]  epoch it was written in
     ARGV[5]  body
     ARGV[6]  how many changes follow
-    then for each change: number of the key, field, set, add, max, or, seq, delete, value
+    then for each change: number of the key, field, set, add, upto, max, or, seq, delete, value
 
   Output:
     { 'restored', seq }
@@ -32,7 +37,7 @@
           there begins with entry 1, fenced until it is reopened.
   Cost:   O(changes), which one event has a few of, and a kind.
 ]]
-local log_key = KEYS[9]
+local log_key = KEYS[14]
 local log, seq, at, epoch, body = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local meta = redis.call('HMGET', meta_key, 'lineage', 'epoch', 'seq')
 local last, shard_epoch = tonumber(meta[3]) or 0, tonumber(meta[2]) or 0
