@@ -2,7 +2,7 @@
 
 use super::statement::Fault;
 use super::{Batch, Due, Head, Line, PoolDue, What, make_batch};
-use crate::books::Books;
+use crate::books::{Book, Books, Payment};
 use crate::domain::workdays::SettlementRules;
 use crate::domain::{At, BatchNo, CampaignNo, Fen, MerchantNo, RedemptionId};
 use crate::ledger::event::Standing;
@@ -34,6 +34,10 @@ pub enum Unmade {
     /// The ledger has no line of it.
     #[error("batch {} was not begun: the ledger has settled nothing in it", .0.0)]
     NotBegun(BatchNo),
+    /// The ledger is still at it, or was interrupted.
+    #[error("batch {}: merchant {} is due something and not in it yet: the decision is still being carried out",
+        .0.0, .1.0)]
+    Unfinished(BatchNo, MerchantNo),
     /// What the ledger settled is not what the store's lines make.
     #[error("batch {}: merchant {}: {fault}; nothing is written", batch.0, merchant.0)]
     Differs {
@@ -117,6 +121,9 @@ impl Terms {
     ) -> Result<Batch, Unmade> {
         let lines = books.lines(self.campaign).filter(|(_, line)| line.batch == batch);
         let made_at = lines.map(|(_, line)| line.at).max().ok_or(Unmade::NotBegun(batch))?;
+        if let Some(merchant) = self.forgotten(batch, books, rows) {
+            return Err(Unmade::Unfinished(batch, merchant));
+        }
         let pay_on = self.rules.day_of(made_at, &self.zone).and_then(|day| self.rules.pay_day(day));
         let pay_on = pay_on.ok_or(Unmade::NoDay)?;
         let head = Head { campaign: self.name.clone(), batch, made_at, pay_on };
@@ -126,6 +133,33 @@ impl Terms {
             merchant,
             fault,
         })
+    }
+
+    /// A merchant that was due something when the batch was begun, and is not in it.
+    fn forgotten(&self, batch: BatchNo, books: &Books, rows: &[store::Due]) -> Option<MerchantNo> {
+        let lines = books.lines(self.campaign).map(|(_, line)| line);
+        let of_batch: Vec<_> = lines.filter(|line| line.batch == batch).collect();
+        let begun = of_batch.iter().map(|line| line.at).min()?;
+        let ended = of_batch.iter().map(|line| line.at).max()?;
+        // What a batch has paid it takes no more of.
+        let paid = |no| of_batch.iter().any(|it| it.merchant == no && it.payment == Payment::Made);
+        let mut due: BTreeMap<_, i128> = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.batch.is_none_or(|it| it > batch)) {
+            let fen = i128::from(row.fen.get());
+            let sum = due.entry((row.log, row.merchant, row.pool)).or_default();
+            match row.refund {
+                None if row.at < begun => *sum += fen,
+                Some((_, false)) if row.at <= ended => *sum -= fen,
+                _ => {}
+            }
+        }
+        let books: BTreeMap<LogNo, &Book> = books.of(self.campaign).collect();
+        let settles =
+            |log: &LogNo, no| books.get(log).is_some_and(|book| book.standing(no, ended).settles());
+        let mut forgotten = due
+            .into_iter()
+            .filter(|((log, no, _), fen)| *fen > 0 && settles(log, *no) && !paid(*no));
+        forgotten.next().map(|((_, merchant, _), _)| merchant)
     }
 
     fn dues(&self, batch: BatchNo, made_at: At, books: &Books, rows: &[store::Due]) -> Vec<Due> {
@@ -146,7 +180,7 @@ impl Terms {
             due.settled.insert(line.pool, settled);
         }
         let settled: BTreeSet<MerchantNo> = dues.keys().map(|(merchant, _)| *merchant).collect();
-        let kinds: BTreeMap<LogNo, &crate::books::Book> = books.of(self.campaign).collect();
+        let kinds: BTreeMap<LogNo, &Book> = books.of(self.campaign).collect();
         for row in rows {
             let Some(book) = kinds.get(&row.log) else { continue };
             let waits = row.batch.is_none_or(|it| it > batch) && row.at <= made_at;
