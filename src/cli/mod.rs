@@ -4,11 +4,14 @@ mod audit;
 mod check;
 mod decide;
 mod keys;
+mod reconcile;
 mod recover;
 mod replay;
 mod rush;
 mod serve;
+mod settle;
 mod simulate;
+mod site;
 
 use clap::{Parser, Subcommand};
 use quan::{clock::Start, domain::At};
@@ -32,6 +35,8 @@ enum Command {
     Decide(decide::Decide),
     Audit(audit::Audit),
     Replay(replay::Replay),
+    Settle(settle::Settle),
+    Reconcile(reconcile::Reconcile),
     Recover(recover::Recover),
 }
 
@@ -46,6 +51,8 @@ impl Cli {
             Command::Decide(decide) => decide.run(),
             Command::Audit(audit) => audit.run(),
             Command::Replay(replay) => replay.run(),
+            Command::Settle(settle) => settle.run(),
+            Command::Reconcile(reconcile) => reconcile.run(),
             Command::Recover(recover) => recover.run(),
         }
     }

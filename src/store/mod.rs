@@ -22,9 +22,11 @@ mod decisions;
 mod events;
 mod log;
 mod nodes;
+mod orders;
 mod quarantine;
 pub mod replay;
 pub mod rows;
+mod settlements;
 mod sql;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -41,6 +43,7 @@ pub use nodes::{Closing, Evidence, Recovery, Registered};
 pub use quarantine::Quarantined;
 pub use replay::{ReplayError, replay};
 pub use rows::Rows;
+pub use settlements::Due;
 pub use sql::{Value, Values};
 pub use url::{BadStoreUrl, StoreUrl};
 
