@@ -5,25 +5,25 @@ use crate::clock::{Clock, wall};
 use crate::config::{self, Config};
 use crate::data::DataFolder;
 use crate::decision::{Away, Decisions, Refused};
-use crate::domain::{At, CampaignNo, KindNo, MerchantNo, PoolSet, RoundNo};
+use crate::domain::{At, CampaignNo, Hex, KindNo, RoundNo};
 use crate::drain::{DrainThread, Progress};
 use crate::gate::{Gate, Outage, Reason, Verdict};
 use crate::http::body::{BodyLimits, HasBodyLimits};
 use crate::ledger::embedded::{Embedded, Outcome};
-use crate::ledger::event::{Admitted, Stands, What};
+use crate::ledger::event::What;
 use crate::ledger::journal::{Folder, Options};
 use crate::ledger::machine::{Answer, Command, Redemption, Summary};
 use crate::ledger::redis::{self, Known, Opening, RedisLedger};
 use crate::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
 use crate::ledger::snapshot::{self, thread::SnapshotThread};
-use crate::merchant::{self, Change, Dishonest, Merchant, Registry, Standing};
+use crate::merchant::Folders;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::pass::{Desk, Keyring};
 use crate::plan::Plan;
 use crate::steward;
 use crate::store::{Store, StoreUrl};
-use crate::till::{Admission, Till};
+use crate::till::Till;
 use anyhow::{Context, Result, bail, ensure};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
@@ -50,13 +50,13 @@ pub struct App {
     /// The data folder.
     pub data: DataFolder,
     campaigns: Arc<Campaigns>,
+    /// The campaigns' merchants.
+    pub folders: Folders,
     body: BodyLimits,
     beside: Mutex<Option<Beside>>,
     /// Decisions of staff.
     pub decisions: Decisions,
     outages: Mutex<BTreeMap<CampaignNo, Outage>>,
-    /// Campaigns whose tills are heard once the ledger knows their merchants.
-    admissions: Vec<Admission>,
 }
 
 /// The app as one worker's requests hold it. Each worker has its own: if all held the same, each
@@ -114,30 +114,33 @@ impl App {
     /// Opens the data folder, replays its journal, which must reach `at_least`, and starts the
     /// ledger and what works beside it.
     pub fn open(config: &Config, at_least: u64, clock: Arc<Clock>) -> Result<App> {
-        let mut plans = Vec::new();
+        let data = DataFolder::at(&config.data.folder);
+        let (mut plans, mut folders) = (Vec::new(), Folders::new(data.merchants()));
         for campaign in &config.campaign {
             let plan = plan(campaign)?;
-            let merchants = registered(campaign, &plan)?;
-            plans.push((plan, merchants));
+            if let Some(folder) = &campaign.merchants {
+                let pools = plan.pools.iter().map(|pool| pool.name.clone()).collect();
+                folders.add(&plan.id, folder, pools);
+            }
+            plans.push(plan);
         }
         let metrics = Arc::new(Metrics::start()?);
         let keys = &config.keys.folder;
         let keys = Keyring::load(keys).context("no usable keys; `quan keys FOLDER` makes a set")?;
         let keys = Arc::new(keys);
-        let data = DataFolder::at(&config.data.folder);
         let store = config.store.as_ref().map_or(StoreUrl::File(data.store()), |it| it.url.clone());
         let mut home = match &config.ledger {
             None => Home::Here(Box::new(here(config, &data, at_least, clock.now())?)),
             Some(ledger) => Home::Redis(Box::new(elsewhere(ledger, &store, &data, clock.now())?)),
         };
         let (mut campaigns, mut tills) = (BTreeMap::new(), Vec::new());
-        for (plan, merchants) in plans {
+        for plan in plans {
             let no = home.open_campaign(&plan, clock.now())?;
-            let first = home.admit(no, &merchants, clock.now())?;
+            let decided = home.roll(no, &store)?;
             let (id, gate) = (plan.id.clone(), Gate::new(no, &plan, Arc::clone(&keys)));
             let redeem = plan.redeem;
             let campaign = Arc::new(Campaign::new(no, plan, gate, home.overshoot()));
-            tills.push((Arc::clone(&campaign), redeem, merchants.0, first));
+            tills.push((Arc::clone(&campaign), redeem, decided));
             let before = campaigns.insert(id.clone(), campaign);
             ensure!(before.is_none(), "two plans have the campaign id {id}");
         }
@@ -147,11 +150,11 @@ impl App {
         let watcher =
             Board { shared, campaigns: board, metrics: Arc::clone(&metrics), clock: time };
         let time = Arc::clone(&clock);
-        let mut admissions = Vec::new();
         let (ledger, beside): (Box<dyn Ledger>, _) = match home {
             Home::Here(embedded) => {
-                for (campaign, rules, registry, _) in tills {
-                    campaign.redeems(Till::new(&rules, &keys.terminals, registry));
+                for (campaign, rules, decided) in tills {
+                    let till = Till::new(&rules, &keys.terminals);
+                    redeems(&campaign, till, &folders, decided);
                 }
                 metrics.recovered(embedded.recovered());
                 let ledger = LocalLedger::start(*embedded, move || time.now(), Box::new(watcher))?;
@@ -163,10 +166,10 @@ impl App {
                 let ledger = RedisLedger::start(*opening, move || time.now(), Box::new(watcher))?;
                 let node = Node::start_timed(&ledger, &store, &data, metrics.db_write())?;
                 ledger.wait_until_read();
-                for (campaign, rules, registry, first) in tills {
+                for (campaign, rules, decided) in tills {
                     let shared = Arc::new(ledger.tills(campaign.no));
-                    let till = Till::shared(&rules, &keys.terminals, registry, shared);
-                    admissions.push(Admission::new(campaign, first, till, ledger.at_start()));
+                    let till = Till::shared(&rules, &keys.terminals, shared);
+                    redeems(&campaign, till, &folders, decided);
                 }
                 (Box::new(ledger), Beside::Node(node))
             }
@@ -185,11 +188,11 @@ impl App {
             metrics,
             data,
             campaigns,
+            folders,
             body,
             beside,
             decisions,
             outages,
-            admissions,
         })
     }
 
@@ -206,9 +209,6 @@ impl App {
     /// Does what the calendar asks for now; gives what could not be done.
     pub async fn keep_calendar(&self) -> Vec<String> {
         let mut undone = Vec::new();
-        for admission in &self.admissions {
-            undone.extend(admission.done().await.err());
-        }
         for campaign in self.campaigns() {
             let Some(summary) = self.ledger.view().campaign(campaign.no) else { continue };
             for command in steward::due(campaign.no, &campaign.plan, &summary, self.clock.now()) {
@@ -220,6 +220,28 @@ impl App {
             }
         }
         undone
+    }
+
+    /// Puts the merchants in force here that were decided for a campaign, if it has them.
+    pub fn take_merchants(&self, campaign: &Campaign, decided: Hex<32>) -> Result<(), String> {
+        let Ok(till) = campaign.till() else { return Ok(()) };
+        let merchants = self.folders.with(&campaign.plan.id, decided)?;
+        // Without a copy it is in force all the same, as long as its folder stays as it is.
+        if let Err(error) = self.folders.keep(&merchants) {
+            tracing::error!(%error, "no copy is kept of the merchants that were decided");
+        }
+        till.take(merchants);
+        Ok(())
+    }
+
+    /// Folders of merchants that are not in force here.
+    pub fn undecided(&self) -> Vec<String> {
+        let differs = |campaign: &Arc<Campaign>| {
+            let till = campaign.till().ok()?;
+            let why = self.folders.differs(&campaign.plan.id, till.in_force())?;
+            Some(format!("{}: {why}", campaign.plan.id))
+        };
+        self.campaigns().filter_map(differs).collect()
     }
 
     /// Two persons say that issuing may go on here.
@@ -325,12 +347,14 @@ fn plan(campaign: &crate::config::Campaign) -> Result<Plan> {
     }
 }
 
-/// The merchants of a campaign, as its files say.
-fn registered(campaign: &config::Campaign, plan: &Plan) -> Result<(Registry, Dishonest)> {
-    let pools: Vec<&str> = plan.pools.iter().map(|pool| pool.name.as_str()).collect();
-    let folder = campaign.merchants.as_ref();
-    let loaded = folder.map(|folder| merchant::load(folder, &pools)).transpose()?;
-    Ok(loaded.unwrap_or_default())
+/// Hears a campaign's tills from now on; with the merchants of the folder that was decided, if it is here.
+fn redeems(campaign: &Campaign, till: Till, folders: &Folders, decided: Option<Hex<32>>) {
+    match decided.map(|decided| folders.with(&campaign.plan.id, decided)) {
+        Some(Ok(merchants)) => till.take(merchants),
+        Some(Err(why)) => tracing::error!(why, "the merchants that were decided are not here"),
+        None => {}
+    }
+    campaign.redeems(till);
 }
 
 fn open_ledger(
@@ -403,40 +427,17 @@ impl Home {
         }
     }
 
-    /// Lets the merchants of the files redeem on their terms, and suspends those on the dishonesty list (R-MERCH-1).
-    /// What the ledger knows already it does not write again. Gives what is still to be asked of a ledger that nodes
-    /// share, in this order.
-    fn admit(
-        &mut self,
-        no: CampaignNo,
-        (registry, dishonest): &(Registry, Dishonest),
-        now: At,
-    ) -> Result<Vec<Vec<Command>>> {
-        let admit = |it: &Merchant| {
-            let (merchant, categories) = (MerchantNo(it.number), PoolSet(it.categories));
-            Command::Admit(no, Admitted { merchant, categories, cap: it.cap })
-        };
-        let admit = registry.merchants().map(admit).collect::<Vec<_>>();
-        let suspend = |stands: &dyn Fn(u32) -> Standing| -> Vec<Command> {
-            let changes = dishonest.suspensions(registry, stands).into_iter();
-            let suspend = changes.filter_map(|change| {
-                let Change::Standing { merchant, standing } = change else { return None };
-                let stands = Stands { merchant: MerchantNo(merchant), standing: standing.into() };
-                Some(Command::Stand(no, stands))
-            });
-            suspend.collect()
-        };
-        let Home::Here(embedded) = self else {
-            return Ok(vec![admit, suspend(&|_| Standing::Active)]);
-        };
-        all_done(embedded, &admit, now)?;
-        let stands = |merchant| {
-            let standing = embedded.machine().standing(no, MerchantNo(merchant));
-            standing.unwrap_or_default().into()
-        };
-        let suspend = suspend(&stands);
-        all_done(embedded, &suspend, now)?;
-        Ok(Vec::new())
+    /// The digest of the folder of merchants that was decided last.
+    fn roll(&self, no: CampaignNo, store: &StoreUrl) -> Result<Option<Hex<32>>> {
+        match self {
+            Home::Here(embedded) => Ok(embedded.machine().roll(no).map(|roll| roll.sha256)),
+            Home::Redis(_) => waiting()?.block_on(async {
+                let store = Store::open(store).await?;
+                let roll = store.roll(no).await;
+                store.close().await;
+                Ok(roll?)
+            }),
+        }
     }
 
     /// Opens the campaign in the ledger, or finds it opened before on the same terms.
@@ -458,18 +459,6 @@ impl Home {
             }
         }
     }
-}
-
-/// Has all of it done, so many at a time.
-fn all_done(embedded: &mut Embedded<Folder>, commands: &[Command], now: At) -> Result<()> {
-    const AT_ONCE: usize = 1_000;
-    for commands in commands.chunks(AT_ONCE) {
-        let batch = embedded.decide_all(commands.iter(), now);
-        for (command, outcome) in commands.iter().zip(embedded.commit(batch).outcomes) {
-            ensure!(matches!(outcome, Outcome::Yes(_)), "the ledger: {command:?}: {outcome:?}");
-        }
-    }
-    Ok(())
 }
 
 fn here(config: &Config, data: &DataFolder, at_least: u64, now: At) -> Result<Embedded<Folder>> {

@@ -17,6 +17,8 @@ mod commands;
 mod local;
 #[path = "homes/nodes.rs"]
 mod nodes;
+#[path = "homes/persons.rs"]
+mod persons;
 #[path = "homes/random.rs"]
 mod random;
 #[path = "homes/redeem.rs"]

@@ -75,6 +75,8 @@ impl Book {
 
     fn event(&mut self, spot: Spot, what: &What, sent: bool) -> Done {
         match what {
+            // Whose order it is, is said again by its lock.
+            What::Reserved(_) | What::Vacated(_) | What::GivenBack(_) => Ok(()),
             What::Posted(posting) => self.post(posting, sent),
             What::Armed(armed) => self.arm(armed),
             What::Expired(it) => {

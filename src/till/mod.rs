@@ -6,23 +6,21 @@
 //! - A repeat of an order does not touch its code: what became of the order is the ledger's to say.
 //! - What is answered is durable.
 
-mod admission;
 mod desk;
 pub mod handler;
 mod heard;
 mod told;
 
-pub use admission::Admission;
-
 use crate::code::{Codes, Home};
-use crate::domain::{At, NoAnswer, Refusal, TerminalId};
+use crate::domain::{At, Hex, NoAnswer, Refusal, TerminalId};
 use crate::http::Problem;
 use crate::merchant::{
-    Registry,
+    Merchants, Registry,
     terminal::{Nonces, Terminals},
 };
 use crate::pass::TerminalKeys;
 use crate::plan::RedeemRules;
+use parking_lot::RwLock;
 use std::{fmt, sync::Arc};
 
 /// What redeeming needs beside the ledger.
@@ -31,8 +29,8 @@ pub struct Till {
     pub codes: Codes,
     /// The tills that may ask.
     pub terminals: Terminals,
-    /// Merchants, shops, and which till is where.
-    pub registry: Registry,
+    /// Merchants, shops, and which till is where, as it was decided last; its digest.
+    registry: RwLock<(Arc<Registry>, Option<Hex<32>>)>,
     /// The nonces that other servers have heard as well, if there are others.
     nonces: Option<Arc<dyn Nonces>>,
     /// How long a nonce is kept there.
@@ -47,12 +45,12 @@ impl fmt::Debug for Till {
 }
 
 impl Till {
-    /// Of a server that is alone: no code is alive and nobody has asked yet.
-    pub fn new(rules: &RedeemRules, keys: &TerminalKeys, registry: Registry) -> Till {
+    /// Of a server that is alone: no code is alive, nobody has asked and nobody is registered yet.
+    pub fn new(rules: &RedeemRules, keys: &TerminalKeys) -> Till {
         Till {
             codes: Codes::here(rules.codes),
             terminals: Terminals::new(keys, rules.terminals),
-            registry,
+            registry: RwLock::default(),
             nonces: None,
             heard_for_ms: rules.terminals.heard_for_ms(),
         }
@@ -62,13 +60,12 @@ impl Till {
     pub fn shared<T: Home + Nonces + 'static>(
         rules: &RedeemRules,
         keys: &TerminalKeys,
-        registry: Registry,
         with: Arc<T>,
     ) -> Till {
         Till {
             codes: Codes::new(rules.codes, Arc::clone(&with) as Arc<dyn Home>),
             nonces: Some(with),
-            ..Till::new(rules, keys, registry)
+            ..Till::new(rules, keys)
         }
     }
 
@@ -80,6 +77,21 @@ impl Till {
             Ok(false) => Err(Refusal::RequestReplayed.into()),
             Err(NoAnswer) => Err(Problem::UNAVAILABLE),
         }
+    }
+
+    /// Who is registered now.
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry.read().0)
+    }
+
+    /// The digest of the folder that is in force here.
+    pub fn in_force(&self) -> Option<Hex<32>> {
+        self.registry.read().1
+    }
+
+    /// These merchants are in force from now on.
+    pub fn take(&self, merchants: Merchants) {
+        *self.registry.write() = (Arc::new(merchants.registry), Some(merchants.sha256));
     }
 
     /// Forgets what counts no longer. To be called on a timer.

@@ -124,7 +124,8 @@ impl<'a> Nodes<'a> {
 
     /// Asks all at once, each at its node.
     pub(crate) fn at_once(&mut self, lines: &[String]) -> Vec<String> {
-        let commands = lines.iter().map(|line| story::command(self.campaign, line).unwrap());
+        let commands =
+            lines.iter().map(|line| story::command(self.campaign, &self.name, line).unwrap());
         let asked: Vec<_> = commands
             .map(|(at, node, command)| {
                 self.clock.store(at.0, Relaxed);
@@ -151,6 +152,10 @@ pub(crate) async fn asked(ledger: &RedisLedger, command: &Command) -> Outcome {
 impl Home for Nodes<'_> {
     fn campaign(&self) -> CampaignNo {
         self.campaign
+    }
+
+    fn name(&self) -> &str {
+        &self.name
     }
 
     fn open(&mut self, now: At, budget: u64) -> Outcome {

@@ -1,5 +1,6 @@
 //! Stories: `at verb args -> outcome`, a line each.
 
+use crate::persons::{self, KINDS};
 use crate::redeem;
 use crate::stores::Stored;
 use quan::domain::{
@@ -26,6 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) trait Home {
     /// The number that the campaign has here.
     fn campaign(&self) -> CampaignNo;
+    /// What it is called here.
+    fn name(&self) -> &str {
+        "test"
+    }
     /// Opens the campaign with that budget.
     fn open(&mut self, now: At, budget: u64) -> Outcome;
     /// Asks a node.
@@ -69,7 +74,7 @@ pub(crate) fn opening(name: &str, budget: u64) -> Command {
     Command::Open {
         name: name.into(),
         pools: vec![("retail".into(), Fen::new(budget))],
-        kinds: vec![kind("ten", 10), kind("twenty", 20)],
+        kinds: KINDS.into_iter().zip([10, 20]).map(|(name, face)| kind(name, face)).collect(),
     }
 }
 
@@ -125,7 +130,7 @@ fn read(line: &str) -> (At, &str, usize, Vec<&str>) {
 }
 
 /// The command of a line, if it is one.
-pub(crate) fn command(no: CampaignNo, line: &str) -> Option<(At, usize, Command)> {
+pub(crate) fn command(no: CampaignNo, name: &str, line: &str) -> Option<(At, usize, Command)> {
     let (at, verb, node, args) = read(line);
     let number = |index: usize| args[index].parse::<u8>().unwrap();
     let command = match verb {
@@ -141,13 +146,13 @@ pub(crate) fn command(no: CampaignNo, line: &str) -> Option<(At, usize, Command)
         "resume" => Command::Resume(no),
         _ => redeem::command(no, verb, &args)?,
     };
-    Some((at, node, command))
+    Some((at, node, persons::decided(command, name, at)))
 }
 
 /// Makes one step.
 pub(crate) fn step(home: &mut dyn Home, line: &str) -> Told {
     let start = Instant::now();
-    let word = if let Some((at, node, command)) = command(home.campaign(), line) {
+    let word = if let Some((at, node, command)) = command(home.campaign(), home.name(), line) {
         word(home.told(node, at, command))
     } else {
         let (at, verb, node, args) = read(line);
@@ -177,7 +182,7 @@ pub(crate) fn check(home: &mut dyn Home, name: &str, steps: &str, often: bool) {
     assert_eq!(word(home.open(At(0), BUDGET)), "done");
     for line in steps.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (asked, want) = line.split_once(" -> ").unwrap_or((line, ""));
-        if let Some((at, _, command)) = command(CampaignNo(0), asked) {
+        if let Some((at, _, command)) = command(CampaignNo(0), "test", asked) {
             let outcome = machine.execute(&command, at);
             let outcome = outcome.map_or_else(Outcome::No, |it| Outcome::Yes(it.answer));
             assert_eq!(word(outcome), want, "{name}, the machine: {line}");

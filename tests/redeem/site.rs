@@ -8,7 +8,13 @@ use crate::common::{
     server::{Process, QUAN, Serve, Server, write_keys},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use quan::rush::servers::{Postgres, RedisServer, Settings};
+use quan::{
+    ledger::event::Standing,
+    rush::{
+        office::Office,
+        servers::{Postgres, RedisServer, Settings},
+    },
+};
 use rand::RngExt;
 use serde_json::{Value, json};
 use std::{
@@ -16,7 +22,8 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
-    time::{SystemTime, UNIX_EPOCH},
+    thread::sleep,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tempfile::TempDir;
 
@@ -90,6 +97,7 @@ pub(crate) struct Site {
     /// The one that people ask, and that which tills ask if it is another.
     servers: Vec<Server>,
     shared: Option<Shared>,
+    office: Office,
     pub(crate) host: Host,
     folder: TempDir,
     /// Where the server's data are.
@@ -143,8 +151,10 @@ impl Site {
         };
         let host = Host::with_keys(&at("keys"));
         let data = at("data");
-        let mut site = Site { servers: Vec::new(), shared, host, folder, data };
+        let office = Office::open(&at("keys")).expect("staff");
+        let mut site = Site { servers: Vec::new(), shared, office, host, folder, data };
         site.serve(wish.clock);
+        site.admit();
         site
     }
 
@@ -171,6 +181,29 @@ impl Site {
         let program = Command::new(QUAN);
         let log = at(&format!("log-{name}"));
         Serve { program, config, keys, data, clock, log }.start()
+    }
+
+    /// Two persons decide that the folder is in force as it is now.
+    pub(crate) fn admit(&self) {
+        let folder = self.folder.path().join("merchants");
+        self.office.admit(self.servers[0].ops, "xiangning-2023", &folder).expect("it is decided");
+        // Another node hears of it from the store.
+        let start = Instant::now();
+        while self.servers.iter().any(|it| ready(it)["undecided"] != json!([])) {
+            assert!(start.elapsed() < Duration::from_secs(20), "a node does not hear of it");
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Two persons decide what a merchant may do.
+    pub(crate) fn stand(&self, merchant: u32, standing: Standing) {
+        let ops = self.servers[0].ops;
+        self.office.stand(ops, "xiangning-2023", merchant, standing).expect("it is decided");
+    }
+
+    /// What `/ready` says.
+    pub(crate) fn ready(&self) -> Value {
+        ready(&self.servers[0])
     }
 
     /// Killed, and started again at a later instant of the campaign's clock.
@@ -365,7 +398,11 @@ fn shared(folder: &Path, shards: u8, store: Rows) -> Shared {
 }
 
 /// Ends a server as people do.
-pub(crate) fn end(process: &mut Process) {
+pub(crate) fn ready(server: &Server) -> Value {
+    Link::default().ask(server.ops, &get("/ready")).expect("an answer").body
+}
+
+fn end(process: &mut Process) {
     drop(process.child.stdin.take());
     let status = process.child.wait().expect("it is ours");
     assert!(status.success(), "{status}: {}", process.said());

@@ -3,7 +3,7 @@
 use super::merchants::{Line, Merchant, Merchants, Payment};
 use super::orders::{Order, Orders};
 use super::state::{ArmedRound, Campaign, Machine, Round};
-use super::{Held, RoundSummary};
+use super::{Held, Roll, RoundSummary};
 use crate::domain::{At, BatchNo, Fen, MerchantNo, PersonId, PoolNo, RedemptionId, RoundNo};
 use crate::funds::Funds;
 use crate::ledger::event::{Adjusted, Opened, Refunded, Settled};
@@ -17,6 +17,8 @@ pub(in crate::ledger) struct Sketch {
     pub(in crate::ledger) tripped: bool,
     /// The latest that a decision on the interlock was proposed.
     pub(in crate::ledger) word_at: Option<At>,
+    /// The folder of merchants that is in force, where that matters.
+    pub(in crate::ledger) roll: Option<Roll>,
     pub(in crate::ledger) rounds: Vec<RoundSummary>,
     /// Whether a round has expired, if that was read later than the rounds.
     pub(in crate::ledger) expired: Vec<(RoundNo, bool)>,
@@ -70,6 +72,7 @@ impl From<Sketch> for Machine {
             funds: sketch.funds,
             tripped: sketch.tripped,
             word_at: sketch.word_at,
+            roll: sketch.roll,
             rounds,
             merchants: Merchants::of(sketch.merchants, lines),
             orders: Orders::of(sketch.orders, sketch.refunds),

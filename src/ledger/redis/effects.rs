@@ -11,9 +11,10 @@ use crate::domain::{
 };
 use crate::funds::{Account, Posting};
 use crate::ledger::event::{
-    Adjusted, Aftermath, Armed, Bound, Event, GivenBack, Granted, Interlock, Load, Locked, Opened,
-    Passed, PaymentFailed, Refunded, Reservation, Settled, Transfer, What, codec,
+    Adjusted, Aftermath, Armed, Bound, Decided, Event, GivenBack, Granted, Interlock, Load, Locked,
+    Opened, Passed, PaymentFailed, Refunded, Reservation, Settled, Subject, Transfer, What, codec,
 };
+use crate::ledger::machine::Roll;
 
 /// One field that becomes another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,12 +148,7 @@ impl List<'_> {
                 self.set(Key::Meta, "tripped", tripped)?;
                 self.basis()
             }
-            What::Decided(it) => {
-                if it.statement.what.is_of_the_interlock() && !identities {
-                    self.push(Key::Meta, b"word".to_vec(), Op::Max(ms(it.statement.at)?))?;
-                }
-                Ok(())
-            }
+            What::Decided(it) => self.decided(it),
             What::Posted(posting) if !identities => self.posted(posting),
             What::Armed(armed) if !identities => self.armed(armed),
             What::Expired(expired) if !identities => {
@@ -170,6 +166,25 @@ impl List<'_> {
             What::GivenBack(it) if identities => self.given_back(it),
             _ if identities => Err(NotSent::Misplaced),
             what => self.redeeming(what),
+        }
+    }
+
+    /// What is remembered of a decision, so that none that was proposed earlier overrules it.
+    fn decided(&mut self, decided: &Decided) -> Result<(), NotSent> {
+        let at = ms(decided.statement.at)?;
+        let identities = self.place.part == Part::Identities;
+        match &decided.statement.what {
+            Subject::Trip { .. } | Subject::Resume { .. } if !identities => {
+                self.push(Key::Meta, b"word".to_vec(), Op::Max(at))
+            }
+            Subject::Standing { merchant, .. } if !identities => {
+                self.push(Key::Merchants, of_merchant("word", *merchant), Op::Max(at))
+            }
+            Subject::Admit { sha256, .. } => {
+                let roll = Roll { at: decided.statement.at, sha256: *sha256 };
+                self.set(Key::Meta, "roll", records::roll(&roll))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -40,7 +40,6 @@ mod recovery;
 pub(crate) mod scripts;
 mod shared;
 mod standing;
-mod start;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -53,7 +52,6 @@ pub(crate) use entry::{Damage, Logged};
 pub(crate) use ledger::{Log, LogState};
 pub use ledger::{Options, RedisLedger};
 pub use opening::{Known, OpenError, Opening};
-pub use start::Start;
 pub use tills::Tills;
 pub use topology::{RedisUrl, UrlError};
 

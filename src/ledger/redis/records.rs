@@ -11,7 +11,7 @@ use crate::domain::{
     At, BatchNo, CouponId, CouponState, Fen, KindNo, MerchantNo, PersonId, PoolNo, PoolSet, RoundNo,
 };
 use crate::ledger::event::{Adjusted, Admitted, Release, Settled};
-use crate::ledger::machine::{Line, Order, Payment, Status};
+use crate::ledger::machine::{Line, Order, Payment, Roll, Status};
 
 /// An order in a shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,6 +120,17 @@ pub(crate) fn read_state(word: Option<&[u8]>) -> Option<CouponState> {
 /// A merchant's categories and cap.
 pub(crate) fn terms(admitted: &Admitted) -> String {
     format!("{} {}", admitted.categories.0, admitted.cap.get())
+}
+
+/// The folder of merchants that is in force, and when it was proposed.
+pub(crate) fn roll(roll: &Roll) -> String {
+    format!("{} {}", roll.at.0, roll.sha256)
+}
+
+/// The folder that a field says.
+pub(crate) fn read_roll(text: &[u8]) -> Option<Roll> {
+    let (at, sha256) = std::str::from_utf8(text).ok()?.split_once(' ')?;
+    Some(Roll { at: At(at.parse().ok()?), sha256: sha256.parse().ok()? })
 }
 
 /// The categories and cap that a field says.

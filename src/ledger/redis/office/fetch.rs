@@ -88,7 +88,9 @@ impl Fetched {
         let known = |dues: &Dues| *dues != Dues::default();
         let pools = pools_of(pools).map(|pool| (pool, dues(pool))).filter(|(_, it)| known(it));
         let (cap, redeemed) = (Fen::ZERO, Fen::ZERO);
-        Ok(Some(Merchant { categories, cap, standing, redeemed, pools: pools.collect() }))
+        let word_at = self.number(Key::Merchants, &of_merchant("word", no)).map(At);
+        let pools = pools.collect();
+        Ok(Some(Merchant { categories, cap, standing, word_at, redeemed, pools }))
     }
 
     pub(super) fn settlements(&self, no: MerchantNo, pool: PoolNo) -> u32 {
@@ -128,7 +130,7 @@ pub(super) fn pools_of(pools: usize) -> impl Iterator<Item = PoolNo> + Clone {
 
 /// What a shard has of a merchant: terms and standing, and what stands between it and each pool.
 pub(super) fn of_a_merchant(no: MerchantNo, pools: usize) -> Vec<Vec<u8>> {
-    let mut names = vec![of_merchant("terms", no), of_merchant("standing", no)];
+    let mut names = ["terms", "standing", "word"].map(|name| of_merchant(name, no)).to_vec();
     for pool in pools_of(pools) {
         names.extend(["due", "owed", "settlements"].map(|name| of_pool(name, no, pool)));
     }
@@ -210,6 +212,7 @@ pub(super) fn sketch_of(standing: &Standing) -> Result<Sketch, Fault> {
         funds: standing.funds.clone(),
         tripped: standing.tripped,
         word_at: standing.word_at,
+        roll: None,
         rounds: standing.rounds.values().cloned().collect(),
         expired: Vec::new(),
         adjusted: unarmed.cloned().collect(),

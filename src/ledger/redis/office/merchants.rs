@@ -3,7 +3,7 @@
 use super::super::effects::of_merchant;
 use super::super::keys::Key;
 use super::super::place::Cell;
-use super::super::records::read_terms;
+use super::super::records::{read_roll, read_terms};
 use super::fetch::{Want, damaged, of_a_merchant};
 use super::{Draft, Fault, Office};
 use crate::domain::{CampaignNo, MerchantNo};
@@ -11,6 +11,9 @@ use crate::ledger::machine::{Answer, Command};
 use futures_util::future::join_all;
 use std::sync::Arc;
 use tokio::time::Instant;
+
+/// The folder of merchants that is in force.
+const ROLL: &[u8] = b"roll";
 
 impl Office {
     /// Admits a merchant: among the identities first, so that whoever finds it in a shard finds its cap.
@@ -49,9 +52,15 @@ impl Office {
     ) -> Result<(), Fault> {
         let start = Instant::now();
         loop {
-            let wants = [Want::Fields(Key::Merchants, of_a_merchant(merchant, 0))];
+            let wants = [
+                Want::Fields(Key::Merchants, of_a_merchant(merchant, 0)),
+                Want::Fields(Key::Meta, vec![ROLL.to_vec()]),
+            ];
             let fetched = self.fetch(cell, &wants).await?;
             let mut sketch = self.sketch(cell, &fetched)?;
+            if let Some(roll) = fetched.get(Key::Meta, ROLL) {
+                sketch.roll = Some(read_roll(roll).ok_or_else(|| damaged("a folder's digest"))?);
+            }
             let terms = of_merchant("terms", merchant);
             if let Some(mut known) = fetched.merchant(merchant, 0)? {
                 let said = fetched.get(Key::Merchants, &terms).and_then(read_terms);
@@ -65,6 +74,8 @@ impl Office {
             let compares = vec![
                 fetched.same(Key::Merchants, terms),
                 fetched.same(Key::Merchants, of_merchant("standing", merchant)),
+                fetched.same(Key::Merchants, of_merchant("word", merchant)),
+                fetched.same(Key::Meta, ROLL),
             ];
             if self.write(cell, Draft { events, compares, ..Draft::default() }).await? {
                 return Ok(());
