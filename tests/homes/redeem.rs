@@ -42,8 +42,8 @@ pub(crate) fn command(campaign: CampaignNo, verb: &str, args: &[&str]) -> Option
             let standing = Standing::of(byte(1)).unwrap();
             Command::Stand(campaign, Stands { merchant: merchant(0), standing })
         }
-        // Order, person, merchant, amount.
-        "lock" => Command::Lock(Lock {
+        // Order, person, merchant, amount; paid at once, if it is.
+        "lock" | "pay" => Command::Lock(Lock {
             campaign,
             redemption: order(number(0)),
             merchant: merchant(2),
@@ -52,6 +52,7 @@ pub(crate) fn command(campaign: CampaignNo, verb: &str, args: &[&str]) -> Option
             choice: None,
             request: [byte(1); 8],
             lock_ms: LOCK_MS,
+            at_once: verb == "pay",
         }),
         "look" => Command::Recall(Recall { campaign, redemption: order(number(0)), request: None }),
         // With the dead payment code of a person.
@@ -155,6 +156,10 @@ pub(crate) const STORIES: [(&str, &str); 6] = [
         1610 lock 2 2 7 100    -> locked 2210
         1611 confirm@1 2       -> confirmed 1611
         1611 coupons@1 1       -> 1
+        1612 pay 3 3 7 49      -> below_threshold
+        1612 pay 3 3 7 80      -> confirmed 1612
+        1613 pay@1 3 3 7 80    -> confirmed 1612
+        1613 lock 3 3 7 80     -> confirmed 1612
         ",
     ),
     (

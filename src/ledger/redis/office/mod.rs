@@ -143,7 +143,7 @@ impl Office {
             Command::Bind(no, bound) => self.bind(no, &bound).await,
             Command::Arm(no, armed) => self.arm(no, armed).await,
             Command::Expire(no, round) => self.expire(no, round).await,
-            Command::Lock(ask) => self.lock(&ask).await,
+            Command::Lock(ask) => self.lock_or_use(&ask).await,
             Command::Recall(ask) => self.recall(&ask).await,
             Command::Confirm(no, order) | Command::Release(no, order) => {
                 self.order(no, order, &asked).await

@@ -13,7 +13,7 @@ use super::{AGAIN, Draft, Fault, Office};
 use crate::domain::{At, CampaignNo, KindNo, RedemptionId, RefundId, Refusal, RoundNo};
 use crate::ledger::event::{Event, Refunded, Reservation, What, codec};
 use crate::ledger::machine::{
-    Answer, Command, Decision, Lock, No, Order, Recall, Refund, Sketch, Status,
+    Answer, Command, Decision, Lock, No, Order, Recall, Redemption, Refund, Sketch, Status,
 };
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::time::{Instant, sleep};
@@ -33,6 +33,18 @@ struct Scene {
 }
 
 impl Office {
+    /// Holds a coupon for an order, or uses it at once: here in two entries, of which the first may be left alone by a
+    /// node that dies. Then it is a lock like others, and the same request again confirms it.
+    pub(super) async fn lock_or_use(&self, ask: &Lock) -> Result<Answer, Fault> {
+        let answer = self.lock(&Lock { at_once: false, ..*ask }).await?;
+        let held = |it: &Redemption| matches!(it.status, Status::Locked { .. });
+        if !ask.at_once || !matches!(&answer, Answer::Redemption(it) if held(it)) {
+            return Ok(answer);
+        }
+        let confirm = Command::Confirm(CampaignNo(0), ask.redemption);
+        self.order(ask.campaign, ask.redemption, &confirm).await
+    }
+
     /// Holds a coupon for an order: reserved among the identities, then locked in its holder's shard.
     pub(super) async fn lock(&self, ask: &Lock) -> Result<Answer, Fault> {
         let places = self.places(ask.campaign)?;
