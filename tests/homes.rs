@@ -23,6 +23,8 @@ mod persons;
 mod random;
 #[path = "homes/redeem.rs"]
 mod redeem;
+#[path = "model/redeeming.rs"]
+mod redeeming;
 #[path = "homes/servers.rs"]
 mod servers;
 #[path = "homes/stores.rs"]
