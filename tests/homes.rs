@@ -21,6 +21,8 @@ mod nodes;
 mod random;
 #[path = "homes/redeem.rs"]
 mod redeem;
+#[path = "model/redeeming.rs"]
+mod redeeming;
 #[path = "homes/servers.rs"]
 mod servers;
 #[path = "homes/stores.rs"]

@@ -14,7 +14,7 @@ pub(super) struct Coupons {
     /// Where each round expired, in each log.
     expired: BTreeMap<(LogNo, CampaignNo, RoundNo), Spot>,
     issued: HashMap<(CampaignNo, CouponId), Coupon>,
-    orders: HashMap<(CampaignNo, RedemptionId), Order>,
+    orders: HashMap<(LogNo, CampaignNo, RedemptionId), Order>,
 }
 
 struct Coupon {
@@ -121,7 +121,7 @@ impl Coupons {
         self.check.row();
         let Locked { coupon, redemption, .. } = *locked;
         let order = Order { coupon, stage: Stage::Open, since: spot };
-        let before = self.orders.insert((campaign, redemption), order);
+        let before = self.orders.insert((spot.log, campaign, redemption), order);
         if let Some(before) = before.filter(|it| it.stage != Stage::Released) {
             let (is, since) = (before.told(), before.since);
             self.check.find(format!("{spot}: {redemption:?} is locked, but was {is} at {since}"));
@@ -201,7 +201,7 @@ impl Coupons {
         from: Stage,
         to: Stage,
     ) -> Option<&mut Order> {
-        let order = self.orders.get_mut(&(campaign, redemption));
+        let order = self.orders.get_mut(&(spot.log, campaign, redemption));
         let wrong = match &order {
             None => Some("was never locked".to_owned()),
             Some(order) if order.stage != from => {

@@ -28,7 +28,7 @@ pub(super) struct Funds {
     granted: BTreeMap<(LogNo, StockNo), u64>,
     /// Of those granted, how many are held for an order or used, so that no expiry frees their money.
     held: BTreeMap<(LogNo, StockNo), u64>,
-    orders: HashMap<(CampaignNo, RedemptionId), Order>,
+    orders: HashMap<(LogNo, CampaignNo, RedemptionId), Order>,
     dues: Dues,
     /// Units that a shard received less those it sent.
     moved: BTreeMap<(LogNo, StockNo), i64>,
@@ -123,7 +123,7 @@ impl Look for Funds {
                 What::Confirmed(it) => {
                     due.extend(self.confirm(spot, campaign, it.redemption, book));
                 }
-                What::Released(it) => due.extend(self.release(campaign, it.redemption, book)),
+                What::Released(it) => due.extend(self.release(spot, campaign, it.redemption, book)),
                 What::Refunded(it) => due.extend(self.refund(spot, campaign, it)),
                 What::Settled(settled) => {
                     self.dues.settle(spot, campaign, settled, book, &mut self.check);
@@ -248,7 +248,8 @@ impl Funds {
         let stock = (campaign, locked.coupon.round, locked.coupon.kind);
         let Some(terms) = book.kind(campaign, locked.coupon.kind) else { return };
         let due = (log, campaign, locked.merchant, terms.pool);
-        self.orders.insert((campaign, locked.redemption), Order { due, stock, confirmed: None });
+        self.orders
+            .insert((due.0, campaign, locked.redemption), Order { due, stock, confirmed: None });
         *self.held.entry((log, stock)).or_default() += 1;
     }
 
@@ -259,7 +260,7 @@ impl Funds {
         redemption: RedemptionId,
         book: &Book,
     ) -> Option<Movement> {
-        let order = self.orders.get_mut(&(campaign, redemption))?;
+        let order = self.orders.get_mut(&(spot.log, campaign, redemption))?;
         order.confirmed = Some(spot.seq);
         let (_, _, kind) = order.stock;
         let terms = book.kind(campaign, kind)?;
@@ -270,11 +271,13 @@ impl Funds {
     /// The coupon's money stays frozen, unless its round has expired meanwhile.
     fn release(
         &mut self,
+        spot: Spot,
         campaign: CampaignNo,
         redemption: RedemptionId,
         book: &Book,
     ) -> Option<Movement> {
-        let Order { due: (log, ..), stock, .. } = *self.orders.get(&(campaign, redemption))?;
+        let Order { due: (log, ..), stock, .. } =
+            *self.orders.get(&(spot.log, campaign, redemption))?;
         self.lets_go(log, stock);
         let (_, round, kind) = stock;
         let terms = book.kind(campaign, kind)?;
@@ -290,7 +293,8 @@ impl Funds {
         refunded: &Refunded,
     ) -> Option<Movement> {
         let Refunded { redemption, back, coupon, owed, .. } = *refunded;
-        let Order { due, stock, confirmed } = *self.orders.get(&(campaign, redemption))?;
+        let Order { due, stock, confirmed } =
+            *self.orders.get(&(spot.log, campaign, redemption))?;
         let settled = confirmed.is_some_and(|seq| self.dues.is_settled(due, seq));
         if owed != settled {
             let was = if settled { "was settled before" } else { "was not settled" };

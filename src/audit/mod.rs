@@ -35,6 +35,7 @@ mod issuing;
 mod record;
 mod redemptions;
 mod redis;
+mod reservations;
 mod stock;
 mod table;
 #[cfg(test)]

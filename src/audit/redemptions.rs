@@ -3,6 +3,7 @@
 //!
 //! That a coupon pays for one order at a time, and an order is paid once, is I4's; where the money goes is I5's.
 
+use super::reservations::Reservations;
 use super::{Book, Check, Look, Seen, Spot};
 use crate::domain::{
     At, CampaignNo, CouponId, Fen, MerchantNo, PersonId, RedemptionId, RefundId, Window,
@@ -18,11 +19,12 @@ pub(super) struct Redemptions {
     check: Check,
     /// Whose each coupon is, and when it can be used.
     coupons: HashMap<(CampaignNo, CouponId), (PersonId, Window)>,
-    orders: HashMap<(CampaignNo, RedemptionId), Order>,
+    orders: HashMap<(LogNo, CampaignNo, RedemptionId), Order>,
     /// Where each refund was made.
     refunds: HashMap<(CampaignNo, RefundId), Spot>,
     /// Faces that each merchant took and did not give back; signed, so that whatever happened can be counted.
     taken: BTreeMap<(LogNo, CampaignNo, MerchantNo), i128>,
+    reservations: Reservations,
 }
 
 struct Order {
@@ -44,6 +46,7 @@ impl Default for Redemptions {
             orders: HashMap::new(),
             refunds: HashMap::new(),
             taken: BTreeMap::new(),
+            reservations: Reservations::default(),
         }
     }
 }
@@ -51,6 +54,7 @@ impl Default for Redemptions {
 impl Look for Redemptions {
     fn look(&mut self, entry: &Seen, book: &Book) {
         let (spot, at) = (entry.spot, entry.at);
+        self.reservations.look(entry, book, &mut self.check);
         for event in &entry.events {
             let campaign = event.campaign;
             match &event.what {
@@ -61,7 +65,7 @@ impl Look for Redemptions {
                 What::Locked(locked) => self.lock(entry, campaign, locked, book),
                 What::Confirmed(it) => {
                     self.check.row();
-                    let order = self.orders.get(&(campaign, it.redemption));
+                    let order = self.orders.get(&(spot.log, campaign, it.redemption));
                     if let Some(order) = order.filter(|order| at >= order.until) {
                         let (it, until) = (it.redemption, order.until);
                         let text =
@@ -71,7 +75,9 @@ impl Look for Redemptions {
                 }
                 What::Released(it) => {
                     self.check.row();
-                    let Some(order) = self.orders.get(&(campaign, it.redemption)) else { continue };
+                    let Some(order) = self.orders.get(&(spot.log, campaign, it.redemption)) else {
+                        continue;
+                    };
                     let taken = self.taken.entry((spot.log, campaign, order.merchant)).or_default();
                     *taken -= i128::from(order.face);
                     if it.why == Release::AtDeadline && at < order.until {
@@ -86,7 +92,8 @@ impl Look for Redemptions {
         }
     }
 
-    fn done(self: Box<Self>, _: &Book) -> Check {
+    fn done(mut self: Box<Self>, _: &Book) -> Check {
+        self.reservations.done(&mut self.check);
         self.check
     }
 }
@@ -100,10 +107,12 @@ impl Redemptions {
         let taken = self.taken.entry((spot.log, campaign, merchant)).or_default();
         *taken += i128::from(face);
         let cap = book.merchant(spot.log, campaign, merchant).map_or(0, |it| it.terms.cap.get());
-        let beyond = (cap > 0 && *taken > i128::from(cap))
+        // Of several logs all count, and the identities' says how much.
+        let alone = spot.log == LogNo::EMBEDDED;
+        let beyond = (alone && cap > 0 && *taken > i128::from(cap))
             .then(|| format!("{merchant:?} has taken {taken} fen, of at most {cap}"));
         let order = Order { merchant, amount: amount.get(), face, until, refunded: 0, back: 0 };
-        self.orders.insert((campaign, redemption), order);
+        self.orders.insert((spot.log, campaign, redemption), order);
         let doubts = self.of_coupon(entry.at, campaign, locked).into_iter();
         let doubts = doubts.chain(of_terms(spot, campaign, locked, book)).chain(beyond);
         for why in doubts.collect::<Vec<_>>() {
@@ -137,7 +146,7 @@ impl Redemptions {
         if let Some(before) = self.refunds.insert((campaign, refund), spot) {
             self.check.find(format!("{spot}: {refund:?} was made before, at {before}"));
         }
-        let Some(order) = self.orders.get_mut(&(campaign, redemption)) else { return };
+        let Some(order) = self.orders.get_mut(&(spot.log, campaign, redemption)) else { return };
         let (whole, part) = (u128::from(order.amount), u128::from(amount.get()));
         let mut doubts = Vec::new();
         let right = order.share(part);

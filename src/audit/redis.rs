@@ -3,12 +3,13 @@
 //! What an entry does to the keys is said by [`effects`], as for a log that is restored; here it is folded in maps.
 
 use super::{Check, Spot};
-use crate::domain::{At, Shard};
-use crate::ledger::event::{Event, What, codec};
+use crate::domain::{At, Hex, Shard};
+use crate::ledger::event::{Event, Reservation, What, codec};
 use crate::ledger::redis::about::About;
 use crate::ledger::redis::effects::{Change, Op, changes};
 use crate::ledger::redis::inspection::{Hash, Inspection};
 use crate::ledger::redis::keys::{Key, Part, Place};
+use crate::ledger::redis::records::Slot;
 use crate::ledger::redis::{Damage, Logged};
 use crate::store::{LogNo, Record};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +22,8 @@ const APART: [&[u8]; 5] = [b"lineage", b"epoch", b"evaluated", b"asked", b"looke
 pub(super) struct Redis {
     check: Check,
     places: BTreeMap<Place, Keys>,
-    /// What is no more in `transit`: it must have been received. By place, peer and number.
-    forgotten: Vec<(Place, u8, u32)>,
+    /// What is no more in `transit`, and what it was: it must be finished elsewhere.
+    forgotten: Vec<(Place, String, Vec<u8>)>,
 }
 
 /// The keys of a place, as the entries make them.
@@ -151,20 +152,14 @@ impl Redis {
         Ok(())
     }
 
-    /// Takes off what was sent and is not in `transit` any more.
+    /// Takes off what was begun and is not in `transit` any more.
     fn forgotten(&mut self, place: Place, there: &Hash, made: &mut Hash) {
-        made.retain(|field, _| {
-            let of = || {
-                let (peer, number) = std::str::from_utf8(field).ok()?.split_once(':')?;
-                Some((peer.parse().ok()?, number.parse().ok()?))
-            };
-            match of().filter(|_| !there.contains_key(field)) {
-                Some((peer, number)) => {
-                    self.forgotten.push((place, peer, number));
-                    false
-                }
-                None => true,
+        made.retain(|field, value| match std::str::from_utf8(field) {
+            Ok(name) if !there.contains_key(field) => {
+                self.forgotten.push((place, name.to_owned(), value.clone()));
+                false
             }
+            _ => true,
         });
     }
 
@@ -185,18 +180,64 @@ impl Redis {
 
     /// Says what it found, when every place was compared.
     pub(super) fn done(mut self) -> Check {
-        for (place, peer, number) in &self.forgotten {
-            let Part::Shard(me) = place.part else { continue };
-            let keys = self.places.get(&Place::shard(place.campaign, peer.to_owned()));
-            let meta = keys.and_then(|keys| keys.hashes.get(&Key::Meta));
-            let received = meta.and_then(|meta| meta.get(format!("received:{me}").as_bytes()));
-            let received = received.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-            if received.unwrap_or(0) < *number {
-                let name = place.key(Key::Transit);
-                self.check.find(format!("{name}: {peer}:{number} is forgotten and not received"));
+        for (place, field, value) in &self.forgotten {
+            let name = place.key(Key::Transit);
+            match self.is_finished(*place, field, value) {
+                Some(true) => {}
+                Some(false) => {
+                    self.check.find(format!("{name}: {field} is forgotten and not received"));
+                }
+                None => self.check.find(format!("{name}: {field} is no name of what is begun")),
             }
         }
         self.check
+    }
+
+    /// Whether what was begun at a place was finished elsewhere; `None` of what nobody begins.
+    fn is_finished(&self, place: Place, field: &str, value: &[u8]) -> Option<bool> {
+        let (what, number) = field.split_once(':')?;
+        let identities = Place::identities(place.campaign);
+        let hex = || number.parse::<Hex<16>>().ok().map(|hex| hex.0);
+        let text = std::str::from_utf8(value).ok();
+        let turn = || text.and_then(|text| text.parse::<u32>().ok());
+        Some(match what {
+            // A lock of that turn, or that there will be none.
+            "lock" => {
+                let held = self.reservation(identities, &hex()?);
+                let shard = held.map(|it| Place::shard(place.campaign, it.shard));
+                let slot = shard.and_then(|shard| self.field(shard, Key::Orders, &hex()?));
+                slot.and_then(Slot::decode)
+                    .is_some_and(|slot| slot.turn >= turn().unwrap_or(u32::MAX))
+            }
+            "vacate" => {
+                let held = self.reservation(identities, &hex()?);
+                held.is_none_or(|it| it.turn > turn().unwrap_or(u32::MAX))
+            }
+            "give_back" => self.field(identities, Key::Refunds, &hex()?).is_some(),
+            peer => {
+                let (peer, number) = (peer.parse().ok()?, number.parse::<u32>().ok()?);
+                let Part::Shard(me) = place.part else { return None };
+                let peer = Place::shard(place.campaign, peer);
+                let received = self.field(peer, Key::Meta, format!("received:{me}").as_bytes());
+                let received =
+                    received.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+                received.unwrap_or(0) >= number
+            }
+        })
+    }
+
+    fn field(&self, place: Place, key: Key, field: &[u8]) -> Option<&[u8]> {
+        let hash = self.places.get(&place)?.hashes.get(&key)?;
+        hash.get(field).map(Vec::as_slice)
+    }
+
+    /// The reservation of an order that holds.
+    fn reservation(&self, identities: Place, redemption: &[u8]) -> Option<Reservation> {
+        let said = codec::decode(self.field(identities, Key::Orders, redemption)?)?;
+        said.into_iter().find_map(|event| match event.what {
+            What::Reserved(it) => Some(it),
+            _ => None,
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use crate::servers::{Servers, wait_for};
 use crate::stores::{Kind, Scratch, Stored, place, runtime};
 use crate::story::{self, BUDGET, Home, R, opening, word};
 use futures_util::future::join_all;
+use quan::audit::audit_elsewhere;
 use quan::data::DataFolder;
 use quan::domain::{At, CampaignNo, KindNo, PersonId, Refusal};
 use quan::ledger::embedded::Outcome;
@@ -28,6 +29,9 @@ use tokio::runtime::Runtime;
 const SEEN: Duration = Duration::from_secs(5);
 /// How long somebody comes back who is told to.
 const COMES_BACK: Duration = Duration::from_secs(5);
+
+/// What is looked at again when a story has ended; nobody decided with signatures that issuing goes on.
+const AUDITED: [&str; 4] = ["I4", "I5", "I6", "R1"];
 
 /// Nodes of one campaign.
 pub(crate) struct Nodes<'a> {
@@ -233,6 +237,11 @@ impl Home for Nodes<'_> {
             let store = Store::open(&self.store).await.unwrap();
             let stay = store.nodes().await.unwrap().into_iter().filter(|node| !node.left).count();
             assert_eq!(stay, 0, "a node left before the store had what it told");
+            let (url, place) = (self.servers.url().parse().unwrap(), &self.store);
+            let audit = audit_elsewhere(&url, place, None, None).await.unwrap();
+            for check in audit.checks.iter().filter(|it| AUDITED.contains(&it.name)) {
+                assert!(check.clean, "{audit}");
+            }
             let fold = check_events(&store).await.unwrap();
             let stored = Stored::of(&store, fold).await;
             store.close().await;

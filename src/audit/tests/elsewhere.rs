@@ -6,9 +6,9 @@ use crate::domain::*;
 use crate::drain::{Drain, Step, tests::Scratch};
 use crate::funds::Account::{Reserved, Treasury};
 use crate::ledger::embedded::Outcome;
-use crate::ledger::event::{Event, KindTerms, Load, Transfer, What, codec};
+use crate::ledger::event::{Admitted, Event, KindTerms, Load, Transfer, What, codec};
 use crate::ledger::machine::tests::{arm, bind, grant, resume};
-use crate::ledger::machine::{Answer, Command, Summary};
+use crate::ledger::machine::{Answer, Command, Lock, Refund, Settle, Summary};
 use crate::ledger::redis::about::About;
 use crate::ledger::redis::effects::changes;
 use crate::ledger::redis::keys::Place;
@@ -96,6 +96,41 @@ impl Watcher for Nobody {
     fn batch(&mut self, _: &BatchStats) {}
 }
 
+/// Order 1 is paid by a person of the first shard and paid back; order 2 is released by one of the second and paid by
+/// that of the first; order 3 stays held. The merchant may redeem three tens.
+async fn redeem(ledger: &RedisLedger) {
+    let merchant = MerchantNo(7);
+    let admitted = Admitted { merchant, categories: PoolSet(0b1), cap: Fen::new(30) };
+    ask(ledger, Command::Admit(C, admitted)).await;
+    let lock = |no: u8, who: u8| {
+        Command::Lock(Lock {
+            campaign: C,
+            redemption: RedemptionId([no; 16]),
+            merchant,
+            person: PersonId([who; 16]),
+            amount: Fen::new(50),
+            choice: None,
+            request: [no; 8],
+            lock_ms: 500,
+        })
+    };
+    let confirm = |no: u8| Command::Confirm(C, RedemptionId([no; 16]));
+    ask(ledger, lock(1, 1)).await;
+    ask(ledger, confirm(1)).await;
+    ask(ledger, lock(2, 0xc2)).await;
+    ask(ledger, Command::Release(C, RedemptionId([2; 16]))).await;
+    let policy = crate::plan::tests::shipped().redeem.refunds;
+    let (redemption, refund) = (RedemptionId([1; 16]), RefundId([9; 16]));
+    let amount = Fen::new(50);
+    ask(ledger, Command::Refund(Refund { campaign: C, redemption, refund, amount, policy })).await;
+    ask(ledger, lock(2, 1)).await;
+    ask(ledger, confirm(2)).await;
+    ask(ledger, lock(3, 0xe2)).await;
+    let batch = Settle { campaign: C, batch: BatchNo(1), merchant, pool: PoolNo(0) };
+    ask(ledger, Command::Settle(batch)).await;
+    ask(ledger, Command::Paid(C, BatchNo(1), merchant)).await;
+}
+
 /// Of 5 `ten` two go to the second of two shards, which grants both and is sent one more; the first grants one, is
 /// stopped and goes on.
 struct Played {
@@ -140,6 +175,7 @@ impl Played {
             };
             lines.push(yes(&token(who, who), 0, held.coupon.ordinal, false));
         }
+        redeem(&ledger).await;
         let record = scratch.file("record.jsonl");
         std::fs::write(&record, lines.join("\n")).unwrap();
         let mut played = Played { scratch, server, redis, store, record };

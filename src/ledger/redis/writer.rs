@@ -17,7 +17,7 @@ use crate::domain::{At, Refusal, RoundNo};
 use crate::funds::{Account, Posting};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::event::{Event, Granted, What, codec};
-use crate::ledger::machine::{Answer, Grant, No};
+use crate::ledger::machine::{Answer, Grant, Held, No};
 use crate::ledger::service::{BatchStats, Waiting};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
@@ -286,19 +286,25 @@ impl Writer {
 
     /// Whether this node has written down what somebody holds: only then may it tell them, since whoever granted it
     /// may have gone before they could.
-    fn is_witnessed(&self, grant: &Grant) -> bool {
+    fn shown(&self, grant: &Grant) -> Option<Held> {
         let Grant { campaign, person, round, kind, .. } = *grant;
-        self.shared.view.held(campaign, person, round, kind).is_some()
+        self.shared.view.held(campaign, person, round, kind)
     }
 
     fn tell_one(&mut self, asked: Asked, outcome: Decided) {
         let outcome = match outcome.told {
-            Ok(Answer::AlreadyHeld(_)) if !self.is_witnessed(&asked.grant) => {
-                self.cell.kick.notify_one();
-                // It is granted: if that can't be written down in time, it is unknown here, not refused.
-                self.again(vec![asked]);
-                return;
-            }
+            Ok(Answer::AlreadyHeld(held)) => match self.shown(&asked.grant) {
+                // What became of it since, its script does not say.
+                Some(Held { state, .. }) => {
+                    Outcome::Yes(Answer::AlreadyHeld(Held { state, ..held }))
+                }
+                None => {
+                    self.cell.kick.notify_one();
+                    // It is granted: if that can't be written down in time, it is unknown here, not refused.
+                    self.again(vec![asked]);
+                    return;
+                }
+            },
             Ok(answer) => Outcome::Yes(answer),
             Err(No::Refused(refusal @ (Refusal::SoldOut | Refusal::RoundUnknown))) => {
                 let Grant { round, kind, .. } = asked.grant;

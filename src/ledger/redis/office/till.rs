@@ -10,7 +10,8 @@ use super::super::shared::Places;
 use super::fetch::{Fetched, Want, known_of, of_a_merchant};
 use super::reservations::{event, shard, slot_in};
 use super::{AGAIN, Draft, Fault, Office};
-use crate::domain::{At, CampaignNo, KindNo, RedemptionId, RefundId, Refusal, RoundNo};
+use crate::domain::{At, CampaignNo, Fen, KindNo, RedemptionId, RefundId, Refusal, RoundNo};
+use crate::funds::Funds;
 use crate::ledger::event::{Event, Refunded, Reservation, What, codec};
 use crate::ledger::machine::{
     Answer, Command, Decision, Lock, No, Order, Recall, Refund, Sketch, Status,
@@ -273,23 +274,20 @@ impl Office {
         }
     }
 
-    /// Sends a shard as much as one coupon's face, for one that comes back before its money does.
+    /// Sends a shard what it lacks of one coupon's face, for one that comes back before its money does.
     async fn lend(&self, places: &Places, scene: &Scene) -> Result<(), Fault> {
         let Some(order) = &scene.slot.order else { return Ok(()) };
         let terms = scene.known.terms(order.coupon.kind)?;
         let (pool, face) = (terms.pool, terms.face);
-        for (from, cell) in (0..).zip(&places.shards) {
-            if cell.place == scene.cell.place {
-                continue;
-            }
+        let available = |funds: &Funds| funds.pool(pool).map_or(Fen::ZERO, |it| it.available);
+        let mut lacks = face.checked_sub(available(&scene.sketch.funds)).unwrap_or(Fen::ZERO);
+        let to = (0..).zip(&places.shards).find(|(_, it)| it.place == scene.cell.place);
+        let Some((to, _)) = to else { return Ok(()) };
+        for (from, cell) in (0..).zip(&places.shards).filter(|(from, _)| *from != to) {
             self.fresh(cell, Instant::now()).await?;
-            let funds = cell.seen().standing.funds.pool(pool).copied().unwrap_or_default();
-            let to = (0..).zip(&places.shards).find(|(_, it)| it.place == scene.cell.place);
-            if funds.available >= face
-                && let Some((to, _)) = to
-                && self.transfer_money(places, from, to, (pool, face)).await?
-            {
-                return Ok(());
+            let some = available(&cell.seen().standing.funds).min(lacks);
+            if some > Fen::ZERO && self.transfer_money(places, from, to, (pool, some)).await? {
+                lacks = lacks.checked_sub(some).unwrap_or(Fen::ZERO);
             }
         }
         Ok(())
