@@ -51,14 +51,15 @@ impl Here {
                 }
             },
         };
-        match self.by_person.remove_if(&person, |_, live| live.code == code) {
-            Some((_, live)) => Found::Live(live),
-            // It was replaced a moment ago.
-            None => {
+        let live = self.by_person.remove_if(&person, |_, live| live.code == code);
+        live.map_or_else(
+            || {
+                // It was replaced a moment ago.
                 self.codes.remove(&code);
                 Found::Nothing
-            }
-        }
+            },
+            |(_, live)| Found::Live(live),
+        )
     }
 
     /// Takes the code out, if it is still this person's.

@@ -55,7 +55,7 @@ impl Tills {
     async fn asked(
         &self,
         cell: &Arc<Cell>,
-        call: impl Fn(u64) -> Result<Call, NotSent>,
+        script: impl Fn(u64) -> Result<Call, NotSent>,
     ) -> Result<(u64, TillReply), NoAnswer> {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
@@ -66,7 +66,7 @@ impl Tills {
                 }
                 seen.epoch
             };
-            let item = Item::script(call(epoch).map_err(|_| NoAnswer)?);
+            let item = Item::script(script(epoch).map_err(|_| NoAnswer)?);
             match TillReply::read(one(cell, item).await?) {
                 // It was opened anew by another node: no reason to send somebody away.
                 Ok(TillReply::Fenced { epoch: is }) => self.shared.fenced(cell, epoch, is),
@@ -88,11 +88,11 @@ impl Tills {
         let (shown, code) = (cell.place.shown(person), cell.place.code(digest));
         let keys = CodeKeys { place: cell.place, shown: &shown, code: &code };
         let kept_ms = u64::from(life_ms).saturating_add(LONGER_MS);
-        let call = |epoch| {
+        let script = |epoch| {
             let (record, to) = (Shown { epoch, live }.write(), LeadsTo::Person(person).write());
             show(&keys, epoch, kept_ms, record, to)
         };
-        match self.asked(&cell, call).await?.1 {
+        match self.asked(&cell, script).await?.1 {
             TillReply::Shown => Ok(true),
             TillReply::There => Ok(false),
             _ => Err(NoAnswer),
@@ -116,10 +116,10 @@ impl Tills {
         };
         let shown_key = cell.place.shown(person);
         let keys = CodeKeys { place: cell.place, shown: &shown_key, code: &code_key };
-        let call = |epoch| {
+        let script = |epoch| {
             take(&keys, epoch, seen.write(), digest.to_vec(), LeadsTo::Order(order).write())
         };
-        match self.asked(&cell, call).await? {
+        match self.asked(&cell, script).await? {
             (epoch, TillReply::Taken(shown)) => {
                 let shown = Shown::read(&shown, code, person).ok_or(NoAnswer)?;
                 Ok(if shown.epoch == epoch { Found::Live(shown.live) } else { Found::Nothing })
@@ -141,8 +141,8 @@ impl Tills {
         let places = self.places()?;
         let cell = &places.identities;
         let kept_ms = kept_ms.saturating_add(LONGER_MS);
-        let call = |epoch| nonce(cell.place, cell.place.nonce(terminal, said), epoch, kept_ms);
-        match self.asked(cell, call).await?.1 {
+        let script = |epoch| nonce(cell.place, cell.place.nonce(terminal, said), epoch, kept_ms);
+        match self.asked(cell, script).await?.1 {
             TillReply::First => Ok(true),
             TillReply::Again => Ok(false),
             _ => Err(NoAnswer),
