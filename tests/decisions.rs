@@ -414,8 +414,51 @@ fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
 
     let written = fs::read_to_string(data.join("decisions.jsonl")).expect("the decisions");
     assert_eq!(written.lines().filter(|line| !line.is_empty()).count(), 7, "{written}");
+    let metrics = get(office.ops, "/metrics");
     drop(office);
     audited(folder, &data, &keys);
+    trailed(folder, &data, &metrics);
+}
+
+/// The trail has who did what, and shows that something was changed in it or cut off.
+fn trailed(folder: &Path, data: &Path, metrics: &str) {
+    let trail = fs::read_to_string(data.join("trail.jsonl")).expect("a trail");
+    let records: Vec<Value> =
+        trail.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let has = |who: &str, what: &str, object: &str| {
+        let found = records.iter().any(|it| {
+            it["who"] == who
+                && it["what"] == what
+                && it["object"].as_str().is_some_and(|it| it.contains(object))
+        });
+        assert!(found, "{who} {what} {object}: {trail}");
+    };
+    has("quan", "started", "configuration ");
+    has("li", "proposed", "trip ");
+    has("li", "carried_out", "trip ");
+    has("li, wang", "signed", "resume ");
+    has("li, wang", "carried_out", "resume ");
+    has("li, zhao", "refused", "other roles than zhao has");
+    has("wang, zhao", "carried_out", "adjust ");
+    has("wang, zhao", "failed", "adjusted meanwhile");
+    has("somebody at the ops port", "read", "decisions");
+    let (seq, last) = (records.len(), records.last().expect("a record"));
+    assert!(metrics.contains(&format!("quan_trail_records {seq}\n")), "{metrics}");
+    let head = serde_json::json!({ "trail": { "seq": seq, "hash": last["hash"] } });
+    fs::write(folder.join("manifest"), head.to_string()).expect("a file");
+    let kept = folder.join("sound/trail.jsonl");
+    let audit = |trail: &[u8]| {
+        fs::write(&kept, trail).expect("a file");
+        let mut audit = Command::new(QUAN);
+        audit.arg("audit").arg(folder.join("sound")).arg("--anchor").arg(folder.join("manifest"));
+        told(&audit.output().expect("quan runs"))
+    };
+    let whole = audit(trail.as_bytes());
+    assert!(whole.0 && whole.1.contains("the trail of staff is whole"), "{whole:?}");
+    let changed = trail.replacen("\"who\":\"li\"", "\"who\":\"lo\"", 1);
+    refused(&audit(changed.as_bytes()), ": its hash is of something else");
+    let cut = trail.trim_end().rfind('\n').expect("lines") + 1;
+    refused(&audit(&trail.as_bytes()[..cut]), &format!("the trail is cut off after {}", seq - 1));
 }
 
 /// Quantities and a batch, by those who decide on money.

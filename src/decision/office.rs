@@ -11,9 +11,10 @@ use crate::ledger::machine::{Answer, Command, No};
 use crate::ledger::service;
 use crate::plan::Plan;
 use crate::store::{self, Kept, Proposed, Stage, Store};
+use crate::trail::{self, Head, TrailError};
 use futures_util::future::join_all;
 use serde::Serialize;
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, io, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// For so long after it ran out an approved decision is still carried out, if nobody could before.
@@ -22,6 +23,10 @@ const LATE_MS: i64 = 10 * 60_000;
 const HEARD_MS: i64 = 10 * 60_000;
 /// For so long a stop may take to be noted in the store.
 const NOTED: Duration = Duration::from_secs(10);
+/// So much of a name and of a reason comes into the trail, in letters: who sends something that is no decision may
+/// write anything there.
+const LONGEST_NAME: usize = 128;
+const LONGEST_WHY: usize = 1_000;
 /// Decisions that are shown.
 const SHOWN: u32 = 250;
 
@@ -40,6 +45,9 @@ pub enum Away {
     /// Whether issuing stopped everywhere is not known.
     #[error("whether issuing stopped everywhere is not known, so propose it anew: {0}")]
     Unsure(String),
+    /// It can't be written into the trail, so nothing is done or shown.
+    #[error(transparent)]
+    Trail(#[from] TrailError),
     /// What became of it is not known yet.
     #[error("it is decided, and is carried out as soon as it can be: {0}")]
     Unknown(String),
@@ -95,17 +103,52 @@ const AT_ONCE: usize = 64;
 
 /// Takes a decision in, or more signatures of one, and carries it out if that is all it takes.
 pub async fn hand_in(app: &Arc<App>, decided: &Decided, now: At) -> Result<Shown, Away> {
+    let done = take_in(app, decided, now).await;
+    if let Err(Away::Refused(refused)) = &done {
+        // Who it was is not proven: it is what they say.
+        app.trail.add(&signers(decided), trail::Deed::Refused, &told_of(decided, refused))?;
+    }
+    done
+}
+
+async fn take_in(app: &Arc<App>, decided: &Decided, now: At) -> Result<Shown, Away> {
     let decisions = &app.decisions;
     let id = decided.statement.id();
     let lacks = decisions.look(decided, now)?;
     deed(app, &decided.statement.what).await?;
+    let alone = decided.signatures.len() == 1;
+    let what = if alone { trail::Deed::Proposed } else { trail::Deed::Signed };
+    let written = app.trail.add(&signers(decided), what, &told_of(decided, &decided.statement.why));
     if let (Subject::Trip { .. }, []) = (&decided.statement.what, lacks.as_slice()) {
+        // Nothing keeps somebody from stopping.
+        untold(written);
         return stop(app, decided).await;
     }
+    written?;
     let store = app.store().await.map_err(Away::Store)?;
     let shown = sign(app, &store, decided, &id).await;
     store.close().await;
     shown
+}
+
+/// Who signed, as far as it is told.
+fn signers(decided: &Decided) -> String {
+    let by = decided.signatures.iter().map(|it| it.by.chars().take(LONGEST_NAME).collect());
+    by.collect::<Vec<String>>().join(", ")
+}
+
+/// A decision as the trail has it.
+fn told_of(decided: &Decided, why: &dyn Display) -> String {
+    let what = &decided.statement.what;
+    let campaign: String = what.campaign().unwrap_or_default().chars().take(LONGEST_NAME).collect();
+    let why: String = why.to_string().chars().take(LONGEST_WHY).collect();
+    format!("{} {} {campaign}: {why}", what.word(), decided.statement.id())
+}
+
+fn untold(written: Result<Head, TrailError>) {
+    if let Err(error) = written {
+        tracing::error!(%error, "a stop is not in the trail");
+    }
 }
 
 async fn sign(
@@ -160,6 +203,7 @@ async fn stop(app: &Arc<App>, decided: &Decided) -> Result<Shown, Away> {
         Err(Fault::Never(why)) => (Stage::Failed, why),
         Err(Fault::Unknown(why)) => return Err(Away::Unsure(why)),
     };
+    untold(app.trail.add(&signers(decided), carried(stage), &told_of(decided, &why)));
     let kept = Kept { decided: decided.clone(), stage, why };
     let (noted, after) = (Arc::clone(app), kept.clone());
     tokio::spawn(async move {
@@ -192,6 +236,8 @@ pub async fn put_end(app: &App, ending: &Ending) -> Result<Shown, Away> {
         let own = app.decisions.staff.ends(ending, &kept.decided.statement)?;
         let stage = if own { Stage::Withdrawn } else { Stage::Rejected };
         let why = format!("{}: {}", ending.by, ending.why);
+        let what = if own { trail::Deed::Withdrawn } else { trail::Deed::Rejected };
+        app.trail.add(&ending.by, what, &told_of(&kept.decided, &ending.why))?;
         let ended = store.move_decision(&id, Stage::Proposed, stage, &why).await?;
         let kept = store.decision(&id).await?.ok_or(Refused::Unknown(id))?;
         if !ended && (kept.stage, &kept.why) != (stage, &why) {
@@ -206,8 +252,10 @@ pub async fn put_end(app: &App, ending: &Ending) -> Result<Shown, Away> {
     ended
 }
 
-/// The last decisions, those that are open first.
+/// The last decisions, those that are open first. They name persons of the staff, so it is written down that somebody
+/// looked.
 pub async fn shown(app: &App) -> Result<Vec<Shown>, Away> {
+    app.trail.read_of_persons("somebody at the ops port", "decisions")?;
     let store = app.store().await.map_err(Away::Store)?;
     let all = store.decisions(SHOWN).await;
     store.close().await;
@@ -276,8 +324,13 @@ async fn finish(app: &App, store: &Store, decided: &Decided) -> Result<(), Away>
         Err(Fault::Never(why)) => (Stage::Failed, why),
         Err(Fault::Unknown(why)) => return Err(Away::Unknown(why)),
     };
+    app.trail.add(&signers(decided), carried(stage), &told_of(decided, &why))?;
     store.move_decision(&id, Stage::Approved, stage, &why).await?;
     Ok(())
+}
+
+fn carried(stage: Stage) -> trail::Deed {
+    if stage == Stage::CarriedOut { trail::Deed::CarriedOut } else { trail::Deed::Failed }
 }
 
 /// Why a deed was not done.
