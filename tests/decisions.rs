@@ -413,7 +413,7 @@ fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
     refused(&office.send("changed"), "the signature of li does not fit");
 
     let written = fs::read_to_string(data.join("decisions.jsonl")).expect("the decisions");
-    assert_eq!(written.lines().filter(|line| !line.is_empty()).count(), 7, "{written}");
+    assert_eq!(written.lines().filter(|line| !line.is_empty()).count(), 8, "{written}");
     let metrics = get(office.ops, "/metrics");
     drop(office);
     audited(folder, &data, &keys);
@@ -443,7 +443,7 @@ fn trailed(folder: &Path, data: &Path, metrics: &str) {
     has("wang, zhao", "failed", "adjusted meanwhile");
     has("somebody at the ops port", "read", "decisions");
     let (seq, last) = (records.len(), records.last().expect("a record"));
-    assert!(metrics.contains(&format!("quan_trail_records {seq}\n")), "{metrics}");
+    assert!(metrics.contains(&format!("quan_trail_entries {seq}\n")), "{metrics}");
     let head = serde_json::json!({ "trail": { "seq": seq, "hash": last["hash"] } });
     fs::write(folder.join("manifest"), head.to_string()).expect("a file");
     let kept = folder.join("sound/trail.jsonl");
@@ -482,11 +482,37 @@ fn decided_on_money(office: &Office) {
     let stale = office.open("wang", &quantities(&["catering-50=6"]));
     refused(&office.approve("zhao", &stale), "the round was adjusted meanwhile");
     assert_eq!(office.state(&stale), "failed");
+    proposed_by_the_planner(office);
     // Nothing is due yet, and a payment is of a batch.
     let settle = office.open("wang", &["settle", CAMPAIGN, "1"]);
     assert!(office.approve("zhao", &settle).1.contains("carried_out"));
     let paid = office.open("wang", &["paid", CAMPAIGN, "1", "7"]);
     refused(&office.approve("zhao", &paid), "merchant_unknown");
+}
+
+/// What the planner proposes rests on what was decided, and is decided as it prints it.
+fn proposed_by_the_planner(office: &Office) {
+    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/xiangning-2023.toml");
+    let start = Instant::now();
+    let said = loop {
+        let mut propose = Command::new(QUAN);
+        propose.arg("propose").arg(&plan).args(["--data", "data", "--why", "it's the test's"]);
+        let (done, said) = told(&propose.current_dir(&office.folder).output().expect("quan runs"));
+        // The store may lag.
+        if done && said.contains("retail-10        100 -> ") {
+            break said;
+        }
+        assert!(start.elapsed() < PATIENCE, "{said}");
+        sleep(Duration::from_millis(100));
+    };
+    assert!(said.contains("round 2 and the 14 rounds left"), "{said}");
+    assert!(said.contains("--why 'it'\\''s the test'\\''s'"), "{said}");
+    let (_, command) = said.rsplit_once("adjust ").expect("a command");
+    let command: Vec<&str> = ["adjust"].into_iter().chain(command.split_whitespace()).collect();
+    assert_eq!(command[..4], ["adjust", CAMPAIGN, "2", "2"]);
+    let id = office.open("wang", &command);
+    let done = office.approve("zhao", &id);
+    assert!(done.0 && done.1.contains("carried_out"), "{done:?}");
 }
 
 /// The journal proves who decided, and that nobody else did.

@@ -43,7 +43,7 @@ impl Metrics {
         self.drain(app);
         if let Some(Head { seq, hash }) = app.trail.head() {
             let [a, b, c, d, e, f, ..] = hash.0;
-            self.gauge(&c::TRAIL_RECORDS, &[]).set(float(seq));
+            self.gauge(&c::TRAIL_ENTRIES, &[]).set(float(seq));
             self.gauge(&c::TRAIL_HASH, &[])
                 .set(float(u64::from_be_bytes([0, 0, a, b, c, d, e, f])));
         }

@@ -20,6 +20,7 @@ pub mod compare;
 mod cursor;
 mod decisions;
 mod events;
+mod figures;
 mod log;
 mod nodes;
 mod quarantine;
