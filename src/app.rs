@@ -144,7 +144,7 @@ impl App {
                 match folders.with(&plan.id, decided) {
                     Ok(merchants) => till.take(merchants),
                     Err(why) => {
-                        tracing::error!(why, "the merchants that were decided are not here")
+                        tracing::error!(why, "the merchants that were decided are not here");
                     }
                 }
             }

@@ -458,7 +458,10 @@ fn trailed(folder: &Path, data: &Path, metrics: &str) {
     let changed = trail.replacen("\"who\":\"li\"", "\"who\":\"lo\"", 1);
     refused(&audit(changed.as_bytes()), ": its hash is of something else");
     let cut = trail.trim_end().rfind('\n').expect("lines") + 1;
-    refused(&audit(&trail.as_bytes()[..cut]), &format!("the trail is cut off after {}", seq - 1));
+    refused(
+        &audit(trail.get(..cut).expect("lines").as_bytes()),
+        &format!("the trail is cut off after {}", seq - 1),
+    );
 }
 
 /// Quantities and a batch, by those who decide on money.
@@ -509,7 +512,7 @@ fn proposed_by_the_planner(office: &Office) {
     assert!(said.contains("--why 'it'\\''s the test'\\''s'"), "{said}");
     let (_, command) = said.rsplit_once("adjust ").expect("a command");
     let command: Vec<&str> = ["adjust"].into_iter().chain(command.split_whitespace()).collect();
-    assert_eq!(command[..4], ["adjust", CAMPAIGN, "2", "2"]);
+    assert!(command.starts_with(&["adjust", CAMPAIGN, "2", "2"]), "{command:?}");
     let id = office.open("wang", &command);
     let done = office.approve("zhao", &id);
     assert!(done.0 && done.1.contains("carried_out"), "{done:?}");

@@ -1,20 +1,19 @@
 //! Decisions on their way: proposed, signed, carried out, ended.
 
+use super::deeds::{Deed, deed, number, outlook, served};
 use super::roles::{Seat, told};
 use super::{Ending, Refused};
 use crate::app::App;
-use crate::campaign::Campaign;
-use crate::domain::{At, CampaignNo, RoundNo};
+use crate::domain::At;
 use crate::ledger::embedded::Outcome;
-use crate::ledger::event::{Adjusted, Decided, DecisionId, Stands, Subject};
+use crate::ledger::event::{Decided, DecisionId, Subject};
 use crate::ledger::machine::{Answer, Command, No};
 use crate::ledger::service;
-use crate::plan::Plan;
 use crate::store::{self, Kept, Proposed, Stage, Store};
 use crate::trail::{self, Head, TrailError};
 use futures_util::future::join_all;
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt::Display, io, sync::Arc, time::Duration};
+use std::{fmt::Display, io, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// For so long after it ran out an approved decision is still carried out, if nobody could before.
@@ -89,13 +88,6 @@ impl Shown {
     pub fn stage(&self) -> &'static str {
         self.state
     }
-}
-
-/// What is to be done.
-enum Deed {
-    /// These, each as often as anything is left of it; those of a list come before the next list.
-    Ledger(Vec<Vec<Command>>),
-    Forget(String),
 }
 
 /// So many commands of a decision are asked at once.
@@ -366,9 +358,9 @@ async fn carry_out(app: &App, decided: &Decided) -> Result<(), Fault> {
     }
     match what {
         // An outage that was too long is ended here as well.
-        Subject::Resume { campaign } => app.resume(number(app, campaign).map_err(never)?),
+        Subject::Resume { campaign } => app.resume(number(app, campaign).map_err(|it| never(&it))?),
         Subject::Admit { campaign, sha256 } => {
-            let served = served(app, campaign).map_err(never)?;
+            let served = served(app, campaign).map_err(|it| never(&it))?;
             app.take_merchants(served, *sha256).map_err(Fault::Unknown)?;
         }
         _ => {}
@@ -376,7 +368,7 @@ async fn carry_out(app: &App, decided: &Decided) -> Result<(), Fault> {
     Ok(())
 }
 
-fn never(refused: Refused) -> Fault {
+fn never(refused: &Refused) -> Fault {
     Fault::Never(refused.to_string())
 }
 
@@ -396,120 +388,6 @@ async fn ask(app: &App, decided: &Decided, command: &Command) -> Result<(), Faul
                 return Err(Fault::Never(format!("the ledger: {why}")));
             }
             other => return Err(Fault::Unknown(format!("the ledger: {other:?}"))),
-        }
-    }
-}
-
-/// What is to be done for a subject here.
-async fn deed(app: &App, what: &Subject) -> Result<Deed, Away> {
-    let command = match what {
-        Subject::Forget { node } => {
-            return match app.knows_node(node).await {
-                Ok(true) => Ok(Deed::Forget(node.clone())),
-                Ok(false) => {
-                    Err(Refused::NotHere(format!("no node {node} was ever registered")).into())
-                }
-                Err(error) => Err(error),
-            };
-        }
-        Subject::Admit { campaign, sha256 } => {
-            let no = number(app, campaign)?;
-            let merchants = app.folders.with(campaign, *sha256).map_err(Refused::NotHere)?;
-            return Ok(Deed::Ledger(merchants.commands(no)));
-        }
-        Subject::Trip { campaign } => Command::Trip(number(app, campaign)?),
-        Subject::Resume { campaign } => Command::Resume(number(app, campaign)?),
-        Subject::Adjust { campaign, round, version, quantities } => {
-            let served = served(app, campaign)?;
-            let quantities = of_each_kind(&served.plan, *round, quantities)?;
-            Command::Adjust(served.no, Adjusted { round: *round, version: *version, quantities })
-        }
-        Subject::Standing { campaign, merchant, standing } => {
-            let stands = Stands { merchant: *merchant, standing: *standing };
-            Command::Stand(number(app, campaign)?, stands)
-        }
-        Subject::Settle { campaign, batch } => Command::SettleDue(number(app, campaign)?, *batch),
-        Subject::Paid { campaign, batch, merchant } => {
-            Command::Paid(number(app, campaign)?, *batch, *merchant)
-        }
-        Subject::Failed { campaign, batch, merchant } => {
-            Command::PaymentFailed(number(app, campaign)?, *batch, *merchant)
-        }
-    };
-    Ok(Deed::Ledger(vec![vec![command]]))
-}
-
-/// A round's quantities in the order of the kinds' numbers: of every kind one, and of a round that there is.
-fn of_each_kind(
-    plan: &Plan,
-    round: RoundNo,
-    quantities: &BTreeMap<String, u32>,
-) -> Result<Vec<u32>, Refused> {
-    if !plan.rounds.iter().any(|it| it.no == round) {
-        return Err(Refused::NotHere(format!("{} has no round {}", plan.id, round.0)));
-    }
-    let names: Vec<&str> = plan.kinds.iter().map(|kind| kind.name.as_str()).collect();
-    let units = names.iter().map(|name| quantities.get(*name).copied());
-    match units.collect::<Option<Vec<u32>>>() {
-        Some(units) if units.len() == quantities.len() => Ok(units),
-        _ => {
-            let all = names.join(", ");
-            Err(Refused::NotHere(format!(
-                "a round has a quantity of every kind and no other: {all}"
-            )))
-        }
-    }
-}
-
-fn served<'a>(app: &'a App, id: &str) -> Result<&'a Campaign, Refused> {
-    let campaign = app.campaigns().find(|campaign| campaign.plan.id == id);
-    let campaign = campaign.map(|campaign| &**campaign);
-    campaign.ok_or_else(|| Refused::NotHere(format!("no campaign {id} is served here")))
-}
-
-fn number(app: &App, id: &str) -> Result<CampaignNo, Refused> {
-    served(app, id).map(|campaign| campaign.no)
-}
-
-/// What a decision would change, as things stand here.
-fn outlook(app: &App, what: &Subject) -> String {
-    let issuing = |campaign: &str, then: &str| {
-        let stopped = app.decisions.stop(campaign).is_some();
-        let is = if stopped { "is stopped" } else { "goes on" };
-        format!("issuing in {campaign} {is} here; decided, it {then}")
-    };
-    match what {
-        Subject::Trip { campaign } => issuing(campaign, "stops at all nodes"),
-        Subject::Resume { campaign } => issuing(campaign, "goes on at all nodes"),
-        Subject::Forget { node } => {
-            format!("logs are recovered without node {node}; what only it told people is given up")
-        }
-        Subject::Adjust { campaign, round, quantities, .. } => {
-            let served = app.campaigns().find(|it| it.plan.id == *campaign);
-            let kinds = served.map(|it| it.plan.kinds.as_slice()).unwrap_or_default();
-            let planned: BTreeMap<&str, u32> =
-                kinds.iter().map(|kind| (kind.name.as_str(), kind.units_per_round)).collect();
-            let change = |(kind, units): (&String, &u32)| match planned.get(kind.as_str()) {
-                Some(before) => format!("{kind} {units} (planned {before})"),
-                None => format!("{kind} {units}"),
-            };
-            let changes: Vec<String> = quantities.iter().map(change).collect();
-            format!("round {} of {campaign}: {}", round.0, changes.join(", "))
-        }
-        Subject::Standing { campaign, merchant, standing } => {
-            format!("merchant {} of {campaign} is {standing:?}", merchant.0)
-        }
-        Subject::Admit { campaign, sha256 } => {
-            format!("the merchants of the folder {sha256} are admitted to {campaign}")
-        }
-        Subject::Settle { campaign, batch } => {
-            format!("what merchants of {campaign} are due comes into batch {}", batch.0)
-        }
-        Subject::Paid { campaign, batch, merchant } => {
-            format!("batch {} of {campaign} has paid merchant {}", batch.0, merchant.0)
-        }
-        Subject::Failed { campaign, batch, merchant } => {
-            format!("batch {} of {campaign} has not paid merchant {}", batch.0, merchant.0)
         }
     }
 }
