@@ -24,6 +24,7 @@ use crate::plan::Plan;
 use crate::steward;
 use crate::store::{Store, StoreUrl};
 use crate::till::Till;
+use crate::trail::Trail;
 use anyhow::{Context, Result, bail, ensure};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
@@ -50,6 +51,8 @@ pub struct App {
     /// The data folder.
     pub data: DataFolder,
     campaigns: Arc<Campaigns>,
+    /// What staff does and reads.
+    pub trail: Trail,
     /// The campaigns' merchants.
     pub folders: Folders,
     body: BodyLimits,
@@ -178,6 +181,7 @@ impl App {
         let body = BodyLimits { bytes: config.public.body_bytes, patience };
         let drain = beside.progress();
         let beside = Mutex::new(Some(beside));
+        let trail = Trail::open(&data.trail())?;
         let decisions = Decisions::of(keys.staff.clone(), data.decisions())?;
         let outages = Mutex::default();
         Ok(App {
@@ -188,6 +192,7 @@ impl App {
             metrics,
             data,
             campaigns,
+            trail,
             folders,
             body,
             beside,

@@ -413,9 +413,55 @@ fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
     refused(&office.send("changed"), "the signature of li does not fit");
 
     let written = fs::read_to_string(data.join("decisions.jsonl")).expect("the decisions");
-    assert_eq!(written.lines().filter(|line| !line.is_empty()).count(), 7, "{written}");
+    assert_eq!(written.lines().filter(|line| !line.is_empty()).count(), 8, "{written}");
+    let metrics = get(office.ops, "/metrics");
     drop(office);
     audited(folder, &data, &keys);
+    trailed(folder, &data, &metrics);
+}
+
+/// The trail has who did what, and shows that something was changed in it or cut off.
+fn trailed(folder: &Path, data: &Path, metrics: &str) {
+    let trail = fs::read_to_string(data.join("trail.jsonl")).expect("a trail");
+    let records: Vec<Value> =
+        trail.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let has = |who: &str, what: &str, object: &str| {
+        let found = records.iter().any(|it| {
+            it["who"] == who
+                && it["what"] == what
+                && it["object"].as_str().is_some_and(|it| it.contains(object))
+        });
+        assert!(found, "{who} {what} {object}: {trail}");
+    };
+    has("quan", "started", "configuration ");
+    has("li", "proposed", "trip ");
+    has("li", "carried_out", "trip ");
+    has("li, wang", "signed", "resume ");
+    has("li, wang", "carried_out", "resume ");
+    has("li, zhao", "refused", "other roles than zhao has");
+    has("wang, zhao", "carried_out", "adjust ");
+    has("wang, zhao", "failed", "adjusted meanwhile");
+    has("somebody at the ops port", "read", "decisions");
+    let (seq, last) = (records.len(), records.last().expect("a record"));
+    assert!(metrics.contains(&format!("quan_trail_entries {seq}\n")), "{metrics}");
+    let head = serde_json::json!({ "trail": { "seq": seq, "hash": last["hash"] } });
+    fs::write(folder.join("manifest"), head.to_string()).expect("a file");
+    let kept = folder.join("sound/trail.jsonl");
+    let audit = |trail: &[u8]| {
+        fs::write(&kept, trail).expect("a file");
+        let mut audit = Command::new(QUAN);
+        audit.arg("audit").arg(folder.join("sound")).arg("--anchor").arg(folder.join("manifest"));
+        told(&audit.output().expect("quan runs"))
+    };
+    let whole = audit(trail.as_bytes());
+    assert!(whole.0 && whole.1.contains("the trail of staff is whole"), "{whole:?}");
+    let changed = trail.replacen("\"who\":\"li\"", "\"who\":\"lo\"", 1);
+    refused(&audit(changed.as_bytes()), ": its hash is of something else");
+    let cut = trail.trim_end().rfind('\n').expect("lines") + 1;
+    refused(
+        &audit(trail.get(..cut).expect("lines").as_bytes()),
+        &format!("the trail is cut off after {}", seq - 1),
+    );
 }
 
 /// Quantities and a batch, by those who decide on money.
@@ -439,11 +485,37 @@ fn decided_on_money(office: &Office) {
     let stale = office.open("wang", &quantities(&["catering-50=6"]));
     refused(&office.approve("zhao", &stale), "the round was adjusted meanwhile");
     assert_eq!(office.state(&stale), "failed");
+    proposed_by_the_planner(office);
     // Nothing is due yet, and a payment is of a batch.
     let settle = office.open("wang", &["settle", CAMPAIGN, "1"]);
     assert!(office.approve("zhao", &settle).1.contains("carried_out"));
     let paid = office.open("wang", &["paid", CAMPAIGN, "1", "7"]);
     refused(&office.approve("zhao", &paid), "merchant_unknown");
+}
+
+/// What the planner proposes rests on what was decided, and is decided as it prints it.
+fn proposed_by_the_planner(office: &Office) {
+    let plan = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/xiangning-2023.toml");
+    let start = Instant::now();
+    let said = loop {
+        let mut propose = Command::new(QUAN);
+        propose.arg("propose").arg(&plan).args(["--data", "data", "--why", "it's the test's"]);
+        let (done, said) = told(&propose.current_dir(&office.folder).output().expect("quan runs"));
+        // The store may lag.
+        if done && said.contains("retail-10        100 -> ") {
+            break said;
+        }
+        assert!(start.elapsed() < PATIENCE, "{said}");
+        sleep(Duration::from_millis(100));
+    };
+    assert!(said.contains("round 2 and the 14 rounds left"), "{said}");
+    assert!(said.contains("--why 'it'\\''s the test'\\''s'"), "{said}");
+    let (_, command) = said.rsplit_once("adjust ").expect("a command");
+    let command: Vec<&str> = ["adjust"].into_iter().chain(command.split_whitespace()).collect();
+    assert!(command.starts_with(&["adjust", CAMPAIGN, "2", "2"]), "{command:?}");
+    let id = office.open("wang", &command);
+    let done = office.approve("zhao", &id);
+    assert!(done.0 && done.1.contains("carried_out"), "{done:?}");
 }
 
 /// The journal proves who decided, and that nobody else did.

@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod decide;
 mod keys;
+mod propose;
 mod reconcile;
 mod recover;
 mod replay;
@@ -31,6 +32,7 @@ enum Command {
     Serve(serve::Serve),
     Check(check::Check),
     Simulate(simulate::Simulate),
+    Propose(propose::Propose),
     Keys(keys::Keys),
     Decide(decide::Decide),
     Audit(audit::Audit),
@@ -47,6 +49,7 @@ impl Cli {
             Command::Serve(serve) => serve.run(),
             Command::Check(check) => check.run(),
             Command::Simulate(simulate) => simulate.run(),
+            Command::Propose(propose) => propose.run(),
             Command::Keys(keys) => keys.run(),
             Command::Decide(decide) => decide.run(),
             Command::Audit(audit) => audit.run(),

@@ -74,7 +74,7 @@ impl Simulate {
     }
 }
 
-fn plan(file: &Path) -> anyhow::Result<Plan> {
+pub(super) fn plan(file: &Path) -> anyhow::Result<Plan> {
     let shown = file.display();
     match Plan::load(file).with_context(|| format!("{shown}"))? {
         Ok((plan, _)) => Ok(plan),

@@ -19,6 +19,7 @@
 //! - Stopping issuing takes one person and no store.
 
 mod clerk;
+mod deeds;
 pub mod handler;
 mod office;
 pub mod roles;

@@ -1,0 +1,132 @@
+//! What a decision does here, and what it would change.
+
+use super::{Away, Refused};
+use crate::app::App;
+use crate::campaign::Campaign;
+use crate::domain::{CampaignNo, RoundNo};
+use crate::ledger::event::{Adjusted, Stands, Subject};
+use crate::ledger::machine::Command;
+use crate::plan::Plan;
+use std::collections::BTreeMap;
+
+/// What is to be done.
+pub(super) enum Deed {
+    /// These, each as often as anything is left of it; those of a list come before the next list.
+    Ledger(Vec<Vec<Command>>),
+    /// A node is given up.
+    Forget(String),
+}
+
+/// What is to be done for a subject here.
+pub(super) async fn deed(app: &App, what: &Subject) -> Result<Deed, Away> {
+    let command = match what {
+        Subject::Forget { node } => {
+            return match app.knows_node(node).await {
+                Ok(true) => Ok(Deed::Forget(node.clone())),
+                Ok(false) => {
+                    Err(Refused::NotHere(format!("no node {node} was ever registered")).into())
+                }
+                Err(error) => Err(error),
+            };
+        }
+        Subject::Admit { campaign, sha256 } => {
+            let no = number(app, campaign)?;
+            let merchants = app.folders.with(campaign, *sha256).map_err(Refused::NotHere)?;
+            return Ok(Deed::Ledger(merchants.commands(no)));
+        }
+        Subject::Trip { campaign } => Command::Trip(number(app, campaign)?),
+        Subject::Resume { campaign } => Command::Resume(number(app, campaign)?),
+        Subject::Adjust { campaign, round, version, quantities } => {
+            let served = served(app, campaign)?;
+            let quantities = of_each_kind(&served.plan, *round, quantities)?;
+            Command::Adjust(served.no, Adjusted { round: *round, version: *version, quantities })
+        }
+        Subject::Standing { campaign, merchant, standing } => {
+            let stands = Stands { merchant: *merchant, standing: *standing };
+            Command::Stand(number(app, campaign)?, stands)
+        }
+        Subject::Settle { campaign, batch } => Command::SettleDue(number(app, campaign)?, *batch),
+        Subject::Paid { campaign, batch, merchant } => {
+            Command::Paid(number(app, campaign)?, *batch, *merchant)
+        }
+        Subject::Failed { campaign, batch, merchant } => {
+            Command::PaymentFailed(number(app, campaign)?, *batch, *merchant)
+        }
+    };
+    Ok(Deed::Ledger(vec![vec![command]]))
+}
+
+/// A round's quantities in the order of the kinds' numbers: of every kind one, and of a round that there is.
+fn of_each_kind(
+    plan: &Plan,
+    round: RoundNo,
+    quantities: &BTreeMap<String, u32>,
+) -> Result<Vec<u32>, Refused> {
+    if !plan.rounds.iter().any(|it| it.no == round) {
+        return Err(Refused::NotHere(format!("{} has no round {}", plan.id, round.0)));
+    }
+    let names: Vec<&str> = plan.kinds.iter().map(|kind| kind.name.as_str()).collect();
+    let units = names.iter().map(|name| quantities.get(*name).copied());
+    match units.collect::<Option<Vec<u32>>>() {
+        Some(units) if units.len() == quantities.len() => Ok(units),
+        _ => {
+            let all = names.join(", ");
+            Err(Refused::NotHere(format!(
+                "a round has a quantity of every kind and no other: {all}"
+            )))
+        }
+    }
+}
+
+pub(super) fn served<'a>(app: &'a App, id: &str) -> Result<&'a Campaign, Refused> {
+    let campaign = app.campaigns().find(|campaign| campaign.plan.id == id);
+    let campaign = campaign.map(|campaign| &**campaign);
+    campaign.ok_or_else(|| Refused::NotHere(format!("no campaign {id} is served here")))
+}
+
+pub(super) fn number(app: &App, id: &str) -> Result<CampaignNo, Refused> {
+    served(app, id).map(|campaign| campaign.no)
+}
+
+/// What a decision would change, as things stand here.
+pub(super) fn outlook(app: &App, what: &Subject) -> String {
+    let issuing = |campaign: &str, then: &str| {
+        let stopped = app.decisions.stop(campaign).is_some();
+        let is = if stopped { "is stopped" } else { "goes on" };
+        format!("issuing in {campaign} {is} here; decided, it {then}")
+    };
+    match what {
+        Subject::Trip { campaign } => issuing(campaign, "stops at all nodes"),
+        Subject::Resume { campaign } => issuing(campaign, "goes on at all nodes"),
+        Subject::Forget { node } => {
+            format!("logs are recovered without node {node}; what only it told people is given up")
+        }
+        Subject::Adjust { campaign, round, quantities, .. } => {
+            let served = app.campaigns().find(|it| it.plan.id == *campaign);
+            let kinds = served.map(|it| it.plan.kinds.as_slice()).unwrap_or_default();
+            let planned: BTreeMap<&str, u32> =
+                kinds.iter().map(|kind| (kind.name.as_str(), kind.units_per_round)).collect();
+            let change = |(kind, units): (&String, &u32)| match planned.get(kind.as_str()) {
+                Some(before) => format!("{kind} {units} (planned {before})"),
+                None => format!("{kind} {units}"),
+            };
+            let changes: Vec<String> = quantities.iter().map(change).collect();
+            format!("round {} of {campaign}: {}", round.0, changes.join(", "))
+        }
+        Subject::Standing { campaign, merchant, standing } => {
+            format!("merchant {} of {campaign} is {standing:?}", merchant.0)
+        }
+        Subject::Admit { campaign, sha256 } => {
+            format!("the merchants of the folder {sha256} are admitted to {campaign}")
+        }
+        Subject::Settle { campaign, batch } => {
+            format!("what merchants of {campaign} are due comes into batch {}", batch.0)
+        }
+        Subject::Paid { campaign, batch, merchant } => {
+            format!("batch {} of {campaign} has paid merchant {}", batch.0, merchant.0)
+        }
+        Subject::Failed { campaign, batch, merchant } => {
+            format!("batch {} of {campaign} has not paid merchant {}", batch.0, merchant.0)
+        }
+    }
+}
