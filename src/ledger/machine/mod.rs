@@ -32,7 +32,7 @@ pub use command::{
     Answer, Command, Grant, Held, Lock, No, Recall, Redemption, Refund, Settle, Status,
 };
 pub use state::Machine;
-pub use summary::{Level, RoundSummary, Summary};
+pub use summary::{Imbalance, Level, RoundSummary, Summary};
 
 use super::event::Event;
 use crate::domain::At;
