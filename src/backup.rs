@@ -72,22 +72,20 @@ pub async fn backup(from: &Path, to: &Path) -> Result<Backup, BackupError> {
         return Err(BackupError::NotEmpty(to.to_owned()));
     }
     let mut files = 0;
-    let store_seq = match source.store().exists() {
-        true => Some(copy_store(&source.store(), &target.store()).await?),
-        false => None,
+    let store_seq = if source.store().exists() {
+        Some(copy_store(&source.store(), &target.store()).await?)
+    } else {
+        None
     };
     files += u64::from(store_seq.is_some());
     // A snapshot has its name once it is whole; one that is let go of meanwhile is not needed.
     files +=
         copy_all(&source.snapshots(), &target.snapshots(), |name| name.ends_with(".snapshot"))?;
-    let journal_seq = match source.journal().is_dir() {
-        true => {
-            let (seq, count) = copy_journal(&source.journal(), &target.journal())?;
-            files += count;
-            seq
-        }
-        false => 0,
-    };
+    let (mut journal_seq, mut segments) = (0, 0);
+    if source.journal().is_dir() {
+        (journal_seq, segments) = copy_journal(&source.journal(), &target.journal())?;
+    }
+    files += segments;
     if let Some(store) = store_seq.filter(|it| *it > journal_seq && source.journal().is_dir()) {
         return Err(BackupError::Behind { journal: journal_seq, store });
     }

@@ -6,7 +6,10 @@ use crate::ledger::journal::Options;
 use crate::ledger::machine::Command;
 use crate::ledger::machine::tests::{arm, bind, grant, open};
 use crate::ledger::snapshot;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 const SMALL: Options = Options { segment_bytes: 4_096, at_least: 0, journal: 7 };
 
@@ -45,9 +48,10 @@ async fn r_audit_1_a_folder_is_copied_while_it_is_written_and_the_copy_is_sound(
     let snapshots = Folder::open(&DataFolder::at(&data).snapshots()).unwrap();
     let log = Folder::open(&DataFolder::at(&data).journal()).unwrap();
     std::fs::write(DataFolder::at(&data).decisions(), "{}\n").unwrap();
-    static STOP: AtomicBool = AtomicBool::new(false);
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
     let writer = std::thread::spawn(move || {
-        busy(&mut ledger, &STOP);
+        busy(&mut ledger, &stopped);
         ledger.durable()
     });
     let mut last = sure;
@@ -72,7 +76,7 @@ async fn r_audit_1_a_folder_is_copied_while_it_is_written_and_the_copy_is_sound(
         assert!(again.durable() >= last);
         assert!(folder.decisions().exists() && to.join("backup.json").exists());
     }
-    STOP.store(true, Relaxed);
+    stop.store(true, Relaxed);
     assert!(writer.join().unwrap() >= last);
 }
 

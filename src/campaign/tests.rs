@@ -18,7 +18,9 @@ fn armed() -> (Campaign, Machine, At) {
     machine.execute(&steward::opening(&plan), now).unwrap();
     let summary = machine.summary(C).unwrap();
     let commands: Vec<Command> = steward::due(C, &plan, &summary, now);
-    commands.iter().for_each(|it| drop(machine.execute(it, now).unwrap()));
+    for command in &commands {
+        machine.execute(command, now).unwrap();
+    }
     let gate = Gate::new(C, &plan, Arc::new(test_keys::keyring()));
     (Campaign::new(C, plan, gate, None, 0), machine, now)
 }

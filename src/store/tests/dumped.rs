@@ -30,7 +30,9 @@ async fn i8_a_postgresql_store_that_is_dumped_and_restored_elsewhere_is_clean() 
     let mut drain = drain.await.unwrap();
     let all = entries(story());
     let end = all.len() as u64;
-    all.into_iter().for_each(|entry| drain.source.push(entry));
+    for entry in all {
+        drain.source.push(entry);
+    }
     while drain.step().await.unwrap() != Step::Empty {}
     // Its server may run: a dump is of one instant.
     program("pg_dump", &["--format=custom", "--no-owner", "--file", &dump, "--dbname", &from]);
