@@ -5,18 +5,18 @@ use crate::clock::{Clock, wall};
 use crate::config::{self, Config};
 use crate::data::DataFolder;
 use crate::decision::{Away, Decisions, Refused};
-use crate::domain::{At, CampaignNo, KindNo, MerchantNo, PoolSet, RoundNo};
+use crate::domain::{At, CampaignNo, Hex, KindNo, RoundNo};
 use crate::drain::{DrainThread, Progress};
 use crate::gate::{Gate, Outage, Reason, Verdict};
 use crate::http::body::{BodyLimits, HasBodyLimits};
 use crate::ledger::embedded::{Embedded, Outcome};
-use crate::ledger::event::{Admitted, Stands, What};
+use crate::ledger::event::What;
 use crate::ledger::journal::{Folder, Options};
 use crate::ledger::machine::{Answer, Command, Redemption, Summary};
 use crate::ledger::redis::{self, Known, Opening, RedisLedger};
 use crate::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
 use crate::ledger::snapshot::{self, thread::SnapshotThread};
-use crate::merchant::{self, Change, Dishonest, Merchant, Registry};
+use crate::merchant::Folders;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::pass::{Desk, Keyring};
@@ -24,6 +24,7 @@ use crate::plan::Plan;
 use crate::steward;
 use crate::store::{Store, StoreUrl};
 use crate::till::Till;
+use crate::trail::Trail;
 use anyhow::{Context, Result, bail, ensure};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
@@ -50,6 +51,10 @@ pub struct App {
     /// The data folder.
     pub data: DataFolder,
     campaigns: Arc<Campaigns>,
+    /// What staff does and reads.
+    pub trail: Trail,
+    /// The campaigns' merchants.
+    pub folders: Folders,
     body: BodyLimits,
     beside: Mutex<Option<Beside>>,
     /// Decisions of staff.
@@ -112,28 +117,37 @@ impl App {
     /// Opens the data folder, replays its journal, which must reach `at_least`, and starts the
     /// ledger and what works beside it.
     pub fn open(config: &Config, at_least: u64, clock: Arc<Clock>) -> Result<App> {
-        let mut plans = Vec::new();
+        let data = DataFolder::at(&config.data.folder);
+        let (mut plans, mut folders) = (Vec::new(), Folders::new(data.merchants()));
         for campaign in &config.campaign {
             let plan = plan(campaign)?;
-            let merchants = registered(campaign, &plan)?;
-            plans.push((plan, merchants));
+            if let Some(folder) = &campaign.merchants {
+                let pools = plan.pools.iter().map(|pool| pool.name.clone()).collect();
+                folders.add(&plan.id, folder, pools);
+            }
+            plans.push(plan);
         }
         let metrics = Arc::new(Metrics::start()?);
         let keys = &config.keys.folder;
         let keys = Keyring::load(keys).context("no usable keys; `quan keys FOLDER` makes a set")?;
         let keys = Arc::new(keys);
-        let data = DataFolder::at(&config.data.folder);
         let store = config.store.as_ref().map_or(StoreUrl::File(data.store()), |it| it.url.clone());
         let mut home = match &config.ledger {
             None => Home::Here(Box::new(here(config, &data, at_least, clock.now())?)),
             Some(ledger) => Home::Redis(Box::new(elsewhere(ledger, &store, &data, clock.now())?)),
         };
         let mut campaigns = BTreeMap::new();
-        for (plan, merchants) in plans {
+        for plan in plans {
             let no = home.open_campaign(&plan, clock.now())?;
-            home.admit(no, &merchants, clock.now())?;
-            let till =
-                home.redeems().then(|| Till::new(&plan.redeem, &keys.terminals, merchants.0));
+            let till = home.redeems().then(|| Till::new(&plan.redeem, &keys.terminals));
+            if let (Some(till), Some(decided)) = (&till, home.roll(no, &store)?) {
+                match folders.with(&plan.id, decided) {
+                    Ok(merchants) => till.take(merchants),
+                    Err(why) => {
+                        tracing::error!(why, "the merchants that were decided are not here")
+                    }
+                }
+            }
             let (id, gate) = (plan.id.clone(), Gate::new(no, &plan, Arc::clone(&keys)));
             let campaign = Campaign::new(no, plan, gate, till, home.overshoot());
             let before = campaigns.insert(id.clone(), Arc::new(campaign));
@@ -164,6 +178,7 @@ impl App {
         let body = BodyLimits { bytes: config.public.body_bytes, patience };
         let drain = beside.progress();
         let beside = Mutex::new(Some(beside));
+        let trail = Trail::open(&data.trail())?;
         let decisions = Decisions::of(keys.staff.clone(), data.decisions())?;
         let outages = Mutex::default();
         Ok(App {
@@ -174,6 +189,8 @@ impl App {
             metrics,
             data,
             campaigns,
+            trail,
+            folders,
             body,
             beside,
             decisions,
@@ -205,6 +222,28 @@ impl App {
             }
         }
         undone
+    }
+
+    /// Puts the merchants in force here that were decided for a campaign, if it has them.
+    pub fn take_merchants(&self, campaign: &Campaign, decided: Hex<32>) -> Result<(), String> {
+        let Ok(till) = campaign.till() else { return Ok(()) };
+        let merchants = self.folders.with(&campaign.plan.id, decided)?;
+        // Without a copy it is in force all the same, as long as its folder stays as it is.
+        if let Err(error) = self.folders.keep(&merchants) {
+            tracing::error!(%error, "no copy is kept of the merchants that were decided");
+        }
+        till.take(merchants);
+        Ok(())
+    }
+
+    /// Folders of merchants that are not in force here.
+    pub fn undecided(&self) -> Vec<String> {
+        let differs = |campaign: &Arc<Campaign>| {
+            let till = campaign.till().ok()?;
+            let why = self.folders.differs(&campaign.plan.id, till.in_force())?;
+            Some(format!("{}: {why}", campaign.plan.id))
+        };
+        self.campaigns().filter_map(differs).collect()
     }
 
     /// Two persons say that issuing may go on here.
@@ -310,14 +349,6 @@ fn plan(campaign: &crate::config::Campaign) -> Result<Plan> {
     }
 }
 
-/// The merchants of a campaign, as its files say.
-fn registered(campaign: &config::Campaign, plan: &Plan) -> Result<(Registry, Dishonest)> {
-    let pools: Vec<&str> = plan.pools.iter().map(|pool| pool.name.as_str()).collect();
-    let folder = campaign.merchants.as_ref();
-    let loaded = folder.map(|folder| merchant::load(folder, &pools)).transpose()?;
-    Ok(loaded.unwrap_or_default())
-}
-
 fn open_ledger(
     config: &Config,
     data: &DataFolder,
@@ -393,30 +424,17 @@ impl Home {
         matches!(self, Home::Here(_))
     }
 
-    /// Lets the merchants of the files redeem on their terms, and suspends those on the dishonesty list (R-MERCH-1).
-    /// What the ledger knows already it does not write again.
-    fn admit(
-        &mut self,
-        no: CampaignNo,
-        (registry, dishonest): &(Registry, Dishonest),
-        now: At,
-    ) -> Result<()> {
-        let Home::Here(embedded) = self else { return Ok(()) };
-        let admit = |it: &Merchant| {
-            let (merchant, categories) = (MerchantNo(it.number), PoolSet(it.categories));
-            Command::Admit(no, Admitted { merchant, categories, cap: it.cap })
-        };
-        all_done(embedded, &registry.merchants().map(admit).collect::<Vec<_>>(), now)?;
-        let stands = |merchant| {
-            let standing = embedded.machine().standing(no, MerchantNo(merchant));
-            standing.unwrap_or_default().into()
-        };
-        let suspend = dishonest.suspensions(registry, stands).into_iter().filter_map(|change| {
-            let Change::Standing { merchant, standing } = change else { return None };
-            let stands = Stands { merchant: MerchantNo(merchant), standing: standing.into() };
-            Some(Command::Stand(no, stands))
-        });
-        all_done(embedded, &suspend.collect::<Vec<_>>(), now)
+    /// The digest of the folder of merchants that was decided last.
+    fn roll(&self, no: CampaignNo, store: &StoreUrl) -> Result<Option<Hex<32>>> {
+        match self {
+            Home::Here(embedded) => Ok(embedded.machine().roll(no).map(|roll| roll.sha256)),
+            Home::Redis(_) => waiting()?.block_on(async {
+                let store = Store::open(store).await?;
+                let roll = store.roll(no).await;
+                store.close().await;
+                Ok(roll?)
+            }),
+        }
     }
 
     /// Opens the campaign in the ledger, or finds it opened before on the same terms.
@@ -438,18 +456,6 @@ impl Home {
             }
         }
     }
-}
-
-/// Has all of it done, so many at a time.
-fn all_done(embedded: &mut Embedded<Folder>, commands: &[Command], now: At) -> Result<()> {
-    const AT_ONCE: usize = 1_000;
-    for commands in commands.chunks(AT_ONCE) {
-        let batch = embedded.decide_all(commands.iter(), now);
-        for (command, outcome) in commands.iter().zip(embedded.commit(batch).outcomes) {
-            ensure!(matches!(outcome, Outcome::Yes(_)), "the ledger: {command:?}: {outcome:?}");
-        }
-    }
-    Ok(())
 }
 
 fn here(config: &Config, data: &DataFolder, at_least: u64, now: At) -> Result<Embedded<Folder>> {

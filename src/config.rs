@@ -1,9 +1,11 @@
 //! What a server is told on start: addresses, folders, limits, plans. Secrets are files in the
 //! keys folder, never values here.
 
+use crate::domain::Hex;
 use crate::ledger::redis::RedisUrl;
 use crate::store::StoreUrl;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use std::{
     fs,
     net::{IpAddr, SocketAddr},
@@ -30,6 +32,9 @@ pub struct Config {
     pub ledger: Option<Ledger>,
     /// The campaigns, at least one.
     pub campaign: Vec<Campaign>,
+    /// SHA-256 of the file that it was read from.
+    #[serde(skip)]
+    pub sha256: Option<Hex<32>>,
 }
 
 /// The public port and its limits.
@@ -191,6 +196,7 @@ impl Config {
             return Err(ConfigError::NoCampaign { file: file.to_owned() });
         }
         config.in_range(file)?;
+        config.sha256 = Some(Hex(Sha256::digest(&text).into()));
         let folder = file.parent().unwrap_or(Path::new(""));
         let paths = [&mut config.data.folder, &mut config.keys.folder];
         let campaigns = config.campaign.iter_mut();

@@ -29,6 +29,16 @@ impl DataFolder {
         self.0.join("decisions.jsonl")
     }
 
+    /// What staff did and read, one record a line.
+    pub fn trail(&self) -> PathBuf {
+        self.0.join("trail.jsonl")
+    }
+
+    /// Copies of the folders of merchants that were decided.
+    pub fn merchants(&self) -> PathBuf {
+        self.0.join("merchants")
+    }
+
     /// This node's id.
     pub fn node(&self) -> PathBuf {
         self.0.join("node")

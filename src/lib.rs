@@ -37,6 +37,7 @@ pub mod settle;
 pub mod steward;
 pub mod store;
 pub mod till;
+pub mod trail;
 pub mod wallet;
 
 // Unit tests share generators with `tests/`, where the library has this name.

@@ -7,7 +7,8 @@ use crate::data::DataFolder;
 use crate::decision;
 use crate::http::accept::{Connections, Limits, Running, Server};
 use crate::http::{ops, router};
-use crate::store::{LogNo, Store, StoreUrl};
+use crate::store::{self, LogNo, Store, StoreUrl};
+use crate::trail::Deed;
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -47,6 +48,9 @@ pub fn serve(
         Some(_) => 0,
     };
     let app = Arc::new(App::open(config, at_least, clock)?);
+    let sha256 = config.sha256.map(|it| format!(" {it}")).unwrap_or_default();
+    let started = format!("version {}, configuration{sha256}", env!("CARGO_PKG_VERSION"));
+    app.trail.add("quan", Deed::Started, &started)?;
     runtime.block_on(async {
         app.keep_watch();
         undone(&app.keep_calendar().await);
@@ -67,6 +71,9 @@ pub fn serve(
         office.iter().for_each(JoinHandle::abort);
         let closed = tokio::task::spawn_blocking(move || {
             workers.into_iter().for_each(Running::join);
+            if let Err(error) = app.trail.add("quan", Deed::Stopped, "told to") {
+                tracing::error!(%error, "the stop is not in the trail");
+            }
             app.close();
         });
         tokio::select! {
@@ -199,11 +206,29 @@ async fn decisions(app: Arc<App>) {
                 Err(_) => continue,
             },
         };
-        match decision::tend(&app, &open, wall()).await {
+        let tended = async {
+            decision::tend(&app, &open, wall()).await?;
+            tell_of_trail(&app, &open).await
+        };
+        match tended.await {
             Ok(()) => store = Some(open),
             Err(error) => tracing::warn!(%error, "decisions are looked at again"),
         }
     }
+}
+
+/// Has the store know how far the trail is, and looks whether it was further.
+async fn tell_of_trail(app: &App, store: &Store) -> Result<(), store::Error> {
+    let (Some(id), Some(head)) = (app.trail.id(), app.trail.head()) else { return Ok(()) };
+    let known = store.note_trail(id, head).await?;
+    if known.seq > head.seq || (known.seq == head.seq && known.hash != head.hash) {
+        tracing::error!(
+            here = head.seq,
+            known = known.seq,
+            "the trail was cut off: `quan audit` says where"
+        );
+    }
+    Ok(())
 }
 
 fn every(period: Duration) -> tokio::time::Interval {

@@ -397,17 +397,96 @@ fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
     refused(&office.send(&forget), "no other nodes");
     let elsewhere = office.proposed("li", &["trip", "nowhere"]);
     refused(&office.send(&elsewhere), "no campaign nowhere");
-    let settle = office.proposed("wang", &["settle", CAMPAIGN, "1"]);
-    refused(&office.send(&settle), "does not do this: settle");
+    for name in ["merchants.csv", "shops.csv", "terminals.csv"] {
+        fs::write(folder.join(name), "").expect("a file");
+    }
+    let admit = office.proposed("li", &["admit", CAMPAIGN, "."]);
+    refused(&office.send(&admit), "this server has no folder of merchants");
+    let standing = office.open("li", &["standing", CAMPAIGN, "7", "held"]);
+    let unknown = office.approve("wang", &standing);
+    refused(&unknown, "the ledger: merchant_unknown");
+    assert_eq!(office.state(&standing), "failed");
+    decided_on_money(&office);
     let (changed, text) = (folder.join("changed"), folder.join(&both));
     let text = fs::read_to_string(text).expect("a file").replace("the test's", "no reason");
     fs::write(changed, text).expect("a file");
     refused(&office.send("changed"), "the signature of li does not fit");
 
     let written = fs::read_to_string(data.join("decisions.jsonl")).expect("the decisions");
-    assert_eq!(written.lines().filter(|line| !line.is_empty()).count(), 2, "{written}");
+    assert_eq!(written.lines().filter(|line| !line.is_empty()).count(), 7, "{written}");
+    let metrics = get(office.ops, "/metrics");
     drop(office);
     audited(folder, &data, &keys);
+    trailed(folder, &data, &metrics);
+}
+
+/// The trail has who did what, and shows that something was changed in it or cut off.
+fn trailed(folder: &Path, data: &Path, metrics: &str) {
+    let trail = fs::read_to_string(data.join("trail.jsonl")).expect("a trail");
+    let records: Vec<Value> =
+        trail.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let has = |who: &str, what: &str, object: &str| {
+        let found = records.iter().any(|it| {
+            it["who"] == who
+                && it["what"] == what
+                && it["object"].as_str().is_some_and(|it| it.contains(object))
+        });
+        assert!(found, "{who} {what} {object}: {trail}");
+    };
+    has("quan", "started", "configuration ");
+    has("li", "proposed", "trip ");
+    has("li", "carried_out", "trip ");
+    has("li, wang", "signed", "resume ");
+    has("li, wang", "carried_out", "resume ");
+    has("li, zhao", "refused", "other roles than zhao has");
+    has("wang, zhao", "carried_out", "adjust ");
+    has("wang, zhao", "failed", "adjusted meanwhile");
+    has("somebody at the ops port", "read", "decisions");
+    let (seq, last) = (records.len(), records.last().expect("a record"));
+    assert!(metrics.contains(&format!("quan_trail_records {seq}\n")), "{metrics}");
+    let head = serde_json::json!({ "trail": { "seq": seq, "hash": last["hash"] } });
+    fs::write(folder.join("manifest"), head.to_string()).expect("a file");
+    let kept = folder.join("sound/trail.jsonl");
+    let audit = |trail: &[u8]| {
+        fs::write(&kept, trail).expect("a file");
+        let mut audit = Command::new(QUAN);
+        audit.arg("audit").arg(folder.join("sound")).arg("--anchor").arg(folder.join("manifest"));
+        told(&audit.output().expect("quan runs"))
+    };
+    let whole = audit(trail.as_bytes());
+    assert!(whole.0 && whole.1.contains("the trail of staff is whole"), "{whole:?}");
+    let changed = trail.replacen("\"who\":\"li\"", "\"who\":\"lo\"", 1);
+    refused(&audit(changed.as_bytes()), ": its hash is of something else");
+    let cut = trail.trim_end().rfind('\n').expect("lines") + 1;
+    refused(&audit(&trail.as_bytes()[..cut]), &format!("the trail is cut off after {}", seq - 1));
+}
+
+/// Quantities and a batch, by those who decide on money.
+fn decided_on_money(office: &Office) {
+    let quantities = |more: &'static [&'static str]| {
+        let all = [
+            "retail-10=100",
+            "retail-40=50",
+            "appliance-80=20",
+            "appliance-300=10",
+            "catering-20=30",
+        ];
+        [&["adjust", CAMPAIGN, "2", "1"], &all[..], more].concat()
+    };
+    let short = office.proposed("wang", &quantities(&[]));
+    refused(&office.send(&short), "a quantity of every kind and no other: retail-10, retail-40");
+    let adjust = office.open("wang", &quantities(&["catering-50=5"]));
+    refused(&office.approve("li", &adjust), "other roles than li has");
+    let done = office.approve("zhao", &adjust);
+    assert!(done.0 && done.1.contains("carried_out"), "{done:?}");
+    let stale = office.open("wang", &quantities(&["catering-50=6"]));
+    refused(&office.approve("zhao", &stale), "the round was adjusted meanwhile");
+    assert_eq!(office.state(&stale), "failed");
+    // Nothing is due yet, and a payment is of a batch.
+    let settle = office.open("wang", &["settle", CAMPAIGN, "1"]);
+    assert!(office.approve("zhao", &settle).1.contains("carried_out"));
+    let paid = office.open("wang", &["paid", CAMPAIGN, "1", "7"]);
+    refused(&office.approve("zhao", &paid), "merchant_unknown");
 }
 
 /// The journal proves who decided, and that nobody else did.

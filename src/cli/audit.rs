@@ -31,6 +31,9 @@ pub(crate) struct Audit {
     /// A folder with the public keys of those who decide (staff-NAME.pub): their signatures are looked at as well.
     #[arg(long, value_name = "FOLDER")]
     keys: Option<PathBuf>,
+    /// A file that knows the trail's last record, such as a settlement's manifest; again for more.
+    #[arg(long, value_name = "FILE", requires = "data")]
+    anchor: Vec<PathBuf>,
     /// Print the findings as JSON.
     #[arg(long)]
     json: bool,
@@ -40,7 +43,7 @@ impl Audit {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let (record, keys) = (self.record.as_deref(), self.keys.as_deref());
         let runtime = runtime()?;
-        let audit = match (&self.data, &self.ledger, &self.store) {
+        let mut audit = match (&self.data, &self.ledger, &self.store) {
             (Some(data), ..) => runtime.block_on(store::audit(data, record, keys))?,
             (None, Some(ledger), Some(url)) => {
                 runtime.block_on(audit::audit_elsewhere(ledger, url, record, keys))?
@@ -48,6 +51,11 @@ impl Audit {
             (None, None, Some(url)) => runtime.block_on(audit::audit_store(url, record, keys))?,
             (None, _, None) => anyhow::bail!("a data folder, or --store"),
         };
+        if let Some(data) = &self.data
+            && let Some(check) = runtime.block_on(store::trail_check(data, &self.anchor))?
+        {
+            audit.add(check);
+        }
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(out, "{}", serde_json::to_string_pretty(&audit)?)?;

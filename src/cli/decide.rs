@@ -8,15 +8,15 @@ use hyper::{Request, Response, body::Bytes, body::Incoming, client::conn::http1,
 use hyper_util::rt::TokioIo;
 use quan::{
     clock::wall,
-    decision::{Ending, roles::Needs, roles::Role, sign},
-    domain::{BatchNo, Hex, MerchantNo, RoundNo},
+    decision::{Clerk, Ending, roles::Needs, roles::Role, sign},
+    domain::{BatchNo, MerchantNo, RoundNo},
     ledger::event::{Decided, DecisionId, Standing, Statement, Subject},
+    merchant::folder_digest,
     pass::{read_key, write_key},
 };
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     io::{self, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -157,12 +157,12 @@ enum About {
         #[arg(value_parser = standing)]
         standing: Standing,
     },
-    /// Admit the merchants of a file.
+    /// Admit the merchants of a folder, and suspend those whom its dishonesty list names.
     Admit {
         /// The campaign's id.
         campaign: String,
-        /// The file.
-        file: PathBuf,
+        /// The folder, with the same files as the one that servers are configured with.
+        folder: PathBuf,
     },
     /// Settle what merchants are due, as a batch.
     Settle {
@@ -216,9 +216,8 @@ impl About {
             About::Standing { campaign, merchant, standing } => {
                 Subject::Standing { campaign, merchant: MerchantNo(merchant), standing }
             }
-            About::Admit { campaign, file } => {
-                let bytes = fs::read(&file).with_context(|| file.display().to_string())?;
-                Subject::Admit { campaign, sha256: Hex(Sha256::digest(bytes).into()) }
+            About::Admit { campaign, folder } => {
+                Subject::Admit { campaign, sha256: folder_digest(&folder)? }
             }
             About::Settle { campaign, batch } => {
                 Subject::Settle { campaign, batch: BatchNo(batch) }
@@ -309,15 +308,8 @@ impl Signer {
 fn make_key(name: &str, folder: &Path, roles: &[Role]) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     ensure!(!name.is_empty() && name.chars().all(plain), "a name is of letters, digits, - and _");
-    fs::create_dir_all(folder)?;
-    let key = SigningKey::from_bytes(&rand::random());
+    let Clerk { key, .. } = Clerk::hire(name, roles, folder)?;
     write_key(&folder.join(format!("{name}.key")), &key.to_bytes(), 0o600)?;
-    let public = folder.join(format!("staff-{name}.pub"));
-    write_key(&public, key.verifying_key().as_bytes(), 0o644)?;
-    let roles: Vec<&str> = roles.iter().map(|role| role.word()).collect();
-    let mut file = OpenOptions::new().append(true).open(&public)?;
-    writeln!(file, "{}", roles.join(" "))?;
-    file.sync_all()?;
     Ok(())
 }
 

@@ -2,9 +2,11 @@
 
 use quan::{
     config::{self, Config},
+    data::DataFolder,
     ledger::redis::RedisUrl,
     recover::recover,
     store::StoreUrl,
+    trail::{Deed, Trail},
 };
 use std::{
     io::{self, Write},
@@ -43,6 +45,12 @@ impl Recover {
             config.ledger = Some(config::Ledger::at(url, self.shards, config.ledger.as_ref()));
         }
         config.store = self.store.map(|url| config::Store { url }).or(config.store);
+        let data = DataFolder::at(&config.data.folder);
+        if data.path().is_dir() {
+            let by = format!("the system's user {}", rustix::process::getuid().as_raw());
+            let what = format!("logs of {} campaigns", config.campaign.len());
+            Trail::open(&data.trail())?.add(&by, Deed::Recovered, &what)?;
+        }
         let stands = recover(&config, Duration::from_secs(self.wait))?;
         let mut out = io::stdout().lock();
         for stand in &stands {

@@ -74,7 +74,7 @@ fn unread(error: &JsonRejection) -> Response {
 fn refused(away: &Away) -> Response {
     let status = match away {
         Away::Refused(_) => StatusCode::FORBIDDEN,
-        Away::File(_) | Away::Store(_) | Away::Unsure(_) | Away::Unknown(_) => {
+        Away::File(_) | Away::Store(_) | Away::Unsure(_) | Away::Trail(_) | Away::Unknown(_) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
     };

@@ -3,14 +3,18 @@
 use super::roles::{Seat, told};
 use super::{Ending, Refused};
 use crate::app::App;
-use crate::domain::{At, CampaignNo};
+use crate::campaign::Campaign;
+use crate::domain::{At, CampaignNo, RoundNo};
 use crate::ledger::embedded::Outcome;
-use crate::ledger::event::{Decided, DecisionId, Subject};
-use crate::ledger::machine::Command;
+use crate::ledger::event::{Adjusted, Decided, DecisionId, Stands, Subject};
+use crate::ledger::machine::{Answer, Command, No};
 use crate::ledger::service;
+use crate::plan::Plan;
 use crate::store::{self, Kept, Proposed, Stage, Store};
+use crate::trail::{self, Head, TrailError};
+use futures_util::future::join_all;
 use serde::Serialize;
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, io, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// For so long after it ran out an approved decision is still carried out, if nobody could before.
@@ -19,6 +23,10 @@ const LATE_MS: i64 = 10 * 60_000;
 const HEARD_MS: i64 = 10 * 60_000;
 /// For so long a stop may take to be noted in the store.
 const NOTED: Duration = Duration::from_secs(10);
+/// So much of a name and of a reason comes into the trail, in letters: who sends something that is no decision may
+/// write anything there.
+const LONGEST_NAME: usize = 128;
+const LONGEST_WHY: usize = 1_000;
 /// Decisions that are shown.
 const SHOWN: u32 = 250;
 
@@ -37,6 +45,9 @@ pub enum Away {
     /// Whether issuing stopped everywhere is not known.
     #[error("whether issuing stopped everywhere is not known, so propose it anew: {0}")]
     Unsure(String),
+    /// It can't be written into the trail, so nothing is done or shown.
+    #[error(transparent)]
+    Trail(#[from] TrailError),
     /// What became of it is not known yet.
     #[error("it is decided, and is carried out as soon as it can be: {0}")]
     Unknown(String),
@@ -82,23 +93,62 @@ impl Shown {
 
 /// What is to be done.
 enum Deed {
-    Ledger(Command),
+    /// These, each as often as anything is left of it; those of a list come before the next list.
+    Ledger(Vec<Vec<Command>>),
     Forget(String),
 }
 
+/// So many commands of a decision are asked at once.
+const AT_ONCE: usize = 64;
+
 /// Takes a decision in, or more signatures of one, and carries it out if that is all it takes.
 pub async fn hand_in(app: &Arc<App>, decided: &Decided, now: At) -> Result<Shown, Away> {
+    let done = take_in(app, decided, now).await;
+    if let Err(Away::Refused(refused)) = &done {
+        // Who it was is not proven: it is what they say.
+        app.trail.add(&signers(decided), trail::Deed::Refused, &told_of(decided, refused))?;
+    }
+    done
+}
+
+async fn take_in(app: &Arc<App>, decided: &Decided, now: At) -> Result<Shown, Away> {
     let decisions = &app.decisions;
     let id = decided.statement.id();
     let lacks = decisions.look(decided, now)?;
     deed(app, &decided.statement.what).await?;
+    let alone = decided.signatures.len() == 1;
+    let what = if alone { trail::Deed::Proposed } else { trail::Deed::Signed };
+    let written = app.trail.add(&signers(decided), what, &told_of(decided, &decided.statement.why));
     if let (Subject::Trip { .. }, []) = (&decided.statement.what, lacks.as_slice()) {
+        // Nothing keeps somebody from stopping.
+        untold(written);
         return stop(app, decided).await;
     }
+    written?;
     let store = app.store().await.map_err(Away::Store)?;
     let shown = sign(app, &store, decided, &id).await;
     store.close().await;
     shown
+}
+
+/// Who signed, as far as it is told.
+fn signers(decided: &Decided) -> String {
+    let by = decided.signatures.iter().map(|it| it.by.chars().take(LONGEST_NAME).collect());
+    by.collect::<Vec<String>>().join(", ")
+}
+
+/// A decision as the trail has it.
+fn told_of(decided: &Decided, why: &dyn Display) -> String {
+    let what = &decided.statement.what;
+    let campaign: String = what.campaign().unwrap_or_default().chars().take(LONGEST_NAME).collect();
+    let why: String = why.to_string().chars().take(LONGEST_WHY).collect();
+    format!("{} {} {campaign}: {why}", what.word(), decided.statement.id())
+}
+
+fn untold(written: Result<Head, TrailError>) {
+    if let Err(error) = written {
+        tracing::error!(%error, "a stop is not in the trail");
+    }
 }
 
 async fn sign(
@@ -153,6 +203,7 @@ async fn stop(app: &Arc<App>, decided: &Decided) -> Result<Shown, Away> {
         Err(Fault::Never(why)) => (Stage::Failed, why),
         Err(Fault::Unknown(why)) => return Err(Away::Unsure(why)),
     };
+    untold(app.trail.add(&signers(decided), carried(stage), &told_of(decided, &why)));
     let kept = Kept { decided: decided.clone(), stage, why };
     let (noted, after) = (Arc::clone(app), kept.clone());
     tokio::spawn(async move {
@@ -185,6 +236,8 @@ pub async fn put_end(app: &App, ending: &Ending) -> Result<Shown, Away> {
         let own = app.decisions.staff.ends(ending, &kept.decided.statement)?;
         let stage = if own { Stage::Withdrawn } else { Stage::Rejected };
         let why = format!("{}: {}", ending.by, ending.why);
+        let what = if own { trail::Deed::Withdrawn } else { trail::Deed::Rejected };
+        app.trail.add(&ending.by, what, &told_of(&kept.decided, &ending.why))?;
         let ended = store.move_decision(&id, Stage::Proposed, stage, &why).await?;
         let kept = store.decision(&id).await?.ok_or(Refused::Unknown(id))?;
         if !ended && (kept.stage, &kept.why) != (stage, &why) {
@@ -199,8 +252,10 @@ pub async fn put_end(app: &App, ending: &Ending) -> Result<Shown, Away> {
     ended
 }
 
-/// The last decisions, those that are open first.
+/// The last decisions, those that are open first. They name persons of the staff, so it is written down that somebody
+/// looked.
 pub async fn shown(app: &App) -> Result<Vec<Shown>, Away> {
+    app.trail.read_of_persons("somebody at the ops port", "decisions")?;
     let store = app.store().await.map_err(Away::Store)?;
     let all = store.decisions(SHOWN).await;
     store.close().await;
@@ -238,6 +293,14 @@ pub async fn tend(app: &App, store: &Store, now: At) -> Result<(), store::Error>
         }
     }
     for Kept { decided, .. } in store.carried_out(HEARD_MS).await? {
+        if let Subject::Admit { campaign, .. } = &decided.statement.what
+            && let Ok(served) = served(app, campaign)
+            && let Some(decided) = store.roll(served.no).await?
+            && served.till().is_ok_and(|till| till.in_force() != Some(decided))
+            && let Err(why) = app.take_merchants(served, decided)
+        {
+            tracing::error!(why, "the merchants that were decided are not here");
+        }
         if let Subject::Resume { campaign } = &decided.statement.what
             && app.decisions.stop(campaign).is_some_and(|stop| stop <= decided.statement.at)
             && app.decisions.staff.lacking(&decided).is_ok_and(|lacks| lacks.is_empty())
@@ -261,8 +324,13 @@ async fn finish(app: &App, store: &Store, decided: &Decided) -> Result<(), Away>
         Err(Fault::Never(why)) => (Stage::Failed, why),
         Err(Fault::Unknown(why)) => return Err(Away::Unknown(why)),
     };
+    app.trail.add(&signers(decided), carried(stage), &told_of(decided, &why))?;
     store.move_decision(&id, Stage::Approved, stage, &why).await?;
     Ok(())
+}
+
+fn carried(stage: Stage) -> trail::Deed {
+    if stage == Stage::CarriedOut { trail::Deed::CarriedOut } else { trail::Deed::Failed }
 }
 
 /// Why a deed was not done.
@@ -277,58 +345,130 @@ async fn carry_out(app: &App, decided: &Decided) -> Result<(), Fault> {
     let what = &decided.statement.what;
     let by: Vec<&str> = decided.signatures.iter().map(|it| it.by.as_str()).collect();
     tracing::warn!(?what, ?by, why = decided.statement.why, "a decision is carried out");
-    let command = match deed(app, what).await {
-        Ok(Deed::Ledger(command)) => command,
+    let commands = match deed(app, what).await {
+        Ok(Deed::Ledger(commands)) => commands,
         Ok(Deed::Forget(node)) => {
             return app.forget(&node).await.map_err(|error| Fault::Unknown(format!("{error:#}")));
         }
         Err(Away::Refused(refused)) => return Err(Fault::Never(refused.to_string())),
         Err(away) => return Err(Fault::Unknown(away.to_string())),
     };
-    let resumed = if let Command::Resume(no) = command { Some(no) } else { None };
-    let command = Command::Decided(Box::new((decided.clone(), command)));
-    match service::told(&*app.ledger, command).await {
-        Ok(Outcome::Yes(_)) => {
-            // An outage that was too long is ended here as well.
-            if let Some(no) = resumed {
-                app.resume(no);
-            }
-            Ok(())
+    if let Subject::Admit { campaign, sha256 } = what {
+        // Before the ledger knows of it: after a crash it is to be here.
+        let kept = app.folders.with(campaign, *sha256).map_err(Fault::Never)?;
+        app.folders
+            .keep(&kept)
+            .map_err(|error| Fault::Unknown(format!("no copy is kept: {error}")))?;
+    }
+    for commands in commands.iter().flat_map(|commands| commands.chunks(AT_ONCE)) {
+        let asked = commands.iter().map(|command| ask(app, decided, command));
+        join_all(asked).await.into_iter().collect::<Result<(), Fault>>()?;
+    }
+    match what {
+        // An outage that was too long is ended here as well.
+        Subject::Resume { campaign } => app.resume(number(app, campaign).map_err(never)?),
+        Subject::Admit { campaign, sha256 } => {
+            let served = served(app, campaign).map_err(never)?;
+            app.take_merchants(served, *sha256).map_err(Fault::Unknown)?;
         }
-        Ok(Outcome::No(no)) => Err(Fault::Never(format!("the ledger: {no:?}"))),
-        other => Err(Fault::Unknown(format!("the ledger: {other:?}"))),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn never(refused: Refused) -> Fault {
+    Fault::Never(refused.to_string())
+}
+
+/// Has the ledger do what was decided until nothing is left of it.
+async fn ask(app: &App, decided: &Decided, command: &Command) -> Result<(), Fault> {
+    loop {
+        let command = Command::Decided(Box::new((decided.clone(), command.clone())));
+        match service::told(&*app.ledger, command).await {
+            Ok(Outcome::Yes(Answer::Left(left))) if left > 0 => {}
+            Ok(Outcome::Yes(_)) => return Ok(()),
+            Ok(Outcome::No(no)) => {
+                let why = match no {
+                    No::Conflict(why) => why.to_owned(),
+                    No::Refused(refusal) => refusal.code().to_owned(),
+                    No::Funds(_) => "a pool has less than this takes (R-FUND-2)".to_owned(),
+                };
+                return Err(Fault::Never(format!("the ledger: {why}")));
+            }
+            other => return Err(Fault::Unknown(format!("the ledger: {other:?}"))),
+        }
     }
 }
 
 /// What is to be done for a subject here.
 async fn deed(app: &App, what: &Subject) -> Result<Deed, Away> {
-    match what {
-        Subject::Trip { campaign } => Ok(Deed::Ledger(Command::Trip(number(app, campaign)?))),
-        Subject::Resume { campaign } => Ok(Deed::Ledger(Command::Resume(number(app, campaign)?))),
-        Subject::Forget { node } => match app.knows_node(node).await {
-            Ok(true) => Ok(Deed::Forget(node.clone())),
-            Ok(false) => {
-                Err(Refused::NotHere(format!("no node {node} was ever registered")).into())
-            }
-            Err(error) => Err(error),
-        },
-        Subject::Adjust { .. }
-        | Subject::Standing { .. }
-        | Subject::Admit { .. }
-        | Subject::Settle { .. }
-        | Subject::Paid { .. }
-        | Subject::Failed { .. } => {
-            let word = what.word();
-            Err(Refused::NotHere(format!("the ledger of this version does not do this: {word}"))
-                .into())
+    let command = match what {
+        Subject::Forget { node } => {
+            return match app.knows_node(node).await {
+                Ok(true) => Ok(Deed::Forget(node.clone())),
+                Ok(false) => {
+                    Err(Refused::NotHere(format!("no node {node} was ever registered")).into())
+                }
+                Err(error) => Err(error),
+            };
+        }
+        Subject::Admit { campaign, sha256 } => {
+            let no = number(app, campaign)?;
+            let merchants = app.folders.with(campaign, *sha256).map_err(Refused::NotHere)?;
+            return Ok(Deed::Ledger(merchants.commands(no)));
+        }
+        Subject::Trip { campaign } => Command::Trip(number(app, campaign)?),
+        Subject::Resume { campaign } => Command::Resume(number(app, campaign)?),
+        Subject::Adjust { campaign, round, version, quantities } => {
+            let served = served(app, campaign)?;
+            let quantities = of_each_kind(&served.plan, *round, quantities)?;
+            Command::Adjust(served.no, Adjusted { round: *round, version: *version, quantities })
+        }
+        Subject::Standing { campaign, merchant, standing } => {
+            let stands = Stands { merchant: *merchant, standing: *standing };
+            Command::Stand(number(app, campaign)?, stands)
+        }
+        Subject::Settle { campaign, batch } => Command::SettleDue(number(app, campaign)?, *batch),
+        Subject::Paid { campaign, batch, merchant } => {
+            Command::Paid(number(app, campaign)?, *batch, *merchant)
+        }
+        Subject::Failed { campaign, batch, merchant } => {
+            Command::PaymentFailed(number(app, campaign)?, *batch, *merchant)
+        }
+    };
+    Ok(Deed::Ledger(vec![vec![command]]))
+}
+
+/// A round's quantities in the order of the kinds' numbers: of every kind one, and of a round that there is.
+fn of_each_kind(
+    plan: &Plan,
+    round: RoundNo,
+    quantities: &BTreeMap<String, u32>,
+) -> Result<Vec<u32>, Refused> {
+    if !plan.rounds.iter().any(|it| it.no == round) {
+        return Err(Refused::NotHere(format!("{} has no round {}", plan.id, round.0)));
+    }
+    let names: Vec<&str> = plan.kinds.iter().map(|kind| kind.name.as_str()).collect();
+    let units = names.iter().map(|name| quantities.get(*name).copied());
+    match units.collect::<Option<Vec<u32>>>() {
+        Some(units) if units.len() == quantities.len() => Ok(units),
+        _ => {
+            let all = names.join(", ");
+            Err(Refused::NotHere(format!(
+                "a round has a quantity of every kind and no other: {all}"
+            )))
         }
     }
 }
 
-fn number(app: &App, id: &str) -> Result<CampaignNo, Refused> {
+fn served<'a>(app: &'a App, id: &str) -> Result<&'a Campaign, Refused> {
     let campaign = app.campaigns().find(|campaign| campaign.plan.id == id);
-    let none = || Refused::NotHere(format!("no campaign {id} is served here"));
-    campaign.map(|campaign| campaign.no).ok_or_else(none)
+    let campaign = campaign.map(|campaign| &**campaign);
+    campaign.ok_or_else(|| Refused::NotHere(format!("no campaign {id} is served here")))
+}
+
+fn number(app: &App, id: &str) -> Result<CampaignNo, Refused> {
+    served(app, id).map(|campaign| campaign.no)
 }
 
 /// What a decision would change, as things stand here.
@@ -360,7 +500,7 @@ fn outlook(app: &App, what: &Subject) -> String {
             format!("merchant {} of {campaign} is {standing:?}", merchant.0)
         }
         Subject::Admit { campaign, sha256 } => {
-            format!("the merchants of the file {sha256} are admitted to {campaign}")
+            format!("the merchants of the folder {sha256} are admitted to {campaign}")
         }
         Subject::Settle { campaign, batch } => {
             format!("what merchants of {campaign} are due comes into batch {}", batch.0)

@@ -122,6 +122,8 @@ catalogue! {
     DB_WRITE = Histogram(IO), "quan_db_write_duration_seconds", "seconds", &[], "One batch's transaction in the store.";
     DB_BUSY = Counter, "quan_db_busy_total", "", &[], "Batches that the store did not take and that are tried again.";
     DISK_FREE = Gauge, "quan_data_disk_free_bytes", "bytes", &[], "Free space where the data folder is.";
+    TRAIL_RECORDS = Gauge, "quan_trail_records", "records", &[], "Records in the trail of staff here; it never falls.";
+    TRAIL_HASH = Gauge, "quan_trail_hash", "", &[], "The first six bytes of the last record's hash, as a number: with the count it names the trail as it is.";
     CLOCK_OFFSET = Gauge, "quan_clock_offset_seconds", "seconds", &[], "How far the wall clock is ahead of where it should be.";
 }
 

@@ -8,6 +8,7 @@ use crate::funds::Balances;
 use crate::gate::Reason;
 use crate::ledger::machine::{RoundSummary, Summary};
 use crate::ledger::service::QUEUE;
+use crate::trail::Head;
 use std::{collections::BTreeMap, fs, path::Path, sync::atomic::Ordering::Relaxed, time::Duration};
 
 /// Outcomes that are told before they first happen, so that their first time shows as a rise.
@@ -40,6 +41,12 @@ impl Metrics {
         }
         self.ledger(app);
         self.drain(app);
+        if let Some(Head { seq, hash }) = app.trail.head() {
+            let [a, b, c, d, e, f, ..] = hash.0;
+            self.gauge(&c::TRAIL_RECORDS, &[]).set(float(seq));
+            self.gauge(&c::TRAIL_HASH, &[])
+                .set(float(u64::from_be_bytes([0, 0, a, b, c, d, e, f])));
+        }
         self.gauge(&c::CLOCK_OFFSET, &[]).set(seconds(app.clock.drift_ms()));
     }
 

@@ -3,7 +3,8 @@
 use super::{Error, ReplayError, Store, StoreUrl, compare, replay, replay::replay_events};
 use crate::audit::{Audit, AuditError, Check, audit_folder_with};
 use crate::data::DataFolder;
-use std::path::Path;
+use crate::trail::{self, Anchor, read_anchor};
+use std::path::{Path, PathBuf};
 
 /// Why there is no check.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,22 @@ pub async fn audit(
         audit.add(check);
     }
     Ok(audit)
+}
+
+/// Looks at the trail of a data folder at rest, and at what its store and these files know of it; `None` if there is
+/// no trail and nobody knows of one.
+pub async fn trail_check(data: &Path, anchors: &[PathBuf]) -> Result<Option<Check>, CheckError> {
+    let data = DataFolder::at(data);
+    let mut known = anchors.iter().map(|file| read_anchor(file)).collect::<Result<Vec<_>, _>>()?;
+    if data.store().exists() {
+        let store = Store::open(&StoreUrl::File(data.store())).await?;
+        let trails = store.trails().await;
+        store.close().await;
+        let anchor = |(of, head)| Anchor { by: "the store".to_owned(), of: Some(of), head };
+        known.extend(trails?.into_iter().map(anchor));
+    }
+    let none = known.is_empty() && !data.trail().exists();
+    Ok((!none).then(|| trail::check(&data.trail(), &known)))
 }
 
 /// Compares the store in `data`, at rest, with a new one made from the journal; `None` if there is

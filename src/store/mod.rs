@@ -30,10 +30,11 @@ mod settlements;
 mod sql;
 #[cfg(test)]
 pub(crate) mod tests;
+mod trails;
 mod url;
 mod write;
 
-pub use check::{audit, check, check_events, check_journal};
+pub use check::{audit, check, check_events, check_journal, trail_check};
 pub use compare::{Compared, Difference, compare};
 pub use cursor::Cursor;
 pub use decisions::{Kept, Proposed, Stage};
@@ -59,13 +60,14 @@ use std::{fmt, time::Duration};
 const BUSY: Duration = Duration::from_secs(5);
 
 /// The schema, in steps that are never changed once a version with them is out.
-const SCHEMA: [(i64, &str, &str); 6] = [
+const SCHEMA: [(i64, &str, &str); 7] = [
     (1, "ledger", include_str!("migrations/0001_ledger.sql")),
     (2, "nodes", include_str!("migrations/0002_nodes.sql")),
     (3, "given up", include_str!("migrations/0003_given_up.sql")),
     (4, "no address", include_str!("migrations/0004_no_address.sql")),
     (5, "redeeming", include_str!("migrations/0005_redeeming.sql")),
     (6, "decisions", include_str!("migrations/0006_decisions.sql")),
+    (7, "trails", include_str!("migrations/0007_trails.sql")),
 ];
 
 /// An open store.

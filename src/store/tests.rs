@@ -168,8 +168,16 @@ async fn every_kind_of_difference_is_named_with_its_row() {
 }
 
 /// What is no fold of the logs.
-const APART: [&str; 7] =
-    ["quarantine", "nodes", "recoveries", "closings", "evidence", "decisions", "signatures"];
+const APART: [&str; 8] = [
+    "quarantine",
+    "nodes",
+    "recoveries",
+    "closings",
+    "evidence",
+    "decisions",
+    "signatures",
+    "trails",
+];
 
 #[tokio::test]
 async fn every_table_of_the_schema_is_compared() {

@@ -5,6 +5,7 @@ use crate::domain::{At, Hex};
 use crate::ledger::event::decisions::{statement, subjects};
 use crate::ledger::event::{Decided, DecisionId, Signed};
 use crate::store::{Error, Kept, Proposed, Stage, Store};
+use crate::trail::Head;
 
 /// The first subject that takes two, as these signed it; `no` makes it another.
 fn decided(no: i64, by: &[&str]) -> Decided {
@@ -127,5 +128,21 @@ async fn a_statement_that_was_changed_in_the_database_is_not_read() {
         assert!(matches!(read, Err(Error::Contradiction { table: "decisions", .. })), "{read:?}");
         let stage = store.query("UPDATE decisions SET state = 'decided'", &[]).await;
         assert!(stage.is_err(), "there is no such stage");
+    }
+}
+
+#[tokio::test]
+async fn r_audit_1_what_is_known_of_a_trail_never_goes_back() {
+    let scratch = Scratch::new("store-trails");
+    for place in places(&scratch, "trails").await {
+        let store = Store::open(&place).await.unwrap();
+        let head = |seq: u64| Head { seq, hash: Hex([u8::try_from(seq).unwrap(); 32]) };
+        let (one, other) = (Hex([1; 32]), Hex([2; 32]));
+        assert_eq!(store.note_trail(one, head(5)).await.unwrap(), head(5));
+        assert_eq!(store.note_trail(one, head(7)).await.unwrap(), head(7));
+        assert_eq!(store.note_trail(one, head(6)).await.unwrap(), head(7), "it was cut off");
+        assert_eq!(store.note_trail(other, head(1)).await.unwrap(), head(1));
+        assert_eq!(store.trails().await.unwrap(), [(one, head(7)), (other, head(1))]);
+        store.close().await;
     }
 }

@@ -1,0 +1,145 @@
+use super::*;
+use std::fs;
+
+fn trail(folder: &Path) -> (PathBuf, Trail) {
+    let path = folder.join("trail.jsonl");
+    let trail = Trail::open(&path).unwrap();
+    (path, trail)
+}
+
+/// Three records.
+fn written(folder: &Path) -> (PathBuf, Head) {
+    let (path, trail) = trail(folder);
+    trail.add("li", Deed::Proposed, "resume 1").unwrap();
+    trail.add("wang", Deed::Signed, "resume \"1\"\n").unwrap();
+    let head = trail.read_of_persons("sun", "decisions").unwrap();
+    (path, head)
+}
+
+#[test]
+fn r_role_1_a_trail_is_gone_on_with_by_each_program_that_writes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, head) = written(folder.path());
+    assert_eq!(head.seq, 3);
+    let (one, other) = (Trail::open(&path).unwrap(), Trail::open(&path).unwrap());
+    assert_eq!(one.head(), Some(head));
+    one.add("li", Deed::Rejected, "a").unwrap();
+    other.add("li", Deed::Withdrawn, "b").unwrap();
+    let last = one.add("li", Deed::Signed, "c").unwrap();
+    assert_eq!((last.seq, one.id()), (6, other.id()));
+    assert_eq!(super::head(&path).unwrap(), Some(last));
+    let first = one.id();
+    let anchor = Anchor { by: "the store".into(), of: first, head };
+    let sound = check(&path, &[anchor]);
+    assert!(sound.clean, "{sound:?}");
+    assert_eq!(sound.rows, 6);
+    assert_eq!(super::head(&folder.path().join("none")).unwrap(), None);
+}
+
+#[test]
+fn r_role_1_every_byte_flipped_is_named_by_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = written(folder.path());
+    let bytes = fs::read(&path).unwrap();
+    for at in 0..bytes.len() {
+        let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+        // The last line's end makes it a torn one, which is looked at below.
+        for flip in [0x01, 0x20, 0x80].into_iter().filter(|_| at + 1 < bytes.len()) {
+            let mut changed = bytes.clone();
+            changed[at] ^= flip;
+            fs::write(&path, &changed).unwrap();
+            let found = check(&path, &[]);
+            let place = format!("line {line}: ");
+            assert!(!found.clean, "byte {at} ^ {flip}");
+            assert!(found.findings[0].contains(&place), "byte {at} ^ {flip}: {found:?}");
+            assert!(
+                matches!(Trail::open(&path), Err(TrailError::Damaged { line: it, .. }) if it == line)
+            );
+        }
+    }
+}
+
+#[test]
+fn r_role_1_a_line_left_out_or_moved_or_written_otherwise_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = written(folder.path());
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    for (lines, why) in [
+        (vec![lines[0], lines[2]], "line 2: record 3 stands here"),
+        (vec![lines[1], lines[0], lines[2]], "line 1: record 2 stands here"),
+        (vec![lines[0], lines[0], lines[1]], "line 2: record 1 stands here"),
+        (vec![lines[0], &lines[1].replace(':', ": "), lines[2]], "line 2: it is written otherwise"),
+    ] {
+        fs::write(&path, lines.join("\n") + "\n").unwrap();
+        let found = check(&path, &[]);
+        assert!(found.findings[0].contains(why), "{found:?}");
+    }
+}
+
+#[test]
+fn r_role_1_a_torn_line_is_cut_off_and_a_record_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, head) = written(folder.path());
+    let bytes = fs::read(&path).unwrap();
+    let second = bytes.iter().take(bytes.len() - 1).rposition(|byte| *byte == b'\n').unwrap() + 1;
+    for end in second + 1..bytes.len() {
+        fs::write(&path, &bytes[..end]).unwrap();
+        let trail = Trail::open(&path).unwrap();
+        assert_eq!(trail.head().map(|head| head.seq), Some(3), "cut at {end}");
+        let text = fs::read_to_string(&path).unwrap();
+        let last = text.lines().last().unwrap();
+        assert!(
+            last.contains("mended") && last.contains(&format!("{} bytes", end - second)),
+            "{last}"
+        );
+        assert!(check(&path, &[]).clean);
+        // What was told is not gone unnoticed.
+        let anchor = Anchor { by: "the store".into(), of: None, head };
+        assert!(!check(&path, &[anchor]).clean);
+    }
+}
+
+#[test]
+fn r_audit_1_a_tail_that_was_cut_off_is_noticed_by_who_knows_a_later_head() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, head) = written(folder.path());
+    let text = fs::read_to_string(&path).unwrap();
+    let two: String = text.lines().take(2).map(|line| format!("{line}\n")).collect();
+    let file = folder.path().join("manifest.json");
+    let manifest = serde_json::json!({ "batch": 1, "trail": head });
+    fs::write(&file, manifest.to_string()).unwrap();
+    let anchor = read_anchor(&file).unwrap();
+    assert!(check(&path, std::slice::from_ref(&anchor)).clean);
+    fs::write(&path, two).unwrap();
+    assert!(check(&path, &[]).clean, "by itself it looks whole");
+    let found = check(&path, std::slice::from_ref(&anchor));
+    assert!(
+        found.findings[0].contains("knows record 3: the trail is cut off after 2"),
+        "{found:?}"
+    );
+    fs::write(&file, serde_json::to_string(&head).unwrap()).unwrap();
+    assert_eq!(read_anchor(&file).unwrap(), anchor);
+    // Begun anew, it is another one.
+    fs::remove_file(&path).unwrap();
+    let id = Anchor { of: Some(Hex([1; 32])), ..anchor };
+    let gone = check(&path, std::slice::from_ref(&id));
+    assert!(gone.findings[0].contains("cut off after 0"), "{gone:?}");
+    written(folder.path());
+    let other = check(&path, &[id]);
+    assert!(other.findings[0].contains("of another trail"), "{other:?}");
+}
+
+#[test]
+fn r_role_1_what_can_not_be_written_down_is_an_error_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(Trail::open(&folder.path().join("no/trail.jsonl")).is_err());
+    let (path, trail) = trail(folder.path());
+    trail.add("li", Deed::Signed, "a").unwrap();
+    // A disk that is full, for the file alone.
+    trail.end.lock().file = File::open(&path).unwrap();
+    assert!(trail.add("li", Deed::Signed, "b").is_err());
+    let again = trail.add("li", Deed::Signed, "c").unwrap_err().to_string();
+    assert!(again.contains("start again"), "{again}");
+    assert_eq!(super::head(&path).unwrap().map(|head| head.seq), Some(1));
+}
