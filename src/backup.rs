@@ -6,6 +6,7 @@
 //! - The journal's copy is read to its end before it counts. A server appends while it is copied, so its last batch may
 //!   be there in part: that is a torn tail, which a start cuts. What looks like damage is copied once more, and is
 //!   damage if it is there again.
+//! - The trail and the decisions are copied after the store, which knows how far the trail is.
 //! - A folder that holds something is not written into; `backup.json` comes last, and without it there is no backup.
 
 use crate::data::DataFolder;
@@ -90,8 +91,11 @@ pub async fn backup(from: &Path, to: &Path) -> Result<Backup, BackupError> {
         return Err(BackupError::Behind { journal: journal_seq, store });
     }
     files += copy_acks(&source.acks(), &target.acks())?;
-    for (from, to) in [(source.decisions(), target.decisions()), (source.node(), target.node())] {
-        files += u64::from(copy(&from, &to)?);
+    files += copy_tree(&source.merchants(), &target.merchants())?;
+    files += u64::from(copy(&source.node(), &target.node())?);
+    // Lines are appended meanwhile; of the last one a part may be there.
+    for (from, to) in [(source.decisions(), target.decisions()), (source.trail(), target.trail())] {
+        files += u64::from(copy_lines(&from, &to)?);
     }
     let backup = Backup { journal_seq, store_seq, files };
     let done = to.join("backup.json");
@@ -176,6 +180,24 @@ fn names(folder: &Path) -> Result<Vec<String>, BackupError> {
         names.extend(item.map_err(at(folder))?.file_name().into_string());
     }
     Ok(names)
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Result<u64, BackupError> {
+    let mut files = copy_all(from, to, |name| from.join(name).is_file())?;
+    for name in names(from)?.iter().filter(|name| from.join(name).is_dir()) {
+        files += copy_tree(&from.join(name), &to.join(name))?;
+    }
+    Ok(files)
+}
+
+/// Copies all lines that are whole. Whether there was such a file.
+fn copy_lines(from: &Path, to: &Path) -> Result<bool, BackupError> {
+    let bytes = match fs::read(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        read => read.map_err(at(from))?,
+    };
+    let end = bytes.iter().rposition(|it| *it == b'\n').map_or(0, |last| last + 1);
+    write(to, bytes.get(..end).unwrap_or_default()).map(|()| true)
 }
 
 /// Whether there was such a file.

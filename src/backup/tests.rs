@@ -47,7 +47,10 @@ async fn r_audit_1_a_folder_is_copied_while_it_is_written_and_the_copy_is_sound(
     store::replay(&DataFolder::at(&data).journal(), &store).await.unwrap();
     let snapshots = Folder::open(&DataFolder::at(&data).snapshots()).unwrap();
     let log = Folder::open(&DataFolder::at(&data).journal()).unwrap();
-    std::fs::write(DataFolder::at(&data).decisions(), "{}\n").unwrap();
+    std::fs::write(DataFolder::at(&data).decisions(), "{}\n{\"torn").unwrap();
+    let merchants = DataFolder::at(&data).merchants().join("aa");
+    std::fs::create_dir_all(&merchants).unwrap();
+    std::fs::write(merchants.join("merchants.csv"), "number\n").unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let writer = std::thread::spawn(move || {
@@ -74,7 +77,9 @@ async fn r_audit_1_a_folder_is_copied_while_it_is_written_and_the_copy_is_sound(
         let journal = Folder::open(&folder.journal()).unwrap();
         let again = Embedded::open_from(journal, SMALL, newest, At(2_000)).unwrap();
         assert!(again.durable() >= last);
-        assert!(folder.decisions().exists() && to.join("backup.json").exists());
+        assert_eq!(std::fs::read_to_string(folder.decisions()).unwrap(), "{}\n");
+        assert!(folder.merchants().join("aa/merchants.csv").exists());
+        assert!(to.join("backup.json").exists());
     }
     stop.store(true, Relaxed);
     assert!(writer.join().unwrap() >= last);
