@@ -516,6 +516,7 @@ impl Watcher for Board {
             if self.shared {
                 campaign.counts.note_shared(summary, now_ms);
             } else {
+                campaign.check_books(seq, summary);
                 campaign.counts.note(summary, now_ms);
             }
         }

@@ -84,6 +84,15 @@ fn totals(machine: &Machine) -> Totals {
     Totals { pools: pools.collect(), left: left.collect(), holders }
 }
 
+/// I5, as a running server looks for it after each batch.
+fn imbalance(machine: &Machine) -> Option<String> {
+    (0..machine.campaigns()).map(CampaignNo).find_map(|no| {
+        let kinds = machine.kinds(no).unwrap().iter().map(|kind| (kind.pool, kind.face));
+        let found = machine.summary(no).unwrap().imbalance(&kinds.collect::<Vec<_>>());
+        found.map(|it| it.to_string())
+    })
+}
+
 #[test]
 fn r_claim_1_r_fund_2_whatever_is_asked_the_machine_does_as_the_plain_model_does() {
     beside(commands::story(), &WORDS, &WORDS);
@@ -109,6 +118,7 @@ fn beside(stories: impl Strategy<Value = Vec<(Command, i64)>>, must: &[&str], ma
                 let models = naive.told(&command, now);
                 prop_assert_eq!(told(&answer), models, "{:?} at {}", command, now);
                 prop_assert_eq!(totals(&machine), naive.totals(), "{:?} at {}", command, now);
+                prop_assert_eq!(imbalance(&machine), None, "{:?} at {}", command, now);
                 *seen.borrow_mut().entry(word(&answer)).or_default() += 1;
             }
             Ok(())

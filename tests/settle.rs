@@ -249,3 +249,45 @@ fn a_batch_is_filed_when_all_are_in_it() {
     world.rest();
     world.well("settle", &["--to", &batches]);
 }
+
+/// R-AUDIT-1: any balance at any instant.
+#[test]
+fn r_audit_1_the_balance_at_any_instant_is_what_it_was_then() {
+    let mut world = redeemed();
+    let before = world.now.in_zone(&world.plan.zone);
+    world.settle(1);
+    world.paid(1, 2);
+    world.rest();
+    let balance = |args: &[&str]| {
+        let out = world.well("balance", &[args, &["--json"]].concat());
+        let value: Value = serde_json::from_str(&out).unwrap();
+        let number = |row: &Value, name: &str| row[name].as_u64().unwrap();
+        let appliance = value["pools"][2].clone();
+        let pool = ["consumed", "payable", "paid"].map(|name| number(&appliance, name));
+        let merchants: Vec<_> = value["merchants"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| {
+                (number(row, "merchant"), ["due", "payable", "paid"].map(|name| number(row, name)))
+            })
+            .collect();
+        (pool, merchants, value["logs"][0]["seq"].as_u64().unwrap())
+    };
+    let (now, merchants, end) = balance(&[]);
+    assert_eq!(now, [0, 0, face(2)]);
+    assert!(
+        merchants.contains(&(2, [0, 0, face(2)])) && merchants.contains(&(3, [face(1), 0, 0])),
+        "{merchants:?}"
+    );
+    let (then, merchants, seq) = balance(&["--at", &before]);
+    assert_eq!(then, [face(2), 0, 0]);
+    assert!(merchants.contains(&(2, [face(2), 0, 0])), "{merchants:?}");
+    assert_eq!(balance(&["--seq", &(seq + 1).to_string()]).0, [0, face(2), 0]);
+    let (code, _, error) = world.quan("balance", &["--seq", &(end + 1).to_string()]);
+    assert!(code == Some(1) && error.contains(&format!("ends at seq {end}")), "{error}");
+    let (code, _, error) = world.quan("balance", &["--at", "2023-08-31T00:00:00+08:00"]);
+    assert!(code == Some(1) && error.contains("had not opened"), "{error}");
+    let table = world.well("balance", &[]);
+    assert!(table.lines().nth(1).unwrap().trim_start().starts_with("pool       budget"), "{table}");
+}

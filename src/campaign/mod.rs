@@ -113,6 +113,18 @@ impl Campaign {
         (!armed).then_some(round)
     }
 
+    /// Stops issuing if the pools' accounts are not what coupons and stock make them (I5): something is wrong that no
+    /// rule knows of, and people have to look before more is given out.
+    pub fn check_books(&self, seq: u64, summary: &Summary) {
+        let kinds: Vec<_> = self.plan.kinds.iter().map(|kind| (kind.pool, kind.face)).collect();
+        let Some(imbalance) = summary.imbalance(&kinds) else { return };
+        if !self.gate.interlock.reasons().any(|it| it == Reason::Books) {
+            let campaign = &self.plan.id;
+            tracing::error!(%campaign, seq, %imbalance, "the books do not balance: issuing is stopped");
+        }
+        self.gate.interlock.stop(Reason::Books);
+    }
+
     /// Takes note of how the ledger stands, durably, at `seq`.
     pub fn note(&self, seq: u64, summary: &Summary) {
         self.gate.interlock.set(Reason::Ledger, summary.tripped);
@@ -141,3 +153,6 @@ pub fn shortage(shortage: Shortage) -> Refusal {
 fn place(round: RoundNo) -> usize {
     usize::from(round.0).wrapping_sub(1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! The command line: one file a command.
 
 mod audit;
+mod backup;
+mod balance;
 mod check;
 mod decide;
 mod keys;
@@ -39,6 +41,8 @@ enum Command {
     Replay(replay::Replay),
     Settle(settle::Settle),
     Reconcile(reconcile::Reconcile),
+    Balance(balance::Balance),
+    Backup(backup::Backup),
     Recover(recover::Recover),
 }
 
@@ -56,6 +60,8 @@ impl Cli {
             Command::Replay(replay) => replay.run(),
             Command::Settle(settle) => settle.run(),
             Command::Reconcile(reconcile) => reconcile.run(),
+            Command::Balance(balance) => balance.run(),
+            Command::Backup(backup) => backup.run(),
             Command::Recover(recover) => recover.run(),
         }
     }

@@ -3,7 +3,8 @@
 use super::{runtime, site::Site};
 use anyhow::{Context, Result, bail};
 use quan::{
-    books::{Books, Cut, Payment, ReadError},
+    books::{Books, Cut, Payment, ReadError, Source},
+    data::DataFolder,
     domain::{At, BatchNo, MerchantNo},
     reconcile::channel,
     redeem,
@@ -14,6 +15,7 @@ use quan::{
         make_files,
         payment::{self, Heard, State},
     },
+    trail,
 };
 use serde_json::{Value, json};
 use std::{
@@ -59,6 +61,14 @@ pub(crate) struct Settle {
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
+}
+
+/// The last record of the trail beside a journal. Several servers have one each, and the store knows of all.
+fn head(source: &Source) -> Result<Option<trail::Head>> {
+    match source {
+        Source::Folder(data) => Ok(trail::head(&DataFolder::at(data).trail())?),
+        Source::Elsewhere { .. } => Ok(None),
+    }
 }
 
 impl Settle {
@@ -108,7 +118,7 @@ impl Settle {
         }
         let pools: Vec<String> = found.plan.pools.iter().map(|pool| pool.name.clone()).collect();
         let batch = terms.batch(batch, &books, &rows)?;
-        let files = make_files(&batch, &pools, &terms.zone, None)?;
+        let files = make_files(&batch, &pools, &terms.zone, head(&found.source)?)?;
         let new = to.write(&files)?;
         let manifest = &files.manifest;
         self.say(&serde_json::to_value(manifest)?, || {

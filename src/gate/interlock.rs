@@ -20,12 +20,21 @@ pub enum Reason {
     Unreachable = 8,
     /// It could not for so long that two persons have to resume here.
     People = 16,
+    /// The pools' accounts are not what coupons and stock make them (I5): it holds until people looked and the server
+    /// was started again.
+    Books = 32,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Reason; 5] =
-        [Reason::Ledger, Reason::Clock, Reason::Disk, Reason::Unreachable, Reason::People];
+    pub const ALL: [Reason; 6] = [
+        Reason::Ledger,
+        Reason::Clock,
+        Reason::Disk,
+        Reason::Unreachable,
+        Reason::People,
+        Reason::Books,
+    ];
 
     /// Its name in `/ready` and metrics.
     pub const fn name(self) -> &'static str {
@@ -35,6 +44,7 @@ impl Reason {
             Reason::Disk => "disk",
             Reason::Unreachable => "unreachable",
             Reason::People => "people",
+            Reason::Books => "books",
         }
     }
 }

@@ -210,3 +210,6 @@ impl Terms {
         dues.into_values().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

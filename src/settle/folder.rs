@@ -111,13 +111,13 @@ impl Batches {
         Batches(path.to_owned())
     }
 
-    /// Writes a batch's files; `false` if they are there, just so. The head of the audit chain may have moved on since.
+    /// Writes a batch's files; `false` if they are there, just so. The trail may have gone on since.
     pub fn write(&self, files: &Files) -> Result<bool, Unusable> {
         let _alone = self.alone()?;
         let manifest = files.manifest_file();
         if let Some(bytes) = self.read(&manifest.name)? {
             let known = self.manifest(&manifest.name, &bytes)?;
-            let same = Manifest { chain_head: known.chain_head.clone(), ..files.manifest.clone() };
+            let same = Manifest { trail: known.trail, ..files.manifest.clone() };
             if known != same {
                 return Err(Unusable::Other(self.0.join(&manifest.name)));
             }

@@ -219,6 +219,13 @@ impl Store {
         Ok(self.db.fetch(sql, values).await?)
     }
 
+    /// Writes a copy of a store in a file, as it is at one instant, into a file that is not there.
+    pub async fn copy_to(&self, file: &std::path::Path) -> Result<(), Error> {
+        let file = file.to_string_lossy();
+        self.db.execute("VACUUM INTO $1", &[Value::from(&*file)]).await?;
+        Ok(())
+    }
+
     /// Waits until nobody uses the store any more and closes it.
     pub async fn close(self) {
         self.db.close().await;

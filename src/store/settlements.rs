@@ -35,8 +35,8 @@ pub struct Due {
 /// What a batch takes in: of these the log's entries up to that seq.
 type Windows = BTreeMap<(LogNo, MerchantNo, PoolNo), Vec<(u64, BatchNo)>>;
 
-const REDEEMED: &str =
-    "SELECT log, ended_seq, merchant, pool, kind, redemption, NULL, 0, fen, ended_at_ms
+const REDEEMED: &str = "SELECT log, ended_seq, merchant, pool, kind, redemption, NULL,
+        CAST(0 AS BIGINT), fen, ended_at_ms
     FROM redemptions WHERE campaign = $1 AND state = 'confirmed'";
 const TAKEN_BACK: &str =
     "SELECT f.log, f.seq, r.merchant, r.pool, r.kind, f.redemption, f.refund, f.owed, f.back_fen, f.at_ms

@@ -1,4 +1,5 @@
 mod decisions;
+mod dumped;
 mod nodes;
 mod redeeming;
 mod shards;

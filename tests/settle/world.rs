@@ -3,11 +3,13 @@
 
 use crate::common::plan::Shipped;
 use quan::domain::{
-    At, BatchNo, CampaignNo, Fen, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo,
+    At, BatchNo, CampaignNo, Fen, Hex, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo,
     PassNonce, PersonId, PoolSet, ProofId, RoundNo,
 };
 use quan::ledger::embedded::{Embedded, Outcome};
-use quan::ledger::event::{Admitted, Armed, Bound, Standing, Stands};
+use quan::ledger::event::{
+    Admitted, Armed, Bound, Decided, Signed, Standing, Stands, Statement, Subject,
+};
 use quan::ledger::journal::{Folder, Options};
 use quan::ledger::machine::{Answer, Command, Grant, Lock, Refund};
 use quan::plan::Plan;
@@ -65,7 +67,9 @@ impl World {
         world.done(&Command::Arm(C, armed));
         for (merchant, categories) in [(1, 0b1010), (2, 0b0110), (3, 0b0010)] {
             let (merchant, categories) = (MerchantNo(merchant), PoolSet(categories));
-            world.done(&Command::Admit(C, Admitted { merchant, categories, cap: Fen::ZERO }));
+            let what = Subject::Admit { campaign: NAME.to_owned(), sha256: Hex([1; 32]) };
+            let admitted = Admitted { merchant, categories, cap: Fen::ZERO };
+            world.decided(what, Command::Admit(C, admitted));
         }
         world
     }
@@ -105,6 +109,15 @@ impl World {
             Outcome::Yes(answer) => answer,
             other => panic!("{command:?}: {other:?}"),
         }
+    }
+
+    /// Two persons decided it.
+    fn decided(&mut self, what: Subject, command: Command) -> Answer {
+        let (by, why) = ("li".to_owned(), "as it is due".to_owned());
+        let statement = Statement { what, why, by, at: self.now, until: self.now.plus_ms(60_000) };
+        let signed = |by: &str| Signed { by: by.to_owned(), signature: Hex([7; 64]) };
+        let decided = Decided { statement, signatures: vec![signed("li"), signed("wang")] };
+        self.done(&Command::Decided(Box::new((decided, command))))
     }
 
     /// Somebody new has a coupon of the kind.
@@ -178,15 +191,21 @@ impl World {
     }
 
     pub(crate) fn stands(&mut self, merchant: u32, standing: Standing) {
-        self.done(&Command::Stand(C, Stands { merchant: MerchantNo(merchant), standing }));
+        let merchant = MerchantNo(merchant);
+        let what = Subject::Standing { campaign: NAME.to_owned(), merchant, standing };
+        self.decided(what, Command::Stand(C, Stands { merchant, standing }));
     }
 
     pub(crate) fn settle(&mut self, batch: u32) {
-        assert_eq!(self.done(&Command::SettleDue(C, BatchNo(batch))), Answer::Left(0));
+        let batch = BatchNo(batch);
+        let what = Subject::Settle { campaign: NAME.to_owned(), batch };
+        assert_eq!(self.decided(what, Command::SettleDue(C, batch)), Answer::Left(0));
     }
 
     pub(crate) fn paid(&mut self, batch: u32, merchant: u32) {
-        self.done(&Command::Paid(C, BatchNo(batch), MerchantNo(merchant)));
+        let (batch, merchant) = (BatchNo(batch), MerchantNo(merchant));
+        let what = Subject::Paid { campaign: NAME.to_owned(), batch, merchant };
+        self.decided(what, Command::Paid(C, batch, merchant));
     }
 
     /// The ledger is at rest, and its store is made again.

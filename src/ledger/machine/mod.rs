@@ -37,7 +37,7 @@ pub(crate) use merchants::{Dues, Line, Merchant, Payment};
 pub(crate) use orders::Order;
 pub(in crate::ledger) use sketch::Sketch;
 pub use state::Machine;
-pub use summary::{Level, RoundSummary, Summary};
+pub use summary::{Imbalance, Level, RoundSummary, Summary};
 
 use super::event::Event;
 use crate::domain::At;

@@ -93,6 +93,11 @@ impl Machine {
         self.campaign(campaign).map(|campaign| &campaign.funds)
     }
 
+    /// The kinds of a campaign.
+    pub fn kinds(&self, campaign: CampaignNo) -> Option<&[KindTerms]> {
+        self.campaign(campaign).map(|campaign| campaign.kinds.as_slice())
+    }
+
     pub(super) fn campaign(&self, campaign: CampaignNo) -> Option<&Campaign> {
         self.campaigns.get(usize::from(campaign.0))
     }

@@ -1,8 +1,10 @@
 use super::decided::Roll;
 use super::state::{Campaign, Machine};
 use super::{Held, No, Redemption};
-use crate::domain::{At, CampaignNo, KindNo, MerchantNo, PersonId, RedemptionId, RoundNo, Window};
-use crate::funds::Funds;
+use crate::domain::{
+    At, CampaignNo, Fen, KindNo, MerchantNo, PersonId, PoolNo, RedemptionId, RoundNo, Window,
+};
+use crate::funds::{Account, Funds};
 use crate::ledger::event::{Adjusted, Standing};
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +61,55 @@ impl Level {
     }
 }
 
+/// An account that is not what coupons and stock make it (I5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("pool {}: {} holds {has}, and its coupons make {makes}", .pool.0, .account.name())]
+pub struct Imbalance {
+    /// Its pool.
+    pub pool: PoolNo,
+    /// The account.
+    pub account: Account,
+    /// What is in it.
+    pub has: Fen,
+    /// What should be.
+    pub makes: Fen,
+}
+
 impl Summary {
+    /// The first account that is not what it should be, of kinds with these pools and faces: what is reserved is for
+    /// what is left of rounds that have not ended, what is frozen is for coupons that are neither used nor over, and a
+    /// pool's accounts are its budget. A few sums for each round, so it can be asked after every batch.
+    pub fn imbalance(&self, kinds: &[(PoolNo, Fen)]) -> Option<Imbalance> {
+        let sum = |pool: PoolNo, units: fn(&RoundSummary, &Level) -> u32| {
+            let levels = self
+                .rounds
+                .iter()
+                .flat_map(|it| it.stock.iter().map(move |level| (it, level)).zip(kinds));
+            let of_pool = levels.filter(|(_, (of, _))| *of == pool);
+            let fen = of_pool.map(|((round, level), (_, face))| {
+                u128::from(units(round, level)) * u128::from(face.get())
+            });
+            Fen::new(u64::try_from(fen.sum::<u128>()).unwrap_or(u64::MAX))
+        };
+        let pools = (0..=u8::MAX).map(PoolNo).map_while(|no| Some((no, self.funds.pool(no)?)));
+        pools.into_iter().find_map(|(pool, it)| {
+            let reserved = sum(pool, |round, level| if round.expired { 0 } else { level.left() });
+            let frozen = sum(pool, |round, level| {
+                let unused = if round.expired { 0 } else { level.unused() };
+                unused.saturating_add(level.locked)
+            });
+            let held = [it.reserved, it.frozen, it.consumed, it.payable, it.paid];
+            let rest = held.into_iter().try_fold(it.budget, Fen::checked_sub).unwrap_or(Fen::ZERO);
+            let accounts = [
+                (Account::Reserved, it.reserved, reserved),
+                (Account::Frozen, it.frozen, frozen),
+                (Account::Available, it.available, rest),
+            ];
+            let wrong = accounts.into_iter().find(|(_, has, makes)| has != makes);
+            wrong.map(|(account, has, makes)| Imbalance { pool, account, has, makes })
+        })
+    }
+
     /// The quantities that were decided for a round that is not armed; `None` if it is the plan that says them.
     pub fn adjusted(&self, round: RoundNo) -> Option<&Adjusted> {
         self.adjusted.iter().find(|it| it.round == round)

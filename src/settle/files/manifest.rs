@@ -3,6 +3,7 @@
 use super::{File, hex};
 use crate::domain::Fen;
 use crate::settle::{Batch, HeldBack};
+use crate::trail::Head;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -29,8 +30,9 @@ pub struct Manifest {
     pub held: Vec<Held>,
     /// The files.
     pub files: Vec<Sealed>,
-    /// The head of the audit chain when it was made, 64 hexadecimal digits, if there is such a chain.
-    pub chain_head: Option<String>,
+    /// The last record of the staff's trail when it was made, if there is one here: an anchor of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trail: Option<Head>,
 }
 
 /// A merchant whose settlement is stopped.
@@ -76,7 +78,7 @@ impl Manifest {
         batch: &Batch,
         files: &[File],
         zone: &TimeZone,
-        chain_head: Option<[u8; 32]>,
+        trail: Option<Head>,
     ) -> Manifest {
         let held = |it: &HeldBack| Held {
             merchant: it.merchant.0,
@@ -93,7 +95,7 @@ impl Manifest {
             kept_fen: batch.total.kept,
             held: batch.held.iter().map(held).collect(),
             files: files.iter().map(Sealed::of).collect(),
-            chain_head: chain_head.map(|head| hex(&head)),
+            trail,
         }
     }
 

@@ -5,7 +5,7 @@
 //! | `batch-000012-payments.csv` | one row a merchant and pool: what it is paid and why so much |
 //! | `batch-000012-lines.csv` | one row a redemption or refund |
 //! | `batch-000012.xlsx` | the same as two sheets, and a third of those whose settlement is stopped |
-//! | `batch-000012.json` | the manifest: SHA-256 of each of the others, sums, who is held, and the head of the audit chain |
+//! | `batch-000012.json` | the manifest: SHA-256 of each of the others, sums, who is held, and the last record of the staff's trail |
 //!
 //! # What always holds
 //!
@@ -27,6 +27,7 @@ pub use rows::{LineRow, PaymentRow, Row};
 
 use super::{Batch, Statement};
 use crate::domain::PoolNo;
+use crate::trail::Head;
 use jiff::tz::TimeZone;
 use std::fmt::Write;
 
@@ -63,12 +64,12 @@ pub enum Unwritable {
 }
 
 /// The files of `batch`. `pools` are the names of the pools in the order of their numbers, `zone` is the campaign's, and
-/// `chain_head` is the head of the audit chain by then, if there is one.
+/// `trail` is the last record of the staff's trail by then, if there is one.
 pub fn make_files(
     batch: &Batch,
     pools: &[String],
     zone: &TimeZone,
-    chain_head: Option<[u8; 32]>,
+    trail: Option<Head>,
 ) -> Result<Files, Unwritable> {
     let payments = payment_rows(batch, pools)?;
     let lines = line_rows(batch, pools)?;
@@ -79,7 +80,7 @@ pub fn make_files(
         file("-lines.csv", csv::write(&lines, zone)),
         file(".xlsx", workbook::write(batch, &payments, &lines, zone)?),
     ];
-    let manifest = Manifest::of(batch, &files, zone, chain_head);
+    let manifest = Manifest::of(batch, &files, zone, trail);
     Ok(Files { files, manifest })
 }
 

@@ -1,7 +1,8 @@
 use super::*;
-use crate::domain::{At, BatchNo, Fen, MerchantNo, PoolNo, RedemptionId, RefundId};
+use crate::domain::{At, BatchNo, Fen, Hex, MerchantNo, PoolNo, RedemptionId, RefundId};
 use crate::settle::{Due, Head, Line, PoolDue, What, make_batch};
 use crate::store::LogNo;
+use crate::trail;
 use proptest::prelude::*;
 use std::{
     collections::BTreeMap,
@@ -9,7 +10,7 @@ use std::{
 };
 
 const RETAIL: PoolNo = PoolNo(1);
-const HEAD: Option<[u8; 32]> = Some([0xab; 32]);
+const HEAD: Option<trail::Head> = Some(trail::Head { seq: 7, hash: Hex([0xab; 32]) });
 
 fn zone() -> TimeZone {
     TimeZone::get("Asia/Shanghai").unwrap()
@@ -105,7 +106,7 @@ fn r_audit_1_a_batchs_files_are_these() {
     assert_eq!(manifest, files.manifest);
     assert_eq!((manifest.payable_fen, manifest.kept_fen), (Fen::new(5_662), Fen::new(1_005)));
     assert_eq!((manifest.held[0].merchant, manifest.held[0].due_fen), (7, Fen::new(4_000)));
-    assert_eq!(manifest.chain_head, Some("ab".repeat(32)));
+    assert_eq!(manifest.trail, HEAD);
     assert_eq!(files.manifest_file().name, "batch-000012.json");
 }
 
