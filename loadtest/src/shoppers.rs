@@ -282,6 +282,12 @@ impl Shoppers {
         scripts
     }
 
+    /// How long the purchases of a day begin, in milliseconds.
+    pub fn span_ms(&self, day: Day) -> i64 {
+        let count = i64::try_from(self.scripts(day).len()).unwrap_or(i64::MAX);
+        count.saturating_mul(1000) / i64::from(self.market.purchases_per_s)
+    }
+
     /// A till that takes coupons of the pool or does not, where the people are or elsewhere.
     pub(crate) fn till(&mut self, pool: &str, takes: bool, near: bool) -> Option<usize> {
         let fits = |signer: &Signer| {

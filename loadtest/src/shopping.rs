@@ -274,8 +274,11 @@ impl Visit {
                 self.too_late(coupon);
                 Verdict::Done
             }
-            // The twin's own turn has not come; its brother has the code.
-            Step::Redeem { at_once: true, .. } if code == "code_dead" => Verdict::Again(None),
+            // Its twin has the code: for nothing, or it is not shown yet what for.
+            Step::Redeem { at_once: true, .. } if code == "code_dead" => {
+                let over = self.order(coupon).is_some_and(|it| it.state == State::Over);
+                if over { Verdict::Done } else { Verdict::Again(None) }
+            }
             // Sent again after no answer, and the code died meanwhile.
             Step::Redeem { .. } if code == "code_dead" && ask.tries > 0 => self.missed(coupon),
             Step::Redeem { .. } if code == "coupon_expired" && over => self.missed(coupon),
@@ -296,7 +299,7 @@ impl Visit {
         if let Some(order) = self.order_mut(coupon) {
             order.state = State::Over;
         }
-        Verdict::Over
+        Verdict::Done
     }
 
     fn surprise(&mut self, coupon: usize, step: Step, told: &str) -> Verdict {

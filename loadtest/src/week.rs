@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 const SECOND_US: i64 = 1_000_000;
 /// After the last first step, what follows has this long.
-const WITHIN_US: i64 = 300 * SECOND_US;
+const WITHIN_US: i64 = 150 * SECOND_US;
 /// Source addresses that the connections are spread over when the server is on this machine.
 const ADDRESSES: u16 = 128;
 
@@ -81,9 +81,8 @@ async fn shopping(
         Terms { kind, pool, face, threshold }
     };
     shoppers.terms = about.kinds.into_iter().map(terms).collect();
+    let span = shoppers.span_ms(day).saturating_mul(1000);
     let scripts = shoppers.scripts(day);
-    let count = i64::try_from(scripts.len()).unwrap_or(i64::MAX);
-    let span = count.saturating_mul(SECOND_US) / i64::from(shoppers.market.purchases_per_s);
     let mut visit =
         Visit { shoppers, scripts, hosts, progress, failed: None, answered: 0, done: 0 };
     let now = clock.now_us();

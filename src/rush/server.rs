@@ -27,6 +27,8 @@ pub(super) struct Start<'a> {
     pub(super) data: &'a Path,
     pub(super) keys: &'a Path,
     pub(super) clock: clock::Start,
+    /// The folder of its merchants' files, if it is not the configuration's.
+    pub(super) merchants: Option<&'a Path>,
     /// Where its ledger and its store are.
     pub(super) backing: &'a [OsString],
     /// Whether it stays when this process ends.
@@ -61,7 +63,11 @@ impl Server {
         command.arg("--data").arg(start.data).arg("--keys").arg(start.keys);
         command.args(["--listen", free, "--ops", free]);
         command.arg("--clock").arg(shown(start.clock)).args(start.backing);
-        command.stdout(Stdio::piped()).stderr(File::create(start.log)?);
+        if let Some(merchants) = start.merchants {
+            command.arg("--merchants").arg(merchants);
+        }
+        let log = File::options().create(true).append(true).open(start.log)?;
+        command.stdout(Stdio::piped()).stderr(log);
         if start.stays {
             command.stdin(Stdio::null()).process_group(0);
         } else {
