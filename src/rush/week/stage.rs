@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 /// Between two phases time goes on at least so much.
 const LEAST_JUMP_MS: i64 = 1_000;
+/// How long nodes take to start, before that is known.
+const START_MS: i64 = 1_000;
 
 pub(super) struct Stage {
     options: Options,
@@ -27,6 +29,8 @@ pub(super) struct Stage {
     nodes: Vec<Server>,
     /// What the clock showed when the nodes were started, and when that was.
     clock: Option<(At, At)>,
+    /// How long the nodes took to start, the last time.
+    start_ms: i64,
 }
 
 impl Stage {
@@ -46,6 +50,7 @@ impl Stage {
             backing,
             nodes: vec![],
             clock: None,
+            start_ms: START_MS,
         })
     }
 
@@ -61,9 +66,11 @@ impl Stage {
         &self.tills
     }
 
-    /// Starts all nodes with a clock that shows `at`, or later if time has come further already; gives their URLs.
+    /// Starts all nodes with a clock that shows about `at` when they serve, or later if time has come further already;
+    /// gives their URLs.
     pub(super) async fn open(&mut self, at: At) -> Result<Vec<String>> {
-        let wall = now();
+        let started = now();
+        let wall = started.plus_ms(self.start_ms);
         let reached = self.clock.map(|(showed, when)| {
             showed.plus_ms(wall.ms_since(when).saturating_add(LEAST_JUMP_MS))
         });
@@ -85,6 +92,7 @@ impl Stage {
             };
             self.nodes.push(Server::start(&start).await?);
         }
+        self.start_ms = now().ms_since(started);
         Ok(self.nodes.iter().map(|node| format!("http://{}", node.public)).collect())
     }
 
