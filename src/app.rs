@@ -5,18 +5,18 @@ use crate::clock::{Clock, wall};
 use crate::config::{self, Config};
 use crate::data::DataFolder;
 use crate::decision::{Away, Decisions, Refused};
-use crate::domain::{At, CampaignNo, KindNo, MerchantNo, PoolSet, RoundNo};
+use crate::domain::{At, CampaignNo, Hex, KindNo, RoundNo};
 use crate::drain::{DrainThread, Progress};
 use crate::gate::{Gate, Outage, Reason, Verdict};
 use crate::http::body::{BodyLimits, HasBodyLimits};
 use crate::ledger::embedded::{Embedded, Outcome};
-use crate::ledger::event::{Admitted, Stands, What};
+use crate::ledger::event::What;
 use crate::ledger::journal::{Folder, Options};
 use crate::ledger::machine::{Answer, Command, Redemption, Summary};
 use crate::ledger::redis::{self, Known, Opening, RedisLedger};
 use crate::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
 use crate::ledger::snapshot::{self, thread::SnapshotThread};
-use crate::merchant::{self, Change, Dishonest, Merchant, Registry};
+use crate::merchant::Merchants;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::pass::{Desk, Keyring};
@@ -26,7 +26,7 @@ use crate::store::{Store, StoreUrl};
 use crate::till::Till;
 use anyhow::{Context, Result, bail, ensure};
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::Deref, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
 /// How far the journal may be ahead of the clock at a start: what time synchronization corrects.
@@ -50,6 +50,8 @@ pub struct App {
     /// The data folder.
     pub data: DataFolder,
     campaigns: Arc<Campaigns>,
+    /// By campaign, the folder of its merchants' files.
+    folders: BTreeMap<String, PathBuf>,
     body: BodyLimits,
     beside: Mutex<Option<Beside>>,
     /// Decisions of staff.
@@ -112,9 +114,12 @@ impl App {
     /// Opens the data folder, replays its journal, which must reach `at_least`, and starts the
     /// ledger and what works beside it.
     pub fn open(config: &Config, at_least: u64, clock: Arc<Clock>) -> Result<App> {
-        let mut plans = Vec::new();
+        let (mut plans, mut folders) = (Vec::new(), BTreeMap::new());
         for campaign in &config.campaign {
             let plan = plan(campaign)?;
+            if let Some(folder) = &campaign.merchants {
+                folders.insert(plan.id.clone(), folder.clone());
+            }
             let merchants = registered(campaign, &plan)?;
             plans.push((plan, merchants));
         }
@@ -131,9 +136,11 @@ impl App {
         let mut campaigns = BTreeMap::new();
         for (plan, merchants) in plans {
             let no = home.open_campaign(&plan, clock.now())?;
-            home.admit(no, &merchants, clock.now())?;
-            let till =
-                home.redeems().then(|| Till::new(&plan.redeem, &keys.terminals, merchants.0));
+            if let Some(merchants) = &merchants {
+                home.admit(no, merchants, clock.now())?;
+            }
+            let registry = merchants.map(|it| it.registry).unwrap_or_default();
+            let till = home.redeems().then(|| Till::new(&plan.redeem, &keys.terminals, registry));
             let (id, gate) = (plan.id.clone(), Gate::new(no, &plan, Arc::clone(&keys)));
             let campaign = Campaign::new(no, plan, gate, till, home.overshoot());
             let before = campaigns.insert(id.clone(), Arc::new(campaign));
@@ -174,6 +181,7 @@ impl App {
             metrics,
             data,
             campaigns,
+            folders,
             body,
             beside,
             decisions,
@@ -205,6 +213,21 @@ impl App {
             }
         }
         undone
+    }
+
+    /// The merchants of a campaign, read anew, if its folder's digest is this one; or why not.
+    pub fn merchants(&self, campaign: &str, sha256: &Hex<32>) -> Result<Merchants, String> {
+        let served = self.campaigns().find(|it| it.plan.id == campaign);
+        let (Some(served), Some(folder)) = (served, self.folders.get(campaign)) else {
+            return Err(format!("this server has no folder of merchants of {campaign}"));
+        };
+        let pools: Vec<&str> = served.plan.pools.iter().map(|pool| pool.name.as_str()).collect();
+        let merchants = Merchants::load(folder, &pools).map_err(|error| error.to_string())?;
+        let is = merchants.sha256;
+        if is == *sha256 {
+            return Ok(merchants);
+        }
+        Err(format!("{} has the digest {is} here, not {sha256}", folder.display()))
     }
 
     /// Two persons say that issuing may go on here.
@@ -311,11 +334,10 @@ fn plan(campaign: &crate::config::Campaign) -> Result<Plan> {
 }
 
 /// The merchants of a campaign, as its files say.
-fn registered(campaign: &config::Campaign, plan: &Plan) -> Result<(Registry, Dishonest)> {
+fn registered(campaign: &config::Campaign, plan: &Plan) -> Result<Option<Merchants>> {
     let pools: Vec<&str> = plan.pools.iter().map(|pool| pool.name.as_str()).collect();
     let folder = campaign.merchants.as_ref();
-    let loaded = folder.map(|folder| merchant::load(folder, &pools)).transpose()?;
-    Ok(loaded.unwrap_or_default())
+    Ok(folder.map(|folder| Merchants::load(folder, &pools)).transpose()?)
 }
 
 fn open_ledger(
@@ -395,28 +417,12 @@ impl Home {
 
     /// Lets the merchants of the files redeem on their terms, and suspends those on the dishonesty list (R-MERCH-1).
     /// What the ledger knows already it does not write again.
-    fn admit(
-        &mut self,
-        no: CampaignNo,
-        (registry, dishonest): &(Registry, Dishonest),
-        now: At,
-    ) -> Result<()> {
+    fn admit(&mut self, no: CampaignNo, merchants: &Merchants, now: At) -> Result<()> {
         let Home::Here(embedded) = self else { return Ok(()) };
-        let admit = |it: &Merchant| {
-            let (merchant, categories) = (MerchantNo(it.number), PoolSet(it.categories));
-            Command::Admit(no, Admitted { merchant, categories, cap: it.cap })
-        };
-        all_done(embedded, &registry.merchants().map(admit).collect::<Vec<_>>(), now)?;
-        let stands = |merchant| {
-            let standing = embedded.machine().standing(no, MerchantNo(merchant));
-            standing.unwrap_or_default().into()
-        };
-        let suspend = dishonest.suspensions(registry, stands).into_iter().filter_map(|change| {
-            let Change::Standing { merchant, standing } = change else { return None };
-            let stands = Stands { merchant: MerchantNo(merchant), standing: standing.into() };
-            Some(Command::Stand(no, stands))
-        });
-        all_done(embedded, &suspend.collect::<Vec<_>>(), now)
+        for commands in merchants.commands(no) {
+            all_done(embedded, &commands, now)?;
+        }
+        Ok(())
     }
 
     /// Opens the campaign in the ledger, or finds it opened before on the same terms.

@@ -397,17 +397,53 @@ fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
     refused(&office.send(&forget), "no other nodes");
     let elsewhere = office.proposed("li", &["trip", "nowhere"]);
     refused(&office.send(&elsewhere), "no campaign nowhere");
-    let settle = office.proposed("wang", &["settle", CAMPAIGN, "1"]);
-    refused(&office.send(&settle), "does not do this: settle");
+    for name in ["merchants.csv", "shops.csv", "terminals.csv"] {
+        fs::write(folder.join(name), "").expect("a file");
+    }
+    let admit = office.proposed("li", &["admit", CAMPAIGN, "."]);
+    refused(&office.send(&admit), "this server has no folder of merchants");
+    let standing = office.open("li", &["standing", CAMPAIGN, "7", "held"]);
+    let unknown = office.approve("wang", &standing);
+    refused(&unknown, "the ledger: merchant_unknown");
+    assert_eq!(office.state(&standing), "failed");
+    decided_on_money(&office);
     let (changed, text) = (folder.join("changed"), folder.join(&both));
     let text = fs::read_to_string(text).expect("a file").replace("the test's", "no reason");
     fs::write(changed, text).expect("a file");
     refused(&office.send("changed"), "the signature of li does not fit");
 
     let written = fs::read_to_string(data.join("decisions.jsonl")).expect("the decisions");
-    assert_eq!(written.lines().filter(|line| !line.is_empty()).count(), 2, "{written}");
+    assert_eq!(written.lines().filter(|line| !line.is_empty()).count(), 7, "{written}");
     drop(office);
     audited(folder, &data, &keys);
+}
+
+/// Quantities and a batch, by those who decide on money.
+fn decided_on_money(office: &Office) {
+    let quantities = |more: &'static [&'static str]| {
+        let all = [
+            "retail-10=100",
+            "retail-40=50",
+            "appliance-80=20",
+            "appliance-300=10",
+            "catering-20=30",
+        ];
+        [&["adjust", CAMPAIGN, "2", "1"], &all[..], more].concat()
+    };
+    let short = office.proposed("wang", &quantities(&[]));
+    refused(&office.send(&short), "a quantity of every kind and no other: retail-10, retail-40");
+    let adjust = office.open("wang", &quantities(&["catering-50=5"]));
+    refused(&office.approve("li", &adjust), "other roles than li has");
+    let done = office.approve("zhao", &adjust);
+    assert!(done.0 && done.1.contains("carried_out"), "{done:?}");
+    let stale = office.open("wang", &quantities(&["catering-50=6"]));
+    refused(&office.approve("zhao", &stale), "the round was adjusted meanwhile");
+    assert_eq!(office.state(&stale), "failed");
+    // Nothing is due yet, and a payment is of a batch.
+    let settle = office.open("wang", &["settle", CAMPAIGN, "1"]);
+    assert!(office.approve("zhao", &settle).1.contains("carried_out"));
+    let paid = office.open("wang", &["paid", CAMPAIGN, "1", "7"]);
+    refused(&office.approve("zhao", &paid), "merchant_unknown");
 }
 
 /// The journal proves who decided, and that nobody else did.

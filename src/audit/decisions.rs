@@ -4,7 +4,7 @@
 use super::{Book, Check, Look, Seen, Spot};
 use crate::decision::Staff;
 use crate::domain::CampaignNo;
-use crate::ledger::event::{Decided, DecisionId, Interlock, Subject, What};
+use crate::ledger::event::{Decided, DecisionId, Interlock, KindTerms, Subject, What};
 use crate::store::LogNo;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,25 +37,27 @@ impl Look for Decisions<'_> {
         if !entry.is_old {
             self.present.insert(log);
         }
-        let mut decided: BTreeSet<CampaignNo> = BTreeSet::new();
+        let mut decided: Vec<(CampaignNo, &Subject)> = Vec::new();
         for event in &entry.events {
             if let What::Decided(it) = &event.what {
                 self.check.row();
                 self.decided(spot, event.campaign, it, book);
-                if matches!(it.statement.what, Subject::Resume { .. }) {
-                    decided.insert(event.campaign);
-                }
+                decided.push((event.campaign, &it.statement.what));
             }
         }
-        // Issuing may be stopped by nobody; merchants come from the server's files, and rounds and batches are not
-        // decided on yet.
+        // Issuing may be stopped by nobody, and rounds are armed and ended by the calendar.
         for event in &entry.events {
-            if excused || event.what != What::Interlock(Interlock::Resumed) {
+            let Some(deed) = deed(&event.what) else { continue };
+            if excused {
                 continue;
             }
             self.check.row();
-            if !decided.contains(&event.campaign) {
-                self.check.find(format!("{spot}: issuing went on, and nobody decided it"));
+            let kinds = book.kinds(event.campaign);
+            let is_decided = |(campaign, what): &(CampaignNo, &Subject)| {
+                *campaign == event.campaign && allows(what, &event.what, kinds)
+            };
+            if !decided.iter().any(is_decided) {
+                self.check.find(format!("{spot}: {deed}, and nobody decided it"));
             }
         }
     }
@@ -93,6 +95,51 @@ impl Decisions<'_> {
         if once && let Some(before) = self.done.insert((spot.log, id), spot) {
             self.check.find(format!("{spot}: {word} {id} was carried out before, at {before}"));
         }
+    }
+}
+
+/// What takes persons, in words.
+fn deed(what: &What) -> Option<String> {
+    Some(match what {
+        What::Interlock(Interlock::Resumed) => "issuing went on".to_owned(),
+        What::Adjusted(it) => format!("round {} has other quantities", it.round.0),
+        What::Admitted(it) => format!("{:?} is admitted", it.merchant),
+        What::Stands(it) => format!("{:?} is {:?}", it.merchant, it.standing),
+        What::Settled(it) => format!("{:?} is settled in batch {}", it.merchant, it.batch.0),
+        What::Paid(it) => format!("{:?} is paid by batch {}", it.merchant, it.batch.0),
+        What::PaymentFailed(it) => {
+            format!("{:?} is not reached by batch {}", it.merchant, it.batch.0)
+        }
+        _ => return None,
+    })
+}
+
+/// Whether a decision is on what happened.
+fn allows(decided: &Subject, what: &What, kinds: &[KindTerms]) -> bool {
+    match (decided, what) {
+        (Subject::Resume { .. }, What::Interlock(_))
+        | (Subject::Admit { .. }, What::Admitted(_)) => true,
+        (Subject::Adjust { round, version, quantities, .. }, What::Adjusted(it)) => {
+            let same =
+                |(kind, units): (&KindTerms, &u32)| quantities.get(&kind.name) == Some(units);
+            let all = [it.quantities.len(), kinds.len()] == [quantities.len(); 2];
+            (it.round, it.version) == (*round, *version)
+                && all
+                && kinds.iter().zip(&it.quantities).all(same)
+        }
+        (Subject::Standing { merchant, standing, .. }, What::Stands(it)) => {
+            it.merchant == *merchant && it.standing == *standing
+        }
+        // The list suspends, and does nothing else.
+        (Subject::Admit { .. }, What::Stands(it)) => !it.standing.redeems(),
+        (Subject::Settle { batch, .. }, What::Settled(it)) => it.batch == *batch,
+        (Subject::Paid { batch, merchant, .. }, What::Paid(it)) => {
+            it.batch == *batch && it.merchant == *merchant
+        }
+        (Subject::Failed { batch, merchant, .. }, What::PaymentFailed(it)) => {
+            it.batch == *batch && it.merchant == *merchant
+        }
+        _ => false,
     }
 }
 

@@ -9,12 +9,12 @@ use hyper_util::rt::TokioIo;
 use quan::{
     clock::wall,
     decision::{Ending, roles::Needs, roles::Role, sign},
-    domain::{BatchNo, Hex, MerchantNo, RoundNo},
+    domain::{BatchNo, MerchantNo, RoundNo},
     ledger::event::{Decided, DecisionId, Standing, Statement, Subject},
+    merchant::folder_digest,
     pass::{read_key, write_key},
 };
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
@@ -157,12 +157,12 @@ enum About {
         #[arg(value_parser = standing)]
         standing: Standing,
     },
-    /// Admit the merchants of a file.
+    /// Admit the merchants of a folder, and suspend those whom its dishonesty list names.
     Admit {
         /// The campaign's id.
         campaign: String,
-        /// The file.
-        file: PathBuf,
+        /// The folder, with the same files as the one that servers are configured with.
+        folder: PathBuf,
     },
     /// Settle what merchants are due, as a batch.
     Settle {
@@ -216,9 +216,8 @@ impl About {
             About::Standing { campaign, merchant, standing } => {
                 Subject::Standing { campaign, merchant: MerchantNo(merchant), standing }
             }
-            About::Admit { campaign, file } => {
-                let bytes = fs::read(&file).with_context(|| file.display().to_string())?;
-                Subject::Admit { campaign, sha256: Hex(Sha256::digest(bytes).into()) }
+            About::Admit { campaign, folder } => {
+                Subject::Admit { campaign, sha256: folder_digest(&folder)? }
             }
             About::Settle { campaign, batch } => {
                 Subject::Settle { campaign, batch: BatchNo(batch) }

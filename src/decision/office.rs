@@ -3,12 +3,15 @@
 use super::roles::{Seat, told};
 use super::{Ending, Refused};
 use crate::app::App;
-use crate::domain::{At, CampaignNo};
+use crate::campaign::Campaign;
+use crate::domain::{At, CampaignNo, RoundNo};
 use crate::ledger::embedded::Outcome;
-use crate::ledger::event::{Decided, DecisionId, Subject};
-use crate::ledger::machine::Command;
+use crate::ledger::event::{Adjusted, Decided, DecisionId, Stands, Subject};
+use crate::ledger::machine::{Answer, Command, No};
 use crate::ledger::service;
+use crate::plan::Plan;
 use crate::store::{self, Kept, Proposed, Stage, Store};
+use futures_util::future::join_all;
 use serde::Serialize;
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 use tokio::time::timeout;
@@ -82,9 +85,13 @@ impl Shown {
 
 /// What is to be done.
 enum Deed {
-    Ledger(Command),
+    /// These, each as often as anything is left of it; those of a list come before the next list.
+    Ledger(Vec<Vec<Command>>),
     Forget(String),
 }
+
+/// So many commands of a decision are asked at once.
+const AT_ONCE: usize = 64;
 
 /// Takes a decision in, or more signatures of one, and carries it out if that is all it takes.
 pub async fn hand_in(app: &Arc<App>, decided: &Decided, now: At) -> Result<Shown, Away> {
@@ -277,58 +284,116 @@ async fn carry_out(app: &App, decided: &Decided) -> Result<(), Fault> {
     let what = &decided.statement.what;
     let by: Vec<&str> = decided.signatures.iter().map(|it| it.by.as_str()).collect();
     tracing::warn!(?what, ?by, why = decided.statement.why, "a decision is carried out");
-    let command = match deed(app, what).await {
-        Ok(Deed::Ledger(command)) => command,
+    let commands = match deed(app, what).await {
+        Ok(Deed::Ledger(commands)) => commands,
         Ok(Deed::Forget(node)) => {
             return app.forget(&node).await.map_err(|error| Fault::Unknown(format!("{error:#}")));
         }
         Err(Away::Refused(refused)) => return Err(Fault::Never(refused.to_string())),
         Err(away) => return Err(Fault::Unknown(away.to_string())),
     };
-    let resumed = if let Command::Resume(no) = command { Some(no) } else { None };
-    let command = Command::Decided(Box::new((decided.clone(), command)));
-    match service::told(&*app.ledger, command).await {
-        Ok(Outcome::Yes(_)) => {
-            // An outage that was too long is ended here as well.
-            if let Some(no) = resumed {
-                app.resume(no);
+    for commands in commands.iter().flat_map(|commands| commands.chunks(AT_ONCE)) {
+        let asked = commands.iter().map(|command| ask(app, decided, command));
+        join_all(asked).await.into_iter().collect::<Result<(), Fault>>()?;
+    }
+    // An outage that was too long is ended here as well.
+    if let Subject::Resume { campaign } = what
+        && let Ok(no) = number(app, campaign)
+    {
+        app.resume(no);
+    }
+    Ok(())
+}
+
+/// Has the ledger do what was decided until nothing is left of it.
+async fn ask(app: &App, decided: &Decided, command: &Command) -> Result<(), Fault> {
+    loop {
+        let command = Command::Decided(Box::new((decided.clone(), command.clone())));
+        match service::told(&*app.ledger, command).await {
+            Ok(Outcome::Yes(Answer::Left(left))) if left > 0 => {}
+            Ok(Outcome::Yes(_)) => return Ok(()),
+            Ok(Outcome::No(no)) => {
+                let why = match no {
+                    No::Conflict(why) => why.to_owned(),
+                    No::Refused(refusal) => refusal.code().to_owned(),
+                    No::Funds(_) => "a pool has less than this takes (R-FUND-2)".to_owned(),
+                };
+                return Err(Fault::Never(format!("the ledger: {why}")));
             }
-            Ok(())
+            other => return Err(Fault::Unknown(format!("the ledger: {other:?}"))),
         }
-        Ok(Outcome::No(no)) => Err(Fault::Never(format!("the ledger: {no:?}"))),
-        other => Err(Fault::Unknown(format!("the ledger: {other:?}"))),
     }
 }
 
 /// What is to be done for a subject here.
 async fn deed(app: &App, what: &Subject) -> Result<Deed, Away> {
-    match what {
-        Subject::Trip { campaign } => Ok(Deed::Ledger(Command::Trip(number(app, campaign)?))),
-        Subject::Resume { campaign } => Ok(Deed::Ledger(Command::Resume(number(app, campaign)?))),
-        Subject::Forget { node } => match app.knows_node(node).await {
-            Ok(true) => Ok(Deed::Forget(node.clone())),
-            Ok(false) => {
-                Err(Refused::NotHere(format!("no node {node} was ever registered")).into())
-            }
-            Err(error) => Err(error),
-        },
-        Subject::Adjust { .. }
-        | Subject::Standing { .. }
-        | Subject::Admit { .. }
-        | Subject::Settle { .. }
-        | Subject::Paid { .. }
-        | Subject::Failed { .. } => {
-            let word = what.word();
-            Err(Refused::NotHere(format!("the ledger of this version does not do this: {word}"))
-                .into())
+    let command = match what {
+        Subject::Forget { node } => {
+            return match app.knows_node(node).await {
+                Ok(true) => Ok(Deed::Forget(node.clone())),
+                Ok(false) => {
+                    Err(Refused::NotHere(format!("no node {node} was ever registered")).into())
+                }
+                Err(error) => Err(error),
+            };
+        }
+        Subject::Admit { campaign, sha256 } => {
+            let no = number(app, campaign)?;
+            let folder = app.merchants(campaign, sha256).map_err(Refused::NotHere)?;
+            return Ok(Deed::Ledger(folder.commands(no)));
+        }
+        Subject::Trip { campaign } => Command::Trip(number(app, campaign)?),
+        Subject::Resume { campaign } => Command::Resume(number(app, campaign)?),
+        Subject::Adjust { campaign, round, version, quantities } => {
+            let served = served(app, campaign)?;
+            let quantities = of_each_kind(&served.plan, *round, quantities)?;
+            Command::Adjust(served.no, Adjusted { round: *round, version: *version, quantities })
+        }
+        Subject::Standing { campaign, merchant, standing } => {
+            let stands = Stands { merchant: *merchant, standing: *standing };
+            Command::Stand(number(app, campaign)?, stands)
+        }
+        Subject::Settle { campaign, batch } => Command::SettleDue(number(app, campaign)?, *batch),
+        Subject::Paid { campaign, batch, merchant } => {
+            Command::Paid(number(app, campaign)?, *batch, *merchant)
+        }
+        Subject::Failed { campaign, batch, merchant } => {
+            Command::PaymentFailed(number(app, campaign)?, *batch, *merchant)
+        }
+    };
+    Ok(Deed::Ledger(vec![vec![command]]))
+}
+
+/// A round's quantities in the order of the kinds' numbers: of every kind one, and of a round that there is.
+fn of_each_kind(
+    plan: &Plan,
+    round: RoundNo,
+    quantities: &BTreeMap<String, u32>,
+) -> Result<Vec<u32>, Refused> {
+    if !plan.rounds.iter().any(|it| it.no == round) {
+        return Err(Refused::NotHere(format!("{} has no round {}", plan.id, round.0)));
+    }
+    let names: Vec<&str> = plan.kinds.iter().map(|kind| kind.name.as_str()).collect();
+    let units = names.iter().map(|name| quantities.get(*name).copied());
+    match units.collect::<Option<Vec<u32>>>() {
+        Some(units) if units.len() == quantities.len() => Ok(units),
+        _ => {
+            let all = names.join(", ");
+            Err(Refused::NotHere(format!(
+                "a round has a quantity of every kind and no other: {all}"
+            )))
         }
     }
 }
 
-fn number(app: &App, id: &str) -> Result<CampaignNo, Refused> {
+fn served<'a>(app: &'a App, id: &str) -> Result<&'a Campaign, Refused> {
     let campaign = app.campaigns().find(|campaign| campaign.plan.id == id);
-    let none = || Refused::NotHere(format!("no campaign {id} is served here"));
-    campaign.map(|campaign| campaign.no).ok_or_else(none)
+    let campaign = campaign.map(|campaign| &**campaign);
+    campaign.ok_or_else(|| Refused::NotHere(format!("no campaign {id} is served here")))
+}
+
+fn number(app: &App, id: &str) -> Result<CampaignNo, Refused> {
+    served(app, id).map(|campaign| campaign.no)
 }
 
 /// What a decision would change, as things stand here.
@@ -360,7 +425,7 @@ fn outlook(app: &App, what: &Subject) -> String {
             format!("merchant {} of {campaign} is {standing:?}", merchant.0)
         }
         Subject::Admit { campaign, sha256 } => {
-            format!("the merchants of the file {sha256} are admitted to {campaign}")
+            format!("the merchants of the folder {sha256} are admitted to {campaign}")
         }
         Subject::Settle { campaign, batch } => {
             format!("what merchants of {campaign} are due comes into batch {}", batch.0)

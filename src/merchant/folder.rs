@@ -1,8 +1,16 @@
 //! The folder that a server reads its registry from: `merchants.csv`, `shops.csv`, `terminals.csv`, and
 //! `dishonest.csv` if there is such a list.
 
-use super::{BadRows, Dishonest, Fault, Import, Registry, merchants, shops, terminals};
+use super::{
+    BadRows, Change, Dishonest, Fault, Import, Merchant, Registry, Standing, merchants, shops,
+    terminals,
+};
+use crate::domain::{CampaignNo, Hex, MerchantNo, PoolSet};
+use crate::ledger::event::{Admitted, Stands};
+use crate::ledger::machine::Command;
+use sha2::{Digest, Sha256};
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -33,32 +41,98 @@ pub enum FolderError {
 /// What a file asks of the registry that those before it made.
 type Importing<'a> = dyn Fn(&[u8], &Registry) -> Result<Import, Vec<Fault>> + 'a;
 
-/// Reads the registry and the dishonesty list; `pools` are the plan's, by number.
-///
-/// Who was admitted and came onto the list later is still registered: suspended, not gone (R-MERCH-1).
-pub fn load(folder: &Path, pools: &[&str]) -> Result<(Registry, Dishonest), FolderError> {
-    let nobody = Dishonest::default();
-    let mut registry = Registry::default();
-    let mut take = |name: &str, import: &Importing| {
-        let file = folder.join(name);
-        let import = import(&read(&file)?, &registry).map_err(|faults| faulty(file, &faults))?;
-        import.changes.into_iter().for_each(|change| registry.apply(change));
-        Ok(())
-    };
-    take("merchants.csv", &|file, known| merchants(file, known, pools, &nobody, BadRows::Refuse))?;
-    take("shops.csv", &|file, known| shops(file, known, BadRows::Refuse))?;
-    take("terminals.csv", &|file, known| terminals(file, known, BadRows::Refuse))?;
-    let file = folder.join("dishonest.csv");
-    if !file.exists() {
-        return Ok((registry, nobody));
-    }
-    let list = Dishonest::read(&read(&file)?, BadRows::Refuse);
-    let (list, _) = list.map_err(|faults| faulty(file, &faults))?;
-    Ok((registry, list))
+/// A folder's files that are read, in the order of their names.
+const FILES: [&str; 4] = ["dishonest.csv", "merchants.csv", "shops.csv", "terminals.csv"];
+
+/// What a folder says: a proposal until persons decided its digest (R-MERCH-1).
+#[derive(Clone, Debug)]
+pub struct Merchants {
+    /// Merchants, shops and terminals.
+    ///
+    /// Who was admitted and came onto the list later is still registered: suspended, not gone.
+    pub registry: Registry,
+    /// Who is on the dishonesty list.
+    pub dishonest: Dishonest,
+    /// SHA-256 over the files, in the order of their names: of each its name and its bytes, each with its length as
+    /// u64 before it, big-endian. A list that is not there has no part in it.
+    pub sha256: Hex<32>,
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, FolderError> {
-    fs::read(file).map_err(|source| FolderError::Read { file: file.to_owned(), source })
+impl Merchants {
+    /// Reads a folder; `pools` are the plan's, by number.
+    pub fn load(folder: &Path, pools: &[&str]) -> Result<Merchants, FolderError> {
+        let files = files(folder)?;
+        let nobody = Dishonest::default();
+        let mut registry = Registry::default();
+        let mut take = |name: &str, import: &Importing| {
+            let bytes = files.get(name).map(Vec::as_slice).unwrap_or_default();
+            let import = import(bytes, &registry);
+            let import = import.map_err(|faults| faulty(folder.join(name), &faults))?;
+            import.changes.into_iter().for_each(|change| registry.apply(change));
+            Ok(())
+        };
+        take("merchants.csv", &|file, known| {
+            merchants(file, known, pools, &nobody, BadRows::Refuse)
+        })?;
+        take("shops.csv", &|file, known| shops(file, known, BadRows::Refuse))?;
+        take("terminals.csv", &|file, known| terminals(file, known, BadRows::Refuse))?;
+        let dishonest = match files.get(FILES[0]) {
+            None => nobody,
+            Some(bytes) => {
+                let list = Dishonest::read(bytes, BadRows::Refuse);
+                list.map_err(|faults| faulty(folder.join(FILES[0]), &faults))?.0
+            }
+        };
+        let sha256 = digest(&files);
+        Ok(Merchants { registry, dishonest, sha256 })
+    }
+
+    /// What the ledger is asked for them, in this order: to let them redeem on their terms, and then to suspend those
+    /// on the list. What it knows already it does not write again.
+    pub fn commands(&self, no: CampaignNo) -> Vec<Vec<Command>> {
+        let admit = |it: &Merchant| {
+            let (merchant, categories) = (MerchantNo(it.number), PoolSet(it.categories));
+            Command::Admit(no, Admitted { merchant, categories, cap: it.cap })
+        };
+        // Who is held besides stays so: the ledger sees to that.
+        let listed = self.dishonest.suspensions(&self.registry, |_| Standing::Active);
+        let suspend = listed.into_iter().filter_map(|change| {
+            let Change::Standing { merchant, standing } = change else { return None };
+            let stands = Stands { merchant: MerchantNo(merchant), standing: standing.into() };
+            Some(Command::Stand(no, stands))
+        });
+        vec![self.registry.merchants().map(admit).collect(), suspend.collect()]
+    }
+}
+
+/// The digest of a folder, as [`Merchants::sha256`] is, whatever its files say.
+pub fn folder_digest(folder: &Path) -> Result<Hex<32>, FolderError> {
+    files(folder).map(|files| digest(&files))
+}
+
+fn files(folder: &Path) -> Result<BTreeMap<&'static str, Vec<u8>>, FolderError> {
+    let mut files = BTreeMap::new();
+    for name in FILES {
+        let file = folder.join(name);
+        match fs::read(&file) {
+            Ok(bytes) => drop(files.insert(name, bytes)),
+            // Nobody has to be on a list.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && name == FILES[0] => {}
+            Err(source) => return Err(FolderError::Read { file, source }),
+        }
+    }
+    Ok(files)
+}
+
+fn digest(files: &BTreeMap<&str, Vec<u8>>) -> Hex<32> {
+    let mut digest = Sha256::new();
+    for (name, bytes) in files {
+        for part in [name.as_bytes(), bytes] {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+    }
+    Hex(digest.finalize().into())
 }
 
 fn faulty(file: PathBuf, faults: &[Fault]) -> FolderError {
@@ -81,15 +155,17 @@ mod tests {
         write("merchants.csv", &format!("{head}{one}"));
         write("shops.csv", "shop,merchant,name,address,lat,lon,datum\n7,1,总店,迎旭西大街,,,\n");
         write("terminals.csv", "terminal,shop\nT-1,7\n");
-        let (registry, list) = load(folder, &["retail"]).unwrap();
+        let Merchants { registry, dishonest: list, .. } =
+            Merchants::load(folder, &["retail"]).unwrap();
         let (shop, merchant) = registry.at("T-1".parse().unwrap()).unwrap();
         assert_eq!((shop.number, merchant.number, list.len()), (7, 1, 0));
         // Who was admitted and is listed now is still registered.
         write("dishonest.csv", "credit_code,name\n91141029MA0KU0001G,乡宁百货\n");
-        let (registry, list) = load(folder, &["retail"]).unwrap();
+        let Merchants { registry, dishonest: list, .. } =
+            Merchants::load(folder, &["retail"]).unwrap();
         assert_eq!(list.suspensions(&registry, |_| super::super::Standing::Active).len(), 1);
         write("terminals.csv", "terminal,shop\nT-1,8\n");
-        let error = load(folder, &["retail"]).unwrap_err().to_string();
+        let error = Merchants::load(folder, &["retail"]).unwrap_err().to_string();
         assert!(error.contains("terminals.csv: line 2, shop: `8`"), "{error}");
     }
 }

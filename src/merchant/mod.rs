@@ -36,6 +36,6 @@ pub mod terminal;
 pub use credit_code::{CreditCode, NotACreditCode};
 pub use dishonest::Dishonest;
 pub use fault::Fault;
-pub use folder::{FolderError, load};
+pub use folder::{FolderError, Merchants, folder_digest};
 pub use import::{BadRows, Import, merchants, shops, terminals};
 pub use registry::{Change, Merchant, Paper, Registry, Shop, Standing};

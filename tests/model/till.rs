@@ -442,6 +442,9 @@ impl Campaign {
     }
 
     pub(crate) fn pay(&mut self, batch: u32, merchant: u32) -> Told {
+        if self.has_paid(batch, merchant) {
+            return no("done");
+        }
         match self.payments(batch, merchant) {
             Err(told) => told,
             Ok(lines) => {
@@ -467,13 +470,13 @@ impl Campaign {
     }
 
     pub(crate) fn adjust(&mut self, adjusted: &Adjusted) -> Told {
-        if self.armed.iter().any(|it| it.round == adjusted.round) {
-            return no("conflict");
-        }
         let of_round = self.shops.adjusted.iter().filter(|it| it.round == adjusted.round);
         let (last, times) = (of_round.clone().next_back(), of_round.count());
         if last == Some(adjusted) {
             return no("done");
+        }
+        if self.armed.iter().any(|it| it.round == adjusted.round) {
+            return no("conflict");
         }
         let next = adjusted.version as usize == times + 1;
         if !next || adjusted.quantities.len() != self.kinds.len() {

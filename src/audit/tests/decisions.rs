@@ -1,13 +1,14 @@
 //! What takes persons to decide, without them.
 
-use super::log::*;
+use super::log::{C, Log, breaks, of_persons};
 use crate::audit::{Audit, audit_with};
 use crate::decision::Staff;
 use crate::decision::tests_staff::{decided, staff};
 use crate::ledger::event::decisions::subjects;
-use crate::ledger::event::{Decided, Interlock, Subject, What};
+use crate::ledger::event::{Decided, Interlock, Standing, Subject, What};
 use crate::ledger::machine::Command;
 use crate::ledger::machine::tests::resume;
+use crate::ledger::made::redeeming::{adjusted, admitted, failed, paid, settled, stands};
 
 const RESUMED: What = What::Interlock(Interlock::Resumed);
 
@@ -116,6 +117,50 @@ fn r_role_1_r_adj_1_a_decision_on_money_or_merchants_takes_two_persons() {
         breaks(&log(&persons).signed(&staff), &[], "clean");
         log(&persons[..1]).breaks(&["decisions"], "takes 2");
     }
+}
+
+#[test]
+fn r_role_1_what_takes_persons_stands_with_the_decision_of_just_that() {
+    let kinds = [
+        adjusted(1, [1, 0]),
+        admitted(7, 0),
+        stands(7, Standing::Held),
+        settled(1, 10, 0),
+        paid(1, 10),
+        failed(1),
+    ];
+    let decisions = |whats: Vec<What>| {
+        let mut log = Log::opened();
+        log.push_bare(1, whats);
+        let audit = log.audit(None);
+        let check = audit.checks.iter().find(|check| check.name == "decisions").unwrap();
+        (check.found, audit.to_string())
+    };
+    for what in &kinds {
+        let (found, said) = decisions(vec![what.clone()]);
+        assert_eq!(found, 1, "{what:?}");
+        assert!(said.contains("seq 2: ") && said.contains("and nobody decided it"), "{said}");
+        for other in &kinds {
+            let (found, said) = decisions(vec![of_persons(other, 1).unwrap(), what.clone()]);
+            assert_eq!(found, u64::from(what != other), "{what:?} by that of {other:?}: {said}");
+        }
+    }
+    for (what, other) in [
+        (adjusted(1, [1, 0]), adjusted(2, [1, 0])),
+        (adjusted(1, [1, 0]), adjusted(1, [0, 1])),
+        (stands(7, Standing::Held), stands(8, Standing::Held)),
+        (stands(7, Standing::Held), stands(7, Standing::Active)),
+        (settled(1, 10, 0), settled(2, 10, 0)),
+        (paid(1, 10), paid(2, 10)),
+        (failed(1), failed(2)),
+    ] {
+        let (found, said) = decisions(vec![of_persons(&other, 1).unwrap(), what.clone()]);
+        assert_eq!(found, 1, "{what:?} by that of {other:?}: {said}");
+    }
+    // A folder of merchants suspends whom its list names, and does nothing else.
+    let admit = || of_persons(&admitted(7, 0), 1).unwrap();
+    assert_eq!(decisions(vec![admit(), stands(7, Standing::Suspended)]).0, 0);
+    assert_eq!(decisions(vec![admit(), stands(7, Standing::Active)]).0, 1);
 }
 
 #[test]

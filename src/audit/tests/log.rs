@@ -5,7 +5,7 @@ use crate::domain::*;
 use crate::funds::Account;
 use crate::ledger::event::{Armed, Event, Granted, What, codec};
 use crate::ledger::journal::{Entry, Error};
-use crate::ledger::machine::tests::{arm, bind, grant, open};
+use crate::ledger::machine::tests::{arm, bind, decided, grant, open};
 use crate::ledger::machine::{Command, Machine};
 use crate::ledger::made::WINDOW;
 pub(super) use crate::ledger::made::{R, bound, expired, granted, posted};
@@ -44,7 +44,8 @@ impl Log {
 
     /// What the machine makes of `command`, if it makes anything; whether that is a grant.
     pub(super) fn attempt(&mut self, at: i64, command: &Command) -> bool {
-        let Ok(decision) = self.machine.execute(command, At(at)) else { return false };
+        let command = self.by_persons(command);
+        let Ok(decision) = self.machine.execute(&command, At(at)) else { return false };
         if decision.events.is_empty() {
             return false;
         }
@@ -52,10 +53,19 @@ impl Log {
         decision.events.iter().any(|event| matches!(event.what, What::Granted(_)))
     }
 
+    /// `command`, decided if it takes persons, each decision proposed after the one before.
+    fn by_persons(&self, command: &Command) -> Command {
+        let at = i64::try_from(self.entries.len()).unwrap();
+        match command.bypass() {
+            Some(_) => decided(command.clone(), "test", at),
+            None => command.clone(),
+        }
+    }
+
     /// What the machine makes of `command`.
     #[track_caller]
     pub(super) fn run(&mut self, at: i64, command: &Command) {
-        let decision = self.machine.execute(command, At(at)).unwrap();
+        let decision = self.machine.execute(&self.by_persons(command), At(at)).unwrap();
         self.append(at, &decision.events);
     }
 
@@ -65,8 +75,16 @@ impl Log {
         self.run(at, &grant(who, kind));
     }
 
-    /// What no machine was asked about.
+    /// What no machine was asked about. Merchants, batches and quantities are decided, so that only what is else
+    /// wrong is found.
     pub(super) fn push(&mut self, at: i64, whats: Vec<What>) {
+        let no = i64::try_from(self.entries.len()).unwrap();
+        let decisions: Vec<What> = whats.iter().filter_map(|what| of_persons(what, no)).collect();
+        self.push_bare(at, [decisions, whats].concat());
+    }
+
+    /// The same without decisions.
+    pub(super) fn push_bare(&mut self, at: i64, whats: Vec<What>) {
         let events: Vec<Event> =
             whats.into_iter().map(|what| Event { campaign: C, what }).collect();
         self.append(at, &events);
@@ -89,6 +107,21 @@ impl Log {
     pub(super) fn breaks(&self, names: &[&str], finding: &str) {
         breaks(&self.audit(None), names, finding);
     }
+}
+
+/// The decision that allows what happened, proposed at `at`; none for the interlock.
+pub(super) fn of_persons(what: &What, at: i64) -> Option<What> {
+    let command = match what {
+        What::Adjusted(it) => Command::Adjust(C, it.clone()),
+        What::Admitted(it) => Command::Admit(C, *it),
+        What::Stands(it) => Command::Stand(C, *it),
+        What::Settled(it) => Command::SettleDue(C, it.batch),
+        What::Paid(it) => Command::Paid(C, it.batch, it.merchant),
+        What::PaymentFailed(it) => Command::PaymentFailed(C, it.batch, it.merchant),
+        _ => return None,
+    };
+    let Command::Decided(it) = decided(command, "test", at) else { unreachable!() };
+    Some(What::Decided(it.0))
 }
 
 #[track_caller]

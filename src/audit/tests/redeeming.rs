@@ -1,7 +1,7 @@
 //! I1, I4, I5 and I6 of what is redeemed, paid back, settled and adjusted: a sound story up to some entry, and then
 //! something else.
 
-use super::log::breaks;
+use super::log::{breaks, of_persons};
 use crate::audit::{Audit, audit};
 use crate::domain::*;
 use crate::funds::Account::*;
@@ -14,10 +14,14 @@ use crate::ledger::made::redeeming::{
     refunded, released, settled, stands, story,
 };
 
-/// The first `before` entries of the story, and then these.
+/// The first `before` entries of the story, and then these, with decisions of what takes persons.
 fn told(before: usize, more: impl IntoIterator<Item = Timed>) -> Audit {
-    let all = story().into_iter().take(before).chain(more).collect();
-    audit(entries(all).into_iter().map(Ok), None)
+    let all = story().into_iter().take(before).chain(more);
+    let all = (0..).zip(all).map(|(no, (at, whats))| {
+        let decisions: Vec<What> = whats.iter().filter_map(|what| of_persons(what, no)).collect();
+        (at, [decisions, whats].concat())
+    });
+    audit(entries(all.collect()).into_iter().map(Ok), None)
 }
 
 #[track_caller]
@@ -56,7 +60,7 @@ fn all_that_can_be_by_the_rules_is_clean() {
             ("I5", 27),
             ("I6", 18),
             ("I7", 9),
-            ("decisions", 0)
+            ("decisions", 20)
         ]
     );
 }
@@ -83,7 +87,7 @@ fn i1_a_round_is_armed_with_what_was_decided_of_it_last() {
     let What::Adjusted(mut short) = adjusted(3, [2, 1]) else { unreachable!() };
     short.quantities.pop();
     let finding = "seq 41: round 2 has 1 stocks for 2 kinds";
-    found(40, [(9_600, vec![What::Adjusted(short)])], &["I1"], finding);
+    found(40, [(9_600, vec![What::Adjusted(short)])], &["I1", "decisions"], finding);
 }
 
 #[test]

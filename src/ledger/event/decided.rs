@@ -52,11 +52,11 @@ pub enum Subject {
         /// What it may do.
         standing: Standing,
     },
-    /// 6: admit the merchants of a file (R-MERCH-1).
+    /// 6: admit the merchants of a folder, and suspend those whom its dishonesty list names (R-MERCH-1).
     Admit {
         /// The campaign's id.
         campaign: String,
-        /// SHA-256 of the file.
+        /// The folder's digest: see [`crate::merchant::Merchants::sha256`].
         sha256: Hex<32>,
     },
     /// 7: settle what merchants are due, as a batch.

@@ -64,6 +64,25 @@ pub enum Command {
     Decided(Box<(Decided, Command)>),
 }
 
+impl Command {
+    /// The refusal of what takes persons to decide and comes without their decision (R-ROLE-1, R-ADJ-1, R-MERCH-1).
+    /// Stopping does not take them.
+    pub fn bypass(&self) -> Option<No> {
+        let takes_persons = matches!(
+            self,
+            Command::Resume(_)
+                | Command::Adjust(..)
+                | Command::Admit(..)
+                | Command::Stand(..)
+                | Command::Settle(_)
+                | Command::SettleDue(..)
+                | Command::Paid(..)
+                | Command::PaymentFailed(..)
+        );
+        takes_persons.then_some(No::Conflict("this takes persons to decide, and none have"))
+    }
+}
+
 /// An order that is to be paid with a coupon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock {

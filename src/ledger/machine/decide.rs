@@ -142,12 +142,12 @@ impl Campaign {
     fn adjust(&self, adjusted: &Adjusted) -> Result<Vec<What>, No> {
         let Adjusted { round, version, ref quantities } = *adjusted;
         let known = self.rounds.get(&round);
-        if known.is_some_and(|round| round.armed.is_some()) {
-            return Err(No::Conflict("the round is armed: its quantities stay"));
-        }
         let before = known.and_then(|round| round.adjusted.as_ref());
         if before == Some(adjusted) {
             return Ok(vec![]);
+        }
+        if known.is_some_and(|round| round.armed.is_some()) {
+            return Err(No::Conflict("the round is armed: its quantities stay"));
         }
         if before.map_or(0, |before| before.version).checked_add(1) != Some(version) {
             return Err(No::Conflict("the round was adjusted meanwhile: look at it again"));

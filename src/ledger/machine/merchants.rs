@@ -3,7 +3,7 @@
 use super::decide::{events, post};
 use super::state::Campaign;
 use super::{Answer, Decision, No, Settle};
-use crate::domain::{BatchNo, CampaignNo, Fen, MerchantNo, PoolNo, PoolSet, Refusal};
+use crate::domain::{At, BatchNo, CampaignNo, Fen, MerchantNo, PoolNo, PoolSet, Refusal};
 use crate::funds::{Account, Funds};
 use crate::ledger::event::{Admitted, Paid, PaymentFailed, Settled, Standing, Stands, What};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ pub(super) struct Merchant {
     pub(super) categories: PoolSet,
     cap: Fen,
     pub(super) standing: Standing,
+    /// The latest that a decision on its standing was proposed.
+    word_at: Option<At>,
     /// Faces that are locked or confirmed, less what was taken back.
     redeemed: Fen,
     pools: BTreeMap<PoolNo, Dues>,
@@ -127,6 +129,7 @@ impl Merchants {
             categories,
             cap,
             standing: Standing::Active,
+            word_at: None,
             redeemed: Fen::ZERO,
             pools: BTreeMap::new(),
         });
@@ -135,6 +138,16 @@ impl Merchants {
 
     pub(super) fn stand(&mut self, stands: Stands) {
         self.get_mut(stands.merchant).standing = stands.standing;
+    }
+
+    /// The latest that a decision on a merchant's standing was proposed.
+    pub(super) fn word_at(&self, merchant: MerchantNo) -> Option<At> {
+        self.all.get(&merchant).and_then(|it| it.word_at)
+    }
+
+    pub(super) fn hear(&mut self, merchant: MerchantNo, at: At) {
+        let known = self.get_mut(merchant);
+        known.word_at = known.word_at.max(Some(at));
     }
 
     pub(super) fn settle(&mut self, settled: &Settled) {
@@ -268,6 +281,9 @@ impl Campaign {
     }
 
     pub(super) fn pay(&self, batch: BatchNo, merchant: MerchantNo) -> Result<Vec<What>, No> {
+        if self.merchants.has_paid(batch, merchant) {
+            return Ok(vec![]);
+        }
         self.unpaid(batch, merchant)?;
         let (mut whats, mut funds) = (Vec::new(), self.funds.clone());
         for line in self.merchants.to_pay(batch, merchant) {

@@ -15,7 +15,7 @@
 //! # Not here
 //!
 //! Durability, batching and answers: the journal and its writer. Signatures and positions: the
-//! gate.
+//! gate. That nothing which takes persons is asked without their decision: the ledgers' doors (`Command::bypass`).
 
 mod command;
 mod decide;
@@ -31,6 +31,7 @@ mod till;
 pub use command::{
     Answer, Command, Grant, Held, Lock, No, Recall, Redemption, Refund, Settle, Status,
 };
+pub use decided::Roll;
 pub use state::Machine;
 pub use summary::{Level, RoundSummary, Summary};
 

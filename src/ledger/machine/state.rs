@@ -1,3 +1,4 @@
+use super::decided::Roll;
 use super::merchants::Merchants;
 use super::orders::Orders;
 use super::summary::{Level, RoundSummary};
@@ -45,6 +46,8 @@ pub(super) struct Campaign {
     pub(super) tripped: bool,
     /// The latest that a decision on the interlock was proposed.
     pub(super) word_at: Option<At>,
+    /// The folder of merchants that was decided last.
+    pub(super) roll: Option<Roll>,
     pub(super) rounds: BTreeMap<RoundNo, Round>,
     pub(super) merchants: Merchants,
     pub(super) orders: Orders,
@@ -102,6 +105,7 @@ impl Machine {
             funds,
             tripped,
             word_at,
+            roll: None,
             rounds: rounds.collect(),
             merchants: Merchants::default(),
             orders: Orders::default(),
@@ -139,6 +143,7 @@ impl Machine {
                 funds: Funds::new(opened.pools.len()),
                 tripped: false,
                 word_at: None,
+                roll: None,
                 rounds: BTreeMap::new(),
                 merchants: Merchants::default(),
                 orders: Orders::default(),

@@ -1,3 +1,4 @@
+use super::decided::Roll;
 use super::state::{Campaign, Machine};
 use super::{Held, No, Redemption};
 use crate::domain::{At, CampaignNo, KindNo, MerchantNo, PersonId, RedemptionId, RoundNo, Window};
@@ -102,6 +103,11 @@ impl Machine {
     /// An order as it stands.
     pub fn redemption(&self, campaign: CampaignNo, it: RedemptionId) -> Option<Redemption> {
         self.campaign(campaign)?.redemption(it)
+    }
+
+    /// The folder of merchants that was decided last.
+    pub fn roll(&self, campaign: CampaignNo) -> Option<Roll> {
+        self.campaign(campaign)?.roll
     }
 
     /// What a merchant may do; `None` if it is not admitted.

@@ -1,3 +1,4 @@
+mod persons;
 pub(crate) mod redeem;
 mod rules;
 
@@ -33,9 +34,24 @@ pub(crate) fn grant(who: u8, kind: u8) -> Command {
 /// `command`, decided by two persons for the campaign of that name; proposed at `at`.
 pub(crate) fn decided(command: Command, campaign: &str, at: i64) -> Command {
     let campaign = campaign.to_owned();
-    let what = match command {
+    let what = match &command {
         Command::Trip(_) => Subject::Trip { campaign },
         Command::Resume(_) => Subject::Resume { campaign },
+        Command::Adjust(_, it) => {
+            let names = ["ten", "twenty", "meal"].map(str::to_owned);
+            let quantities = names.into_iter().zip(it.quantities.iter().copied()).collect();
+            Subject::Adjust { campaign, round: it.round, version: it.version, quantities }
+        }
+        Command::Admit(..) => Subject::Admit { campaign, sha256: Hex([9; 32]) },
+        Command::Stand(_, it) => {
+            Subject::Standing { campaign, merchant: it.merchant, standing: it.standing }
+        }
+        Command::Settle(it) => Subject::Settle { campaign, batch: it.batch },
+        Command::SettleDue(_, batch) => Subject::Settle { campaign, batch: *batch },
+        Command::Paid(_, batch, who) => Subject::Paid { campaign, batch: *batch, merchant: *who },
+        Command::PaymentFailed(_, batch, who) => {
+            Subject::Failed { campaign, batch: *batch, merchant: *who }
+        }
         _ => panic!("nobody decides {command:?}"),
     };
     let why = "well again".to_owned();
