@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod audit;
+pub mod books;
 pub mod campaign;
 pub mod claim;
 pub mod clock;

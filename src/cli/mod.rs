@@ -8,7 +8,9 @@ mod recover;
 mod replay;
 mod rush;
 mod serve;
+mod settle;
 mod simulate;
+mod site;
 
 use clap::{Parser, Subcommand};
 use quan::{clock::Start, domain::At};
@@ -32,6 +34,7 @@ enum Command {
     Decide(decide::Decide),
     Audit(audit::Audit),
     Replay(replay::Replay),
+    Settle(settle::Settle),
     Recover(recover::Recover),
 }
 
@@ -46,6 +49,7 @@ impl Cli {
             Command::Decide(decide) => decide.run(),
             Command::Audit(audit) => audit.run(),
             Command::Replay(replay) => replay.run(),
+            Command::Settle(settle) => settle.run(),
             Command::Recover(recover) => recover.run(),
         }
     }

@@ -7,13 +7,18 @@
 //! - The same batch makes the same bytes, so their SHA-256 in the manifest says whether a file is what was made.
 //! - A line of a batch is paid at most once, however the bank's answers come.
 //!
+//! - What is sent to the bank is written down before it is sent.
+//!
 //! # Not here
 //!
-//! All of it works on plain data. The ledger says what is settled, paid and failed (its events of these names); the
-//! store's rows of redemptions, refunds and merchants fill the lines of a [`Due`]. Which days are working days
-//! stands in [`crate::domain::workdays`].
+//! The ledger says what is settled, paid and failed: [`desk`] joins what [`books`](crate::books) have of that and the
+//! store's rows. Who may decide a batch and that it was paid: [`decision`](crate::decision). Which days are working days
+//! stands in [`crate::domain::workdays`]. All is pure but [`folder`].
 
+pub mod bank;
+pub mod desk;
 pub mod files;
+pub mod folder;
 pub mod payment;
 pub mod statement;
 

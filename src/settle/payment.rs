@@ -110,6 +110,9 @@ pub enum NotSent {
     /// People have to say what became of it.
     #[error("the bank's answers contradict each other")]
     Disputed,
+    /// The batch has nothing to pay to the merchant.
+    #[error("the batch has nothing to pay to it")]
+    NothingToPay,
     /// There were more attempts than are numbered.
     #[error("too many attempts failed")]
     TooOften,
@@ -142,6 +145,13 @@ impl Payment {
     /// Whether people have to look at it.
     pub fn is_disputed(&self) -> bool {
         self.disputed
+    }
+
+    /// What was sent and is not answered.
+    pub fn on_its_way(&self) -> Option<Instruction> {
+        let attempt = u16::try_from(self.attempts.len()).ok()?;
+        let it = Instruction { batch: self.batch, merchant: self.merchant, attempt, fen: self.fen };
+        (self.state() == State::Sent).then_some(it)
     }
 
     /// Sends the next attempt: from here on it counts as sent, whatever becomes of it.

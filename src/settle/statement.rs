@@ -1,6 +1,7 @@
 //! What a batch holds for each merchant, line by line and in sums that agree with the ledger.
 
 use crate::domain::{At, BatchNo, Fen, MerchantNo, PoolNo, RedemptionId, RefundId};
+use crate::store::LogNo;
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ pub struct Line {
     pub what: What,
     /// The redemption it is about.
     pub redemption: RedemptionId,
-    /// The merchant's order number.
+    /// The merchant's order number; empty if it is not known, since the ledger has but a digest of it.
     pub order: String,
     /// The pool whose money it is.
     pub pool: PoolNo,
@@ -34,11 +35,13 @@ pub enum What {
     Owed(RefundId),
 }
 
-/// What may be due to a merchant, as the store has it and as the ledger settled it.
+/// What may be due to a merchant of a log, as the store has it and as the ledger settled it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
     /// The merchant.
     pub merchant: MerchantNo,
+    /// The log: what one has to take off comes off what it has to give.
+    pub log: LogNo,
     /// Its name.
     pub name: String,
     /// Whether its settlement is stopped (R-MERCH-2): then the ledger settled nothing for it.
@@ -134,7 +137,7 @@ pub struct Batch {
 /// Why there is no statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// A merchant is there twice.
+    /// A merchant is there twice, of the same log.
     #[error("it is in the batch twice")]
     MerchantTwice,
     /// A redemption or refund is there twice.
@@ -178,21 +181,24 @@ pub enum Fault {
 }
 
 /// The batch of all that is due, or the first merchant with which something is wrong, and what.
+///
+/// A merchant's statement is the sum of what its logs say, each of which has to agree with the ledger for itself.
 pub fn make_batch(head: Head, mut dues: Vec<Due>) -> Result<Batch, (MerchantNo, Fault)> {
-    dues.sort_by_key(|due| due.merchant);
+    dues.sort_by_key(|due| (due.merchant, due.log));
     let mut batch =
         Batch { head, statements: Vec::new(), held: Vec::new(), total: Totals::default() };
-    let mut last = None;
-    for due in dues {
-        let merchant = due.merchant;
+    for shares in dues.chunk_by(|a, b| a.merchant == b.merchant) {
+        let Some(merchant) = shares.first().map(|due| due.merchant) else { continue };
         let of = |fault| (merchant, fault);
-        if last.replace(merchant) == Some(merchant) {
+        if shares.windows(2).any(|two| matches!(two, [a, b] if a.log == b.log)) {
             return Err(of(Fault::MerchantTwice));
         }
-        if due.held {
-            batch.held.push(held_back(due).map_err(of)?);
-        } else {
-            let statement = Statement::of(due).map_err(of)?;
+        let (held, settled): (Vec<Due>, Vec<Due>) = shares.iter().cloned().partition(|it| it.held);
+        if !held.is_empty() {
+            batch.held.push(held_back(held).map_err(of)?);
+        }
+        if !settled.is_empty() {
+            let statement = Statement::of_all(settled).map_err(of)?;
             batch.total = batch.total.plus(&statement.total).ok_or(of(Fault::TooMuch))?;
             batch.statements.push(statement);
         }
@@ -220,6 +226,24 @@ impl Statement {
             total = total.plus(totals).ok_or(Fault::TooMuch)?;
         }
         Ok(Statement { merchant, name, lines, pools, total })
+    }
+
+    /// The statement of a merchant's shares of several logs.
+    fn of_all(shares: Vec<Due>) -> Result<Statement, Fault> {
+        let mut shares = shares.into_iter();
+        let mut all = Statement::of(shares.next().ok_or(Fault::TooMuch)?)?;
+        for share in shares {
+            let share = Statement::of(share)?;
+            all.lines.extend(share.lines);
+            for (pool, totals) in &share.pools {
+                let sum = all.pools.entry(*pool).or_default();
+                *sum = sum.plus(totals).ok_or(Fault::TooMuch)?;
+            }
+            all.total = all.total.plus(&share.total).ok_or(Fault::TooMuch)?;
+        }
+        all.lines.sort();
+        check(&all.lines)?;
+        Ok(all)
     }
 }
 
@@ -251,17 +275,21 @@ fn check(lines: &[Line]) -> Result<(), Fault> {
     Ok(())
 }
 
-fn held_back(due: Due) -> Result<HeldBack, Fault> {
-    let Due { merchant, name, lines, settled, .. } = due;
-    check(&lines)?;
-    if settled.values().any(|it| (it.consumed, it.kept) != (Fen::ZERO, Fen::ZERO)) {
-        return Err(Fault::SettledThoughHeld);
+fn held_back(shares: Vec<Due>) -> Result<HeldBack, Fault> {
+    let first = shares.first().ok_or(Fault::TooMuch)?;
+    let mut all = HeldBack { merchant: first.merchant, name: first.name.clone(), due: Fen::ZERO };
+    for Due { lines, settled, .. } in shares {
+        check(&lines)?;
+        if settled.values().any(|it| (it.consumed, it.kept) != (Fen::ZERO, Fen::ZERO)) {
+            return Err(Fault::SettledThoughHeld);
+        }
+        let mut totals = Totals::default();
+        lines.iter().try_for_each(|line| totals.add(line))?;
+        // Of no redemption more is taken back than it brought.
+        let due = totals.redeemed.checked_sub(totals.taken_back).ok_or(Fault::TooMuch)?;
+        all.due = all.due.checked_add(due).ok_or(Fault::TooMuch)?;
     }
-    let mut totals = Totals::default();
-    lines.iter().try_for_each(|line| totals.add(line))?;
-    // Of no redemption more is taken back than it brought.
-    let due = totals.redeemed.checked_sub(totals.taken_back).ok_or(Fault::TooMuch)?;
-    Ok(HeldBack { merchant, name, due })
+    Ok(all)
 }
 
 impl Totals {

@@ -25,6 +25,7 @@ mod nodes;
 mod quarantine;
 pub mod replay;
 pub mod rows;
+mod settlements;
 mod sql;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -41,6 +42,7 @@ pub use nodes::{Closing, Evidence, Recovery, Registered};
 pub use quarantine::Quarantined;
 pub use replay::{ReplayError, replay};
 pub use rows::Rows;
+pub use settlements::Due;
 pub use sql::{Value, Values};
 pub use url::{BadStoreUrl, StoreUrl};
 

@@ -96,11 +96,16 @@ fn altered<R: Row>(rows: &[R], bytes: &[u8], zone: &TimeZone) -> ReadFault {
 
 fn shown(cell: &Cell, zone: &TimeZone) -> String {
     match cell {
-        Cell::Text(text) if is_risky(text) => format!("'{text}"),
-        Cell::Text(text) | Cell::Plain(text) => text.clone(),
+        Cell::Text(text) => harmless(text),
+        Cell::Plain(text) => text.clone(),
         Cell::Money(fen) => yuan(*fen),
         Cell::Moment(at) => at.in_zone(zone),
     }
+}
+
+/// The text, and never a formula.
+pub(in crate::settle) fn harmless(text: &str) -> String {
+    if is_risky(text) { format!("'{text}") } else { text.to_owned() }
 }
 
 /// Whether an office program might take the text for something else.

@@ -29,8 +29,8 @@ pub struct Manifest {
     pub held: Vec<Held>,
     /// The files.
     pub files: Vec<Sealed>,
-    /// The head of the audit chain when it was made, 64 hexadecimal digits.
-    pub chain_head: String,
+    /// The head of the audit chain when it was made, 64 hexadecimal digits, if there is such a chain.
+    pub chain_head: Option<String>,
 }
 
 /// A merchant whose settlement is stopped.
@@ -76,7 +76,7 @@ impl Manifest {
         batch: &Batch,
         files: &[File],
         zone: &TimeZone,
-        chain_head: [u8; 32],
+        chain_head: Option<[u8; 32]>,
     ) -> Manifest {
         let held = |it: &HeldBack| Held {
             merchant: it.merchant.0,
@@ -93,7 +93,7 @@ impl Manifest {
             kept_fen: batch.total.kept,
             held: batch.held.iter().map(held).collect(),
             files: files.iter().map(Sealed::of).collect(),
-            chain_head: hex(&chain_head),
+            chain_head: chain_head.map(|head| hex(&head)),
         }
     }
 

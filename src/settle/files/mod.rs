@@ -63,12 +63,12 @@ pub enum Unwritable {
 }
 
 /// The files of `batch`. `pools` are the names of the pools in the order of their numbers, `zone` is the campaign's, and
-/// `chain_head` is the head of the audit chain by then.
+/// `chain_head` is the head of the audit chain by then, if there is one.
 pub fn make_files(
     batch: &Batch,
     pools: &[String],
     zone: &TimeZone,
-    chain_head: [u8; 32],
+    chain_head: Option<[u8; 32]>,
 ) -> Result<Files, Unwritable> {
     let payments = payment_rows(batch, pools)?;
     let lines = line_rows(batch, pools)?;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::{At, BatchNo, Fen, MerchantNo, PoolNo, RedemptionId, RefundId};
 use crate::settle::{Due, Head, Line, PoolDue, What, make_batch};
+use crate::store::LogNo;
 use proptest::prelude::*;
 use std::{
     collections::BTreeMap,
@@ -8,7 +9,7 @@ use std::{
 };
 
 const RETAIL: PoolNo = PoolNo(1);
-const HEAD: [u8; 32] = [0xab; 32];
+const HEAD: Option<[u8; 32]> = Some([0xab; 32]);
 
 fn zone() -> TimeZone {
     TimeZone::get("Asia/Shanghai").unwrap()
@@ -42,6 +43,7 @@ fn batch(name: &str, order: &str) -> Batch {
         PoolDue { owed_before: Fen::new(5), consumed: Fen::new(6_667), kept: Fen::new(1_005) };
     let paid = Due {
         merchant: MerchantNo(41),
+        log: LogNo(0),
         name: name.to_owned(),
         held: false,
         lines,
@@ -49,6 +51,7 @@ fn batch(name: &str, order: &str) -> Batch {
     };
     let held = Due {
         merchant: MerchantNo(7),
+        log: LogNo(0),
         name: "停".to_owned(),
         held: true,
         lines: vec![line(5, What::Redeemed, "B-1", 4_000)],
@@ -102,7 +105,7 @@ fn r_audit_1_a_batchs_files_are_these() {
     assert_eq!(manifest, files.manifest);
     assert_eq!((manifest.payable_fen, manifest.kept_fen), (Fen::new(5_662), Fen::new(1_005)));
     assert_eq!((manifest.held[0].merchant, manifest.held[0].due_fen), (7, Fen::new(4_000)));
-    assert_eq!(manifest.chain_head, "ab".repeat(32));
+    assert_eq!(manifest.chain_head, Some("ab".repeat(32)));
     assert_eq!(files.manifest_file().name, "batch-000012.json");
 }
 

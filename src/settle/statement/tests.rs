@@ -27,7 +27,7 @@ fn settled(owed_before: u64, consumed: u64, kept: u64) -> PoolDue {
 
 fn due(lines: Vec<Line>, pools: impl Into<BTreeMap<PoolNo, PoolDue>>) -> Due {
     let (merchant, name) = (MerchantNo(41), "甲".to_owned());
-    Due { merchant, name, held: false, lines, settled: pools.into() }
+    Due { merchant, log: LogNo(0), name, held: false, lines, settled: pools.into() }
 }
 
 fn head() -> Head {

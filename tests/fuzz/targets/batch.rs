@@ -8,6 +8,7 @@ use quan::settle::{
     files::{LineRow, PaymentRow, Row, read},
     make_batch, make_files,
 };
+use quan::store::LogNo;
 use std::collections::BTreeMap;
 
 pub(crate) fn target() -> Target {
@@ -58,6 +59,7 @@ fn files(zone: &TimeZone) -> Vec<Vec<u8>> {
     let settled = PoolDue { owed_before: Fen::ZERO, consumed, kept };
     let due = Due {
         merchant: MerchantNo(41),
+        log: LogNo(0),
         name: "好日子, 一店".to_owned(),
         held: false,
         lines,
@@ -70,6 +72,6 @@ fn files(zone: &TimeZone) -> Vec<Vec<u8>> {
         pay_on: "2023-09-04".parse().unwrap(),
     };
     let batch = make_batch(head, vec![due]).unwrap();
-    let files = make_files(&batch, &["retail".to_owned()], zone, [0; 32]).unwrap().files;
+    let files = make_files(&batch, &["retail".to_owned()], zone, None).unwrap().files;
     files.into_iter().take(2).map(|file| file.bytes).collect()
 }

@@ -1,0 +1,259 @@
+//! `quan settle`.
+
+use super::{runtime, site::Site};
+use anyhow::{Context, Result, bail};
+use quan::{
+    books::{Books, Cut, Payment, ReadError},
+    domain::{At, BatchNo, MerchantNo},
+    reconcile::channel,
+    redeem,
+    settle::{
+        bank,
+        desk::Terms,
+        folder::Batches,
+        make_files,
+        payment::{Heard, State},
+    },
+};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Settle: what merchants are due, the files of a batch, what is sent to the bank, and what it answered.
+///
+/// A batch is begun by two persons: `quan decide sign .. settle CAMPAIGN BATCH`. Then this makes its files, of the store's
+/// rows and of what the ledger settled; if they differ by one fen there are none, and the merchant is named. What is
+/// paid and failed is decided as well; this prints what there is to decide. A server may run.
+///
+/// Without more, it says which batch is next and what it would hold. One JSON object a line with --json.
+#[derive(clap::Args)]
+pub(crate) struct Settle {
+    #[command(flatten)]
+    site: Site,
+    /// Say which batch is next and what it would hold; nothing is written.
+    #[arg(long, conflicts_with_all = ["batch", "send", "answers"])]
+    look: bool,
+    /// The batch; the one that was begun last unless said otherwise.
+    #[arg(long, requires = "to")]
+    batch: Option<u32>,
+    /// The folder of the batches' files.
+    #[arg(long, value_name = "FOLDER")]
+    to: Option<PathBuf>,
+    /// Files of the payment channel, from which the order numbers are: the ledger has but digests of them.
+    #[arg(long, value_name = "FILE")]
+    channel: Vec<PathBuf>,
+    /// Write down that the batch's payments are sent, and a file for the bank; not for merchants that are held.
+    #[arg(long, requires = "to")]
+    send: bool,
+    /// Send once more what failed of this merchant; again for more.
+    #[arg(long, value_name = "MERCHANT", requires = "send")]
+    retry: Vec<u32>,
+    /// The bank's answers, a CSV file: batch,merchant,attempt,status,fen.
+    #[arg(long, value_name = "FILE", requires = "to", conflicts_with = "send")]
+    answers: Option<PathBuf>,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Settle {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let found = self.site.found()?;
+        let runtime = runtime()?;
+        let books = runtime.block_on(found.source.books(Cut::End))?;
+        let name = &found.plan.id;
+        let campaign = books.campaign(name).with_context(|| format!("the ledger has no {name}"))?;
+        let terms = Terms {
+            name: name.clone(),
+            campaign,
+            zone: found.plan.zone.clone(),
+            rules: found.plan.settlement.clone(),
+            orders: self.orders(name)?,
+            names: found.names,
+        };
+        let (Some(to), false) = (&self.to, self.look) else { return self.show(&terms, &books) };
+        let to = Batches::at(to);
+        if let Some(file) = &self.answers {
+            return self.hear(&terms, &books, &to, file);
+        }
+        let last = books.last_batch(campaign);
+        let Some(batch) = self.batch.map(BatchNo).or(last) else {
+            bail!("no batch was begun: `quan decide sign .. settle {name} 1` proposes the first")
+        };
+        if self.send {
+            return self.send(&terms, &books, &to, batch);
+        }
+        let rows = runtime.block_on(async {
+            let store = found.source.store().await?;
+            let rows = store.dues(campaign).await;
+            let reached = store.logs().await;
+            store.close().await;
+            Ok::<_, ReadError>((rows?, reached?))
+        });
+        let (rows, reached) = rows?;
+        let reached: BTreeMap<_, _> = reached.into_iter().collect();
+        for (log, line) in books.lines(campaign).filter(|(_, line)| line.batch == batch) {
+            let has = reached.get(&log).copied().unwrap_or(0);
+            if has < line.seq {
+                let seq = line.seq;
+                bail!(
+                    "the store is at {has} of log {log}, the batch at {seq}: try again in a while"
+                )
+            }
+        }
+        let pools: Vec<String> = found.plan.pools.iter().map(|pool| pool.name.clone()).collect();
+        let batch = terms.batch(batch, &books, &rows)?;
+        let files = make_files(&batch, &pools, &terms.zone, None)?;
+        let new = to.write(&files)?;
+        let manifest = &files.manifest;
+        self.say(&serde_json::to_value(manifest)?, || {
+            let how = if new { "written" } else { "there already, just so" };
+            let mut text = format!(
+                "batch {}: {} merchants, {} to pay on {}, {} kept; files {how}",
+                manifest.batch,
+                manifest.merchants,
+                manifest.payable_fen,
+                manifest.pay_on,
+                manifest.kept_fen
+            );
+            for held in &manifest.held {
+                text +=
+                    &format!("\nheld: merchant {} {}: {}", held.merchant, held.name, held.due_fen);
+            }
+            text
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Prints a line: the object, or words of it.
+    fn say(&self, object: &Value, words: impl FnOnce() -> String) -> io::Result<()> {
+        let text = if self.json { object.to_string() } else { words() };
+        writeln!(io::stdout().lock(), "{text}")
+    }
+
+    fn orders(&self, campaign: &str) -> Result<BTreeMap<quan::domain::RedemptionId, String>> {
+        let mut orders = BTreeMap::new();
+        for file in &self.channel {
+            let read = channel::read(&fs::read(file).with_context(|| file.display().to_string())?);
+            let read = read.with_context(|| file.display().to_string())?;
+            orders.extend(
+                read.rows
+                    .into_iter()
+                    .map(|row| (redeem::redemption(campaign, row.merchant, &row.order), row.order)),
+            );
+        }
+        Ok(orders)
+    }
+
+    fn show(&self, terms: &Terms, books: &Books) -> Result<ExitCode> {
+        let (batch, next) = (terms.next_batch(books), terms.next(books));
+        let object = json!({ "campaign": terms.name, "next_batch": batch, "due": next });
+        self.say(&object, || {
+            let mut text = format!("next: batch {} of {}", batch.0, terms.name);
+            for it in &next {
+                text += &format!(
+                    "\nmerchant {} {}, {}: {} due, {} owed, {} to pay ({})",
+                    it.merchant.0,
+                    it.name,
+                    it.pool,
+                    it.due_fen,
+                    it.owed_fen,
+                    it.payable_fen,
+                    serde_json::to_string(&it.standing).unwrap_or_default().trim_matches('"')
+                );
+            }
+            text
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn send(&self, terms: &Terms, books: &Books, to: &Batches, batch: BatchNo) -> Result<ExitCode> {
+        let filed = to.filed(batch, &terms.zone)?;
+        let known = to.payments(batch)?;
+        // The ledger has the last word on what is paid; a record that was lost must not pay again.
+        for (_, line) in books.lines(terms.campaign).filter(|(_, line)| line.batch == batch) {
+            let state = known.as_ref().and_then(|it| it.get(&line.merchant)).map(|it| it.state());
+            let unsent = matches!(state, None | Some(State::Payable));
+            if line.payment != Payment::Due && unsent && line.payable().get() > 0 {
+                let no = line.merchant.0;
+                bail!(
+                    "batch {}: merchant {no}: the ledger has an answer of the bank, and nothing was sent from here: \
+                    find the folder that it was sent from; nothing is sent",
+                    batch.0
+                )
+            }
+        }
+        let mut held = BTreeSet::new();
+        for (_, book) in books.of(terms.campaign) {
+            let stops = |no: &&MerchantNo| !book.standing(**no, At(i64::MAX)).settles();
+            held.extend(book.standings.keys().filter(stops));
+        }
+        let retry: Vec<MerchantNo> = self.retry.iter().copied().map(MerchantNo).collect();
+        let (sending, not, file) = to.send(batch, &filed, &held, &retry)?;
+        for (merchant, why) in &not {
+            let object = json!({ "not_sent": merchant, "why": why.to_string() });
+            self.say(&object, || format!("merchant {}: not sent: {why}", merchant.0))?;
+        }
+        for merchant in &sending.held {
+            let object = json!({ "not_sent": merchant, "why": "held" });
+            self.say(&object, || format!("merchant {}: not sent: held", merchant.0))?;
+        }
+        let count = sending.instructions.len();
+        let object = json!({ "batch": batch, "sent": sending.instructions, "file": file });
+        self.say(&object, || match &file {
+            Some(file) => format!("{count} payments to send: {}", file.display()),
+            None => "nothing to send".to_owned(),
+        })?;
+        Ok(if not.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn hear(&self, terms: &Terms, books: &Books, to: &Batches, file: &Path) -> Result<ExitCode> {
+        let bytes = fs::read(file).with_context(|| file.display().to_string())?;
+        let answers = bank::answers(&bytes).with_context(|| file.display().to_string())?;
+        let mut good = true;
+        for (answer, heard) in to.hear(&answers)? {
+            let why = match heard {
+                Heard::NeverSent => "no such attempt was sent",
+                Heard::Disputed => "it contradicts what is known: persons have to look at it",
+                Heard::Paid | Heard::Failed | Heard::Known => continue,
+            };
+            good = false;
+            let (batch, merchant, attempt) = (answer.batch, answer.merchant, answer.attempt);
+            let object =
+                json!({ "batch": batch, "merchant": merchant, "attempt": attempt, "why": why });
+            let text =
+                format!("batch {} merchant {} attempt {attempt}: {why}", batch.0, merchant.0);
+            self.say(&object, || text)?;
+        }
+        self.to_decide(terms, books, to)?;
+        Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Prints what the bank said and the ledger does not have yet.
+    fn to_decide(&self, terms: &Terms, books: &Books, to: &Batches) -> Result<()> {
+        for batch in to.all()? {
+            for (merchant, payment) in to.payments(batch)?.unwrap_or_default() {
+                let mut lines = books.lines(terms.campaign).map(|(_, line)| line).filter(|line| {
+                    (line.batch, line.merchant) == (batch, merchant) && line.payable().get() > 0
+                });
+                let word = match payment.state() {
+                    State::Paid if lines.any(|it| it.payment != Payment::Made) => "paid",
+                    State::Failed if lines.any(|it| it.payment == Payment::Due) => "failed",
+                    _ => continue,
+                };
+                let (name, no, fen) = (&terms.name, merchant.0, payment.fen);
+                let object = json!({
+                    "decide": word, "campaign": name, "batch": batch, "merchant": merchant, "fen": fen,
+                });
+                let text = format!("to decide: {word} {name} {} {no} ({fen})", batch.0);
+                self.say(&object, || text)?;
+            }
+        }
+        Ok(())
+    }
+}
