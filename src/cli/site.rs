@@ -6,7 +6,7 @@ use quan::{
     config::Config,
     domain::MerchantNo,
     ledger::redis::RedisUrl,
-    merchant,
+    merchant::Merchants,
     plan::{Faulty, Plan},
     store::StoreUrl,
 };
@@ -64,7 +64,7 @@ impl Site {
         let pools: Vec<&str> = plan.pools.iter().map(|pool| pool.name.as_str()).collect();
         let names = match merchants {
             Some(folder) => {
-                let (registry, _) = merchant::load(folder, &pools)?;
+                let registry = Merchants::load(folder, &pools)?.registry;
                 registry.merchants().map(|it| (MerchantNo(it.number), it.name.clone())).collect()
             }
             None => BTreeMap::new(),

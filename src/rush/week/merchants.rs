@@ -85,7 +85,7 @@ fn place(number: u32, near: bool) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::merchant;
+    use crate::merchant::Merchants;
     use crate::pass::write_fresh;
 
     #[test]
@@ -96,7 +96,7 @@ mod tests {
         let plan = crate::plan::tests::shipped();
         let tills = write(&plan, &files, &keys, &mut rand::rng()).unwrap();
         let pools: Vec<&str> = plan.pools.iter().map(|pool| pool.name.as_str()).collect();
-        let (registry, dishonest) = merchant::load(&files, &pools).unwrap();
+        let Merchants { registry, dishonest, .. } = Merchants::load(&files, &pools).unwrap();
         assert_eq!(registry.merchants().count(), 5 * 8 + 1);
         assert_eq!(dishonest.len(), 0);
         for pool in ["retail", "appliance", "catering"] {
