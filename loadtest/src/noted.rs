@@ -74,6 +74,9 @@ impl Visit {
         self.note_refund(coupon, &made.refund, false, back);
         self.add(coupon, |sums| &mut sums.refunds, 1);
         self.add(coupon, |sums| &mut sums.taken_back_fen, back);
+        if made.taken_off_next_settlement {
+            self.add(coupon, |sums| &mut sums.owed_fen, back);
+        }
         match made.coupon.as_str() {
             "unused" => self.add(coupon, |sums| &mut sums.given_back, 1),
             "expired" => self.add(coupon, |sums| &mut sums.returned, 1),

@@ -122,6 +122,8 @@ pub struct Sums {
     pub refunds: u64,
     /// Parts of faces that these took back, in fen.
     pub taken_back_fen: u64,
+    /// Of these, what is taken off the next settlement, in fen.
+    pub owed_fen: u64,
     /// Coupons that a refund gave back to their holder, to be used once more.
     pub given_back: u64,
     /// Coupons that a refund ended, after their end.

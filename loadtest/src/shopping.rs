@@ -17,6 +17,8 @@ const THINK_US: std::ops::Range<i64> = 50 * MS..250 * MS;
 /// The first back-off without a hint; it doubles up to 16 times that.
 const BACK_OFF_US: i64 = 100 * MS;
 const TRIES: u16 = 30;
+/// So long after their end coupons are ended, for whoever waits for it.
+const AFTER_END_MS: i64 = 1_000;
 /// How far the clocks may be apart when something is told to be too late.
 const CLOCK_ERROR_MS: i64 = 20;
 
@@ -138,22 +140,28 @@ impl Visit {
 
     /// Goes on to the next step of a script that has something to ask.
     fn advance(&mut self, ask: Ask, now: i64, next: &mut Vec<(i64, Ask)>) {
-        let think = self.shoppers.rng.random_range(THINK_US);
-        let mut when = now.saturating_add(think);
-        loop {
-            let Some(script) = self.scripts.get_mut(index(ask.script)) else { return };
+        if let Some(script) = self.scripts.get_mut(index(ask.script)) {
             script.at = script.at.saturating_add(1);
-            let Some((customer, coupon, step)) = self.step(ask) else {
-                self.done = self.done.saturating_add(1);
-                return;
-            };
+        }
+        let think = self.shoppers.rng.random_range(THINK_US);
+        self.go_on(ask, now.saturating_add(think), next);
+    }
+
+    /// Asks what the script's step asks, or the first after it that has something to ask.
+    fn go_on(&mut self, ask: Ask, mut when: i64, next: &mut Vec<(i64, Ask)>) {
+        while let Some((customer, coupon, step)) = self.step(ask) {
             if step == Step::AfterEnd {
-                let ended = self.shoppers.ends_at_ms.saturating_add(1000).saturating_mul(MS);
-                when = when.max(ended.saturating_add(think));
+                let think = self.shoppers.rng.random_range(THINK_US);
+                let ended = self.shoppers.ends_at_ms.saturating_add(AFTER_END_MS);
+                when = when.max(ended.saturating_mul(MS).saturating_add(think));
             } else if self.begin(ask, customer, coupon, step, when, next) {
                 return;
             }
+            if let Some(script) = self.scripts.get_mut(index(ask.script)) {
+                script.at = script.at.saturating_add(1);
+            }
         }
+        self.done = self.done.saturating_add(1);
     }
 
     /// Asks what a step asks; false if there is nothing to ask.
@@ -187,15 +195,7 @@ impl Visit {
             let Ok(script) = u32::try_from(script) else { break };
             let ask = Ask { script, twin: false, tries: 0 };
             let when = now.saturating_add(self.shoppers.rng.random_range(0..span_us.max(1)));
-            let begun = match self.step(ask) {
-                Some((_, _, Step::AfterEnd)) | None => false,
-                Some((customer, coupon, step)) => {
-                    self.begin(ask, customer, coupon, step, when, &mut first)
-                }
-            };
-            if !begun {
-                self.advance(ask, when, &mut first);
-            }
+            self.go_on(ask, when, &mut first);
         }
         first
     }

@@ -42,11 +42,13 @@ pub(super) struct Server {
     child: Child,
     pid: u32,
     pub(super) public: SocketAddr,
+    pub(super) ops: SocketAddr,
 }
 
 #[derive(Deserialize)]
 struct Served {
     public: SocketAddr,
+    ops: SocketAddr,
 }
 
 /// A clock's start on the command line.
@@ -81,8 +83,8 @@ impl Server {
         timeout(STARTS_OR_STOPS_WITHIN, BufReader::new(out).read_line(&mut line)).await??;
         let log = || fs::read_to_string(start.log).unwrap_or_default();
         ensure!(!line.is_empty(), "the server did not start: {}", log().trim_end());
-        let Served { public } = serde_json::from_str(&line)?;
-        Ok(Server { child, pid, public })
+        let Served { public, ops } = serde_json::from_str(&line)?;
+        Ok(Server { child, pid, public, ops })
     }
 
     pub(super) fn pid(&self) -> u32 {

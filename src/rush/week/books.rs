@@ -1,5 +1,6 @@
 //! Whether people, tills and ledger have the same coupons and the same money.
 
+use super::settling::Settled;
 use crate::audit::{KindTotals, PoolTotals, Totals};
 use loadtest::report::weeks::{Flow, Kind, Pool, Week};
 use loadtest::report::{Audit, Check};
@@ -38,7 +39,7 @@ pub(super) fn kinds(totals: &Totals) -> Vec<Kind> {
 }
 
 /// Holds the three against each other.
-pub(super) fn of(totals: &Totals, weeks: &[Week], shopping: &Shopping) -> Audit {
+pub(super) fn of(totals: &Totals, weeks: &[Week], shopping: &Shopping, settled: &Settled) -> Audit {
     Audit::of(vec![
         granted(totals, weeks),
         ended(totals),
@@ -47,6 +48,7 @@ pub(super) fn of(totals: &Totals, weeks: &[Week], shopping: &Shopping) -> Audit 
         frozen(totals),
         consumed(totals),
         payable(totals),
+        files(totals, shopping, settled),
     ])
 }
 
@@ -165,5 +167,27 @@ fn payable(totals: &Totals) -> Check {
         let (batches, paid) = (flow(pool, "consumed", "payable"), flow(pool, "payable", "paid"));
         let fits = account(pool, "paid") == paid && account(pool, "payable") == batches - paid;
         (!fits).then(|| format!("{}: {batches} fen in batches, {paid} paid", pool.pool))
+    })
+}
+
+/// What tills were told to be taken off the next settlement is owed; everything else that was taken back was never due.
+fn files(totals: &Totals, shopping: &Shopping, settled: &Settled) -> Check {
+    let what = "the settlement files add up to what was redeemed and came into batches, to the fen";
+    check("week_files", what, &[()], |()| {
+        let all = |of: &dyn Fn(&PoolTotals) -> i128| totals.pools.iter().map(of).sum::<i128>();
+        let batches = all(&|pool| flow(pool, "consumed", "payable"));
+        let left = all(&|pool| account(pool, "consumed"));
+        let redeemed = all(&|pool| flow(pool, "frozen", "consumed"));
+        let back: i128 = totals.kinds.iter().map(|kind| kind.taken_back_fen).sum();
+        let owed: i128 = shopping.sums.values().map(|it| i128::from(it.owed_fen)).sum();
+        let Settled { payable_fen, kept_fen, .. } = *settled;
+        let fits =
+            payable_fen == batches && payable_fen + kept_fen + left == redeemed - (back - owed);
+        (!fits).then(|| {
+            format!(
+                "files: {payable_fen} fen to pay, {kept_fen} kept; the ledger: {batches} to pay, {left} due, \
+                 {redeemed} redeemed, {back} taken back, of these {owed} owed"
+            )
+        })
     })
 }

@@ -6,6 +6,9 @@
 
 mod books;
 mod merchants;
+mod office;
+mod planning;
+mod settling;
 mod stage;
 mod summary;
 
@@ -19,6 +22,8 @@ use crate::plan::Plan;
 use anyhow::{Context, Result, ensure};
 use loadtest::report::weeks::{Report, Week};
 use loadtest::{Day, Market, Shoppers, progress};
+use office::Office;
+use settling::{Settled, settle};
 use stage::Stage;
 use std::{fs, io, path::Path, path::PathBuf};
 
@@ -44,12 +49,21 @@ pub async fn play(options: &Options, rounds: u8) -> Result<Report> {
     let folder = tempfile::Builder::new().prefix("quan-week-").tempdir()?;
     let home = folder.path().to_owned();
     let mut stage = Stage::set(options, &plan, &home).await?;
+    let office = Office::open(stage.keys())?;
     let mut shoppers = Shoppers::new(market(options, &plan, &stage))?;
-    let mut weeks = vec![];
+    let (mut weeks, mut settled) = (vec![], Settled::default());
     for no in 1..=rounds {
-        let (week, back) = one(options, &plan, &mut stage, shoppers, no).await?;
+        let (claims, back) = claims_and_purchases(options, &plan, &mut stage, shoppers, no).await?;
         shoppers = back;
-        weeks.push(week);
+        let urls = stage.open(settled_at(&plan, no)?).await?;
+        settle(&stage, &office, &plan.id, &mut settled).await?;
+        let adjusted = planning::adjustment(&plan, &stage.books().await?)?;
+        if let Some(what) = adjusted {
+            office.decide(stage.ops()?, what, "as the planner proposes").await?;
+        }
+        shoppers = shoppers.shop(Day::Settled, urls, progress::on_stderr()).await?;
+        stage.close().await?;
+        weeks.push(Week { claims });
     }
     let shopping = shoppers.finish()?;
     let record = home.join("record.jsonl");
@@ -62,7 +76,7 @@ pub async fn play(options: &Options, rounds: u8) -> Result<Report> {
     let audit = audit?;
     let totals = audit.totals.iter().find(|it| it.campaign == plan.id);
     let totals = totals.context("the logs have nothing of the campaign")?.clone();
-    let books = books::of(&totals, &weeks, &shopping);
+    let books = books::of(&totals, &weeks, &shopping, &settled);
     let pools = books::pools(&totals);
     let kinds = books::kinds(&totals);
     Ok(Report {
@@ -92,14 +106,14 @@ fn market(options: &Options, plan: &Plan, stage: &Stage) -> Market {
     }
 }
 
-/// A round, and the week after it.
-async fn one(
+/// A round, and the week after it up to its coupons' end.
+async fn claims_and_purchases(
     options: &Options,
     plan: &Plan,
     stage: &mut Stage,
     mut shoppers: Shoppers,
     no: u8,
-) -> Result<(Week, Shoppers)> {
+) -> Result<(loadtest::report::Report, Shoppers)> {
     let Round { window, .. } = *round(plan, no)?;
     let people = i64::from(options.crowd.people);
     let early_ms = BEFORE_OPENING_MS.saturating_add(people.saturating_mul(1_000) / PASSES_PER_S);
@@ -117,17 +131,16 @@ async fn one(
     let midweek = window.from.plus_ms(length / 3 * 2);
     let span_ms = shoppers.span_ms(Day::End);
     let end = window.until.plus_ms(span_ms.saturating_add(BEFORE_END_MS).saturating_neg());
-    for (day, at) in [(Day::Midweek, midweek), (Day::End, end), (Day::Settled, settled(plan, no)?)]
-    {
+    for (day, at) in [(Day::Midweek, midweek), (Day::End, end)] {
         let urls = stage.open(at).await?;
         shoppers = shoppers.shop(day, urls, progress::on_stderr()).await?;
         stage.close().await?;
     }
-    Ok((Week { claims: report }, shoppers))
+    Ok((report, shoppers))
 }
 
 /// When the week of a round is settled: before the next round opens.
-fn settled(plan: &Plan, no: u8) -> Result<At> {
+fn settled_at(plan: &Plan, no: u8) -> Result<At> {
     let until = round(plan, no)?.window.until;
     let next = plan.rounds.iter().find(|round| round.no.0 > no);
     let between = next.map(|next| next.window.from.ms_since(until) / 5 * 4);

@@ -5,14 +5,15 @@ use super::super::site::{Backing, Ledger};
 use super::super::{Options, elsewhere};
 use super::{merchants, now};
 use crate::audit::Audit;
+use crate::books::{Books, Cut, Source};
 use crate::clock;
 use crate::domain::At;
 use crate::pass::write_fresh;
 use crate::plan::Plan;
 use crate::store;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use loadtest::Till;
-use std::path::{Path, PathBuf};
+use std::{ffi::OsString, net::SocketAddr, path::Path, path::PathBuf};
 
 /// Between two phases time goes on at least so much.
 const LEAST_JUMP_MS: i64 = 1_000;
@@ -94,6 +95,38 @@ impl Stage {
         }
         self.start_ms = now().ms_since(started);
         Ok(self.nodes.iter().map(|node| format!("http://{}", node.public)).collect())
+    }
+
+    /// The first node's ops address.
+    pub(super) fn ops(&self) -> Result<SocketAddr> {
+        Ok(self.nodes.first().context("no node serves")?.ops)
+    }
+
+    pub(super) fn program(&self) -> &Path {
+        &self.options.program
+    }
+
+    /// What tells a command where the logs are, and the plan.
+    pub(super) fn logs(&self) -> Vec<OsString> {
+        let mut arguments = vec!["--config".into(), self.options.config.clone().into()];
+        match self.backing.ledger_and_store() {
+            Some((ledger, store)) => {
+                arguments.extend(["--ledger".into(), ledger.into(), "--store".into(), store.into()])
+            }
+            None => arguments.extend(["--data".into(), self.data(0).into_os_string()]),
+        }
+        arguments
+    }
+
+    /// What the logs say so far.
+    pub(super) async fn books(&self) -> Result<Books> {
+        let source = match self.backing.ledger_and_store() {
+            Some((ledger, store)) => {
+                Source::Elsewhere { ledger: Some(ledger.parse()?), store: store.parse()? }
+            }
+            None => Source::Folder(self.data(0)),
+        };
+        Ok(source.books(Cut::End).await?)
     }
 
     /// Lets all nodes finish what they have in hand.
