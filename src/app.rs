@@ -16,7 +16,7 @@ use crate::ledger::machine::{Answer, Command, Redemption, Summary};
 use crate::ledger::redis::{self, Known, Opening, RedisLedger};
 use crate::ledger::service::{BatchStats, Ledger, LocalLedger, Watcher, told};
 use crate::ledger::snapshot::{self, thread::SnapshotThread};
-use crate::merchant::Merchants;
+use crate::merchant::Folders;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::pass::{Desk, Keyring};
@@ -26,7 +26,7 @@ use crate::store::{Store, StoreUrl};
 use crate::till::Till;
 use anyhow::{Context, Result, bail, ensure};
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, ops::Deref, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::Deref, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
 /// How far the journal may be ahead of the clock at a start: what time synchronization corrects.
@@ -50,8 +50,8 @@ pub struct App {
     /// The data folder.
     pub data: DataFolder,
     campaigns: Arc<Campaigns>,
-    /// By campaign, the folder of its merchants' files.
-    folders: BTreeMap<String, PathBuf>,
+    /// The campaigns' merchants.
+    pub folders: Folders,
     body: BodyLimits,
     beside: Mutex<Option<Beside>>,
     /// Decisions of staff.
@@ -114,33 +114,37 @@ impl App {
     /// Opens the data folder, replays its journal, which must reach `at_least`, and starts the
     /// ledger and what works beside it.
     pub fn open(config: &Config, at_least: u64, clock: Arc<Clock>) -> Result<App> {
-        let (mut plans, mut folders) = (Vec::new(), BTreeMap::new());
+        let data = DataFolder::at(&config.data.folder);
+        let (mut plans, mut folders) = (Vec::new(), Folders::new(data.merchants()));
         for campaign in &config.campaign {
             let plan = plan(campaign)?;
             if let Some(folder) = &campaign.merchants {
-                folders.insert(plan.id.clone(), folder.clone());
+                let pools = plan.pools.iter().map(|pool| pool.name.clone()).collect();
+                folders.add(&plan.id, folder, pools);
             }
-            let merchants = registered(campaign, &plan)?;
-            plans.push((plan, merchants));
+            plans.push(plan);
         }
         let metrics = Arc::new(Metrics::start()?);
         let keys = &config.keys.folder;
         let keys = Keyring::load(keys).context("no usable keys; `quan keys FOLDER` makes a set")?;
         let keys = Arc::new(keys);
-        let data = DataFolder::at(&config.data.folder);
         let store = config.store.as_ref().map_or(StoreUrl::File(data.store()), |it| it.url.clone());
         let mut home = match &config.ledger {
             None => Home::Here(Box::new(here(config, &data, at_least, clock.now())?)),
             Some(ledger) => Home::Redis(Box::new(elsewhere(ledger, &store, &data, clock.now())?)),
         };
         let mut campaigns = BTreeMap::new();
-        for (plan, merchants) in plans {
+        for plan in plans {
             let no = home.open_campaign(&plan, clock.now())?;
-            if let Some(merchants) = &merchants {
-                home.admit(no, merchants, clock.now())?;
+            let till = home.redeems().then(|| Till::new(&plan.redeem, &keys.terminals));
+            if let (Some(till), Some(decided)) = (&till, home.roll(no, &store)?) {
+                match folders.with(&plan.id, decided) {
+                    Ok(merchants) => till.take(merchants),
+                    Err(why) => {
+                        tracing::error!(why, "the merchants that were decided are not here")
+                    }
+                }
             }
-            let registry = merchants.map(|it| it.registry).unwrap_or_default();
-            let till = home.redeems().then(|| Till::new(&plan.redeem, &keys.terminals, registry));
             let (id, gate) = (plan.id.clone(), Gate::new(no, &plan, Arc::clone(&keys)));
             let campaign = Campaign::new(no, plan, gate, till, home.overshoot());
             let before = campaigns.insert(id.clone(), Arc::new(campaign));
@@ -215,19 +219,26 @@ impl App {
         undone
     }
 
-    /// The merchants of a campaign, read anew, if its folder's digest is this one; or why not.
-    pub fn merchants(&self, campaign: &str, sha256: &Hex<32>) -> Result<Merchants, String> {
-        let served = self.campaigns().find(|it| it.plan.id == campaign);
-        let (Some(served), Some(folder)) = (served, self.folders.get(campaign)) else {
-            return Err(format!("this server has no folder of merchants of {campaign}"));
-        };
-        let pools: Vec<&str> = served.plan.pools.iter().map(|pool| pool.name.as_str()).collect();
-        let merchants = Merchants::load(folder, &pools).map_err(|error| error.to_string())?;
-        let is = merchants.sha256;
-        if is == *sha256 {
-            return Ok(merchants);
+    /// Puts the merchants in force here that were decided for a campaign, if it has them.
+    pub fn take_merchants(&self, campaign: &Campaign, decided: Hex<32>) -> Result<(), String> {
+        let Ok(till) = campaign.till() else { return Ok(()) };
+        let merchants = self.folders.with(&campaign.plan.id, decided)?;
+        // Without a copy it is in force all the same, as long as its folder stays as it is.
+        if let Err(error) = self.folders.keep(&merchants) {
+            tracing::error!(%error, "no copy is kept of the merchants that were decided");
         }
-        Err(format!("{} has the digest {is} here, not {sha256}", folder.display()))
+        till.take(merchants);
+        Ok(())
+    }
+
+    /// Folders of merchants that are not in force here.
+    pub fn undecided(&self) -> Vec<String> {
+        let differs = |campaign: &Arc<Campaign>| {
+            let till = campaign.till().ok()?;
+            let why = self.folders.differs(&campaign.plan.id, till.in_force())?;
+            Some(format!("{}: {why}", campaign.plan.id))
+        };
+        self.campaigns().filter_map(differs).collect()
     }
 
     /// Two persons say that issuing may go on here.
@@ -333,13 +344,6 @@ fn plan(campaign: &crate::config::Campaign) -> Result<Plan> {
     }
 }
 
-/// The merchants of a campaign, as its files say.
-fn registered(campaign: &config::Campaign, plan: &Plan) -> Result<Option<Merchants>> {
-    let pools: Vec<&str> = plan.pools.iter().map(|pool| pool.name.as_str()).collect();
-    let folder = campaign.merchants.as_ref();
-    Ok(folder.map(|folder| Merchants::load(folder, &pools)).transpose()?)
-}
-
 fn open_ledger(
     config: &Config,
     data: &DataFolder,
@@ -415,14 +419,17 @@ impl Home {
         matches!(self, Home::Here(_))
     }
 
-    /// Lets the merchants of the files redeem on their terms, and suspends those on the dishonesty list (R-MERCH-1).
-    /// What the ledger knows already it does not write again.
-    fn admit(&mut self, no: CampaignNo, merchants: &Merchants, now: At) -> Result<()> {
-        let Home::Here(embedded) = self else { return Ok(()) };
-        for commands in merchants.commands(no) {
-            all_done(embedded, &commands, now)?;
+    /// The digest of the folder of merchants that was decided last.
+    fn roll(&self, no: CampaignNo, store: &StoreUrl) -> Result<Option<Hex<32>>> {
+        match self {
+            Home::Here(embedded) => Ok(embedded.machine().roll(no).map(|roll| roll.sha256)),
+            Home::Redis(_) => waiting()?.block_on(async {
+                let store = Store::open(store).await?;
+                let roll = store.roll(no).await;
+                store.close().await;
+                Ok(roll?)
+            }),
         }
-        Ok(())
     }
 
     /// Opens the campaign in the ledger, or finds it opened before on the same terms.
@@ -444,18 +451,6 @@ impl Home {
             }
         }
     }
-}
-
-/// Has all of it done, so many at a time.
-fn all_done(embedded: &mut Embedded<Folder>, commands: &[Command], now: At) -> Result<()> {
-    const AT_ONCE: usize = 1_000;
-    for commands in commands.chunks(AT_ONCE) {
-        let batch = embedded.decide_all(commands.iter(), now);
-        for (command, outcome) in commands.iter().zip(embedded.commit(batch).outcomes) {
-            ensure!(matches!(outcome, Outcome::Yes(_)), "the ledger: {command:?}: {outcome:?}");
-        }
-    }
-    Ok(())
 }
 
 fn here(config: &Config, data: &DataFolder, at_least: u64, now: At) -> Result<Embedded<Folder>> {

@@ -29,6 +29,11 @@ impl DataFolder {
         self.0.join("decisions.jsonl")
     }
 
+    /// Copies of the folders of merchants that were decided.
+    pub fn merchants(&self) -> PathBuf {
+        self.0.join("merchants")
+    }
+
     /// This node's id.
     pub fn node(&self) -> PathBuf {
         self.0.join("node")

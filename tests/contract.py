@@ -56,6 +56,7 @@ KNOWN = CONFIG + f"""
 "path.round" = 1
 "path.order" = "A-1"
 """
+STAFF = {"li": "operator", "wang": "bureau"}
 
 
 def start():
@@ -74,12 +75,32 @@ def start():
     (FOLDER / "merchants").mkdir()
     for name, rows in MERCHANTS.items():
         (FOLDER / "merchants" / f"{name}.csv").write_text("\n".join(rows) + "\n")
+    for name, role in STAFF.items():
+        subprocess.run([PROGRAM, "decide", "key", name, "--role", role, FOLDER / "keys"], check=True)
     free = "127.0.0.1:0"
     command = [PROGRAM, "serve", "--config", FOLDER / "quan.toml", "--data", FOLDER / "data", "--keys", FOLDER / "keys"]
     command += ["--listen", free, "--ops", free, "--clock", "2023-09-01T10:00:05+08:00", "--until-stdin-ends"]
     log = open(FOLDER / "log", "w")
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
-    return server, "http://" + json.loads(server.stdout.readline())["public"]
+    served = json.loads(server.stdout.readline())
+    admit(served["ops"])
+    return server, "http://" + served["public"]
+
+
+def admit(ops):
+    """Two persons decide that the merchants take part."""
+    def decide(*arguments):
+        command = [PROGRAM, "decide", *arguments]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+
+    def signer(name):
+        return ["--by", name, "--key", FOLDER / "keys" / f"{name}.key"]
+
+    first, second = STAFF
+    file = FOLDER / "admit.json"
+    file.write_bytes(decide("sign", *signer(first), "--why", "contract", "admit", CAMPAIGN, FOLDER / "merchants"))
+    file.write_bytes(decide("cosign", *signer(second), file))
+    decide("send", "--ops", ops, file)
 
 
 def key(name):

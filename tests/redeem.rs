@@ -13,6 +13,7 @@ mod common {
 mod redeem;
 
 use common::{link::Answer, run::number, run::tell};
+use quan::ledger::event::Standing;
 use redeem::{
     site::{OPEN, Site, Wish},
     till::{Order, REDEMPTIONS, send},
@@ -246,10 +247,51 @@ fn r_merch_1_after_a_crash_orders_are_told_and_who_was_suspended_redeems_no_more
     let again = site.redeem(&till, &first);
     assert_eq!((again.status, state(&again)), (200, "locked"), "{again:?}");
     refused(&site.redeem(&till, &Order::new("E-2", &unused, 5_000)), 403, "code_dead");
+    // The list is a proposal until two persons decided it.
+    let said = site.ready()["undecided"].to_string();
+    assert!(said.contains("merchants is not decided"), "{said}");
     let order = Order::new("E-3", &site.code(&customer), 5_000);
+    assert_eq!(site.redeem(&till, &order).status, 201);
+    assert_eq!(state(&site.end(&till, "E-3", "release")), "released");
+    site.admit();
+    assert_eq!(site.ready()["undecided"].to_string(), "[]");
+    let order = Order::new("E-4", &site.code(&customer), 5_000);
     refused(&site.redeem(&till, &order), 403, "merchant_suspended");
     let confirmed = site.end(&till, "E-1", "confirm");
     assert_eq!(state(&confirmed), "confirmed", "what was held before is still paid");
+}
+
+/// R-MERCH-1, R-MERCH-2
+#[test]
+fn r_merch_2_two_persons_suspend_and_reinstate_a_merchant_while_the_server_runs() {
+    let mut site = Site::start(&AS_SHIPPED);
+    let till = site.till("T-1");
+    let customer = site.customer(1, &["retail-10"]);
+    let asked = |site: &Site, number: &str| {
+        site.redeem(&till, &Order::new(number, &site.code(&customer), 5_000))
+    };
+    for (number, standing, redeems) in [
+        ("S-1", Standing::Suspended, false),
+        ("S-2", Standing::Active, true),
+        ("S-3", Standing::SuspendedAndHeld, false),
+        ("S-4", Standing::Held, true),
+    ] {
+        site.stand(1, standing);
+        let answer = asked(&site, number);
+        if redeems {
+            assert_eq!(answer.status, 201, "{answer:?}");
+            assert_eq!(state(&site.end(&till, number, "release")), "released");
+        } else {
+            refused(&answer, 403, "merchant_suspended");
+        }
+    }
+    // A till that the folder lost is known until that was decided, also after a start.
+    site.write("merchants/terminals.csv", "terminal,shop\nT-2,11\nT-3,20\n");
+    site.restart("2023-09-01T10:00:40+08:00");
+    assert_eq!(asked(&site, "S-5").status, 201);
+    assert_eq!(state(&site.end(&till, "S-5", "release")), "released");
+    site.admit();
+    refused(&asked(&site, "S-6"), 401, "terminal_unknown");
 }
 
 /// What 64 tills want at once.

@@ -8,7 +8,7 @@ use hyper::{Request, Response, body::Bytes, body::Incoming, client::conn::http1,
 use hyper_util::rt::TokioIo;
 use quan::{
     clock::wall,
-    decision::{Ending, roles::Needs, roles::Role, sign},
+    decision::{Clerk, Ending, roles::Needs, roles::Role, sign},
     domain::{BatchNo, MerchantNo, RoundNo},
     ledger::event::{Decided, DecisionId, Standing, Statement, Subject},
     merchant::folder_digest,
@@ -16,7 +16,7 @@ use quan::{
 };
 use serde::Deserialize;
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     io::{self, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -308,15 +308,8 @@ impl Signer {
 fn make_key(name: &str, folder: &Path, roles: &[Role]) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     ensure!(!name.is_empty() && name.chars().all(plain), "a name is of letters, digits, - and _");
-    fs::create_dir_all(folder)?;
-    let key = SigningKey::from_bytes(&rand::random());
+    let Clerk { key, .. } = Clerk::hire(name, roles, folder)?;
     write_key(&folder.join(format!("{name}.key")), &key.to_bytes(), 0o600)?;
-    let public = folder.join(format!("staff-{name}.pub"));
-    write_key(&public, key.verifying_key().as_bytes(), 0o644)?;
-    let roles: Vec<&str> = roles.iter().map(|role| role.word()).collect();
-    let mut file = OpenOptions::new().append(true).open(&public)?;
-    writeln!(file, "{}", roles.join(" "))?;
-    file.sync_all()?;
     Ok(())
 }
 

@@ -18,6 +18,7 @@
 //! - It is written down here before it is carried out, and stands in the ledger with what it does.
 //! - Stopping issuing takes one person and no store.
 
+mod clerk;
 pub mod handler;
 mod office;
 pub mod roles;
@@ -26,6 +27,7 @@ mod staff;
 #[cfg(test)]
 pub(crate) use staff::tests as tests_staff;
 
+pub use clerk::{Clerk, decide};
 pub use office::{Away, hand_in, put_end, shown, tend};
 pub use staff::{Ending, Staff, sign};
 

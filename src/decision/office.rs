@@ -245,6 +245,14 @@ pub async fn tend(app: &App, store: &Store, now: At) -> Result<(), store::Error>
         }
     }
     for Kept { decided, .. } in store.carried_out(HEARD_MS).await? {
+        if let Subject::Admit { campaign, .. } = &decided.statement.what
+            && let Ok(served) = served(app, campaign)
+            && let Some(decided) = store.roll(served.no).await?
+            && served.till().is_ok_and(|till| till.in_force() != Some(decided))
+            && let Err(why) = app.take_merchants(served, decided)
+        {
+            tracing::error!(why, "the merchants that were decided are not here");
+        }
         if let Subject::Resume { campaign } = &decided.statement.what
             && app.decisions.stop(campaign).is_some_and(|stop| stop <= decided.statement.at)
             && app.decisions.staff.lacking(&decided).is_ok_and(|lacks| lacks.is_empty())
@@ -292,17 +300,31 @@ async fn carry_out(app: &App, decided: &Decided) -> Result<(), Fault> {
         Err(Away::Refused(refused)) => return Err(Fault::Never(refused.to_string())),
         Err(away) => return Err(Fault::Unknown(away.to_string())),
     };
+    if let Subject::Admit { campaign, sha256 } = what {
+        // Before the ledger knows of it: after a crash it is to be here.
+        let kept = app.folders.with(campaign, *sha256).map_err(Fault::Never)?;
+        app.folders
+            .keep(&kept)
+            .map_err(|error| Fault::Unknown(format!("no copy is kept: {error}")))?;
+    }
     for commands in commands.iter().flat_map(|commands| commands.chunks(AT_ONCE)) {
         let asked = commands.iter().map(|command| ask(app, decided, command));
         join_all(asked).await.into_iter().collect::<Result<(), Fault>>()?;
     }
-    // An outage that was too long is ended here as well.
-    if let Subject::Resume { campaign } = what
-        && let Ok(no) = number(app, campaign)
-    {
-        app.resume(no);
+    match what {
+        // An outage that was too long is ended here as well.
+        Subject::Resume { campaign } => app.resume(number(app, campaign).map_err(never)?),
+        Subject::Admit { campaign, sha256 } => {
+            let served = served(app, campaign).map_err(never)?;
+            app.take_merchants(served, *sha256).map_err(Fault::Unknown)?;
+        }
+        _ => {}
     }
     Ok(())
+}
+
+fn never(refused: Refused) -> Fault {
+    Fault::Never(refused.to_string())
 }
 
 /// Has the ledger do what was decided until nothing is left of it.
@@ -339,8 +361,8 @@ async fn deed(app: &App, what: &Subject) -> Result<Deed, Away> {
         }
         Subject::Admit { campaign, sha256 } => {
             let no = number(app, campaign)?;
-            let folder = app.merchants(campaign, sha256).map_err(Refused::NotHere)?;
-            return Ok(Deed::Ledger(folder.commands(no)));
+            let merchants = app.folders.with(campaign, *sha256).map_err(Refused::NotHere)?;
+            return Ok(Deed::Ledger(merchants.commands(no)));
         }
         Subject::Trip { campaign } => Command::Trip(number(app, campaign)?),
         Subject::Resume { campaign } => Command::Resume(number(app, campaign)?),

@@ -32,6 +32,8 @@ pub fn router(app: Arc<App>) -> Router {
 pub struct Readiness {
     ready: bool,
     reasons: Vec<String>,
+    /// Folders of merchants that are not in force here: nobody has decided them.
+    undecided: Vec<String>,
     clock: ClockState,
     journal: JournalState,
     drain: DrainState,
@@ -99,6 +101,7 @@ impl Readiness {
         Readiness {
             ready: reasons.is_empty(),
             reasons,
+            undecided: app.undecided(),
             clock: ClockState {
                 now_ms: clock.now().0,
                 moved: clock.moved(),

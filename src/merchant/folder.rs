@@ -56,6 +56,7 @@ pub struct Merchants {
     /// SHA-256 over the files, in the order of their names: of each its name and its bytes, each with its length as
     /// u64 before it, big-endian. A list that is not there has no part in it.
     pub sha256: Hex<32>,
+    files: BTreeMap<&'static str, Vec<u8>>,
 }
 
 impl Merchants {
@@ -84,7 +85,12 @@ impl Merchants {
             }
         };
         let sha256 = digest(&files);
-        Ok(Merchants { registry, dishonest, sha256 })
+        Ok(Merchants { registry, dishonest, sha256, files })
+    }
+
+    /// The files that it was read from, by name.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.files.iter().map(|(name, bytes)| (*name, bytes.as_slice()))
     }
 
     /// What the ledger is asked for them, in this order: to let them redeem on their terms, and then to suspend those

@@ -1,6 +1,7 @@
 //! A Friday, played: nodes of its own or a server that runs already, the people of the load
 //! generator, and the audit of what was done.
 
+pub mod office;
 mod server;
 pub mod servers;
 mod site;

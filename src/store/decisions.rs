@@ -3,8 +3,8 @@
 //! Whoever can write the database can't decide: a signature that is read here is looked at again.
 
 use super::{Error, Store, Value, sql::Tx};
-use crate::domain::{At, Hex};
-use crate::ledger::event::{Decided, DecisionId, Signed, Statement};
+use crate::domain::{At, CampaignNo, Hex};
+use crate::ledger::event::{Decided, DecisionId, Signed, Statement, Subject};
 
 /// Decisions that may be open at once: people can't look at more.
 const MOST_OPEN: i64 = 200;
@@ -129,6 +129,19 @@ impl Store {
         let done = "SELECT decision FROM decisions
                     WHERE state = 'carried_out' AND changed_at_ms > now_ms() - $1";
         self.kept_of(done, &[ms.into()]).await
+    }
+
+    /// The digest of the folder of merchants that was decided last for a campaign, of those that its logs tell of
+    /// (R-MERCH-1).
+    pub async fn roll(&self, campaign: CampaignNo) -> Result<Option<Hex<32>>, Error> {
+        let admitted =
+            "SELECT DISTINCT decision FROM decided WHERE campaign = $1 AND subject = 'admit'";
+        let all = self.kept_of(admitted, &[campaign.0.into()]).await?;
+        let last = all.iter().max_by_key(|kept| kept.decided.statement.at);
+        Ok(last.and_then(|kept| match kept.decided.statement.what {
+            Subject::Admit { sha256, .. } => Some(sha256),
+            _ => None,
+        }))
     }
 
     /// Takes it on to carry an approved decision out; `false` if somebody else has, or it is none.

@@ -37,7 +37,7 @@ pub(super) struct Desk<'a> {
     /// The campaign.
     pub(super) campaign: &'a Campaign,
     /// The till.
-    pub(super) from: &'a Heard<'a>,
+    pub(super) from: &'a Heard,
 }
 
 impl Desk<'_> {

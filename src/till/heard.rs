@@ -13,11 +13,11 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 /// A request that a till signed.
-pub(super) struct Heard<'a> {
+pub(super) struct Heard {
     /// The till.
     pub(super) terminal: TerminalId,
     /// The shop that it is in.
-    pub(super) shop: &'a Shop,
+    pub(super) shop: Shop,
     /// The merchant that it speaks for.
     pub(super) merchant: MerchantNo,
     headers: HeaderMap,
@@ -25,15 +25,15 @@ pub(super) struct Heard<'a> {
     body: Bytes,
 }
 
-impl<'a> Heard<'a> {
+impl Heard {
     /// The request, if a registered till signed it and it comes for the first time.
     pub(super) async fn of(
-        campaign: &'a Campaign,
+        campaign: &Campaign,
         peer: Peer,
         request: Request,
         limits: BodyLimits,
         now: impl Fn() -> At,
-    ) -> Result<Heard<'a>, Problem> {
+    ) -> Result<Heard, Problem> {
         let till = campaign.till()?;
         campaign.gate.rates.address(peer.address, now())?;
         let (Parts { method, uri, headers, .. }, body) = request.into_parts();
@@ -46,8 +46,9 @@ impl<'a> Heard<'a> {
         let signed = terminal::Request { method: method.as_str(), target, body: &body };
         let heard = till.terminals.hear(&header, &signed, now());
         let terminal = heard.map_err(Refusal::from)?;
-        let (shop, merchant) = till.registry.at(terminal).ok_or(Refusal::TerminalUnknown)?;
-        let merchant = MerchantNo(merchant.number);
+        let registry = till.registry();
+        let (shop, merchant) = registry.at(terminal).ok_or(Refusal::TerminalUnknown)?;
+        let (shop, merchant) = (shop.clone(), MerchantNo(merchant.number));
         Ok(Heard { terminal, shop, merchant, headers, uri, body })
     }
 

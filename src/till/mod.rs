@@ -12,10 +12,12 @@ mod heard;
 mod told;
 
 use crate::code::{CodeShard, Codes};
-use crate::domain::At;
-use crate::merchant::{Registry, terminal::Terminals};
+use crate::domain::{At, Hex};
+use crate::merchant::{Merchants, Registry, terminal::Terminals};
 use crate::pass::TerminalKeys;
 use crate::plan::RedeemRules;
+use parking_lot::RwLock;
+use std::sync::Arc;
 
 /// What redeeming needs beside the ledger.
 #[derive(Debug)]
@@ -24,18 +26,33 @@ pub struct Till {
     pub codes: Codes,
     /// The tills that may ask.
     pub terminals: Terminals,
-    /// Merchants, shops, and which till is where.
-    pub registry: Registry,
+    /// Merchants, shops, and which till is where, as it was decided last; its digest.
+    registry: RwLock<(Arc<Registry>, Option<Hex<32>>)>,
 }
 
 impl Till {
-    /// No code is alive and nobody has asked yet.
-    pub fn new(rules: &RedeemRules, keys: &TerminalKeys, registry: Registry) -> Till {
+    /// No code is alive, nobody has asked and nobody is registered yet.
+    pub fn new(rules: &RedeemRules, keys: &TerminalKeys) -> Till {
         Till {
             codes: Codes::new(rules.codes, CodeShard::ALONE),
             terminals: Terminals::new(keys, rules.terminals),
-            registry,
+            registry: RwLock::default(),
         }
+    }
+
+    /// Who is registered now.
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry.read().0)
+    }
+
+    /// The digest of the folder that is in force here.
+    pub fn in_force(&self) -> Option<Hex<32>> {
+        self.registry.read().1
+    }
+
+    /// These merchants are in force from now on.
+    pub fn take(&self, merchants: Merchants) {
+        *self.registry.write() = (Arc::new(merchants.registry), Some(merchants.sha256));
     }
 
     /// Forgets what counts no longer. To be called on a timer.

@@ -7,6 +7,7 @@ use crate::common::{
     plan::Shipped,
     server::{Process, QUAN, Serve, Server, write_keys},
 };
+use quan::{ledger::event::Standing, rush::office::Office};
 use serde_json::{Value, json};
 use std::{fs, net::SocketAddr, process::Command};
 use tempfile::TempDir;
@@ -37,6 +38,7 @@ pub(crate) const OPEN: &str = "2023-09-01T10:00:05+08:00";
 
 pub(crate) struct Site {
     server: Option<Server>,
+    office: Office,
     pub(crate) host: Host,
     folder: TempDir,
 }
@@ -75,8 +77,10 @@ impl Site {
             Shipped::read("quan.toml").set("plan", &["\"plan.toml\"\nmerchants = \"merchants\""]);
         config.write(&at("quan.toml"));
         let host = Host::with_keys(&at("keys"));
-        let mut site = Site { server: None, host, folder };
+        let office = Office::open(&at("keys")).expect("staff");
+        let mut site = Site { server: None, office, host, folder };
         site.serve(wish.clock);
+        site.admit();
         site
     }
 
@@ -87,6 +91,23 @@ impl Site {
         let (config, keys, data) = (&config, &keys, &data);
         let serve = Serve { program, config, keys, data, clock, log: at("log") };
         self.server = Some(serve.start().serving());
+    }
+
+    /// Two persons decide that the folder is in force as it is now.
+    pub(crate) fn admit(&self) {
+        let (ops, folder) = (self.server().ops, self.folder.path().join("merchants"));
+        self.office.admit(ops, "xiangning-2023", &folder).expect("it is decided");
+    }
+
+    /// Two persons decide what a merchant may do.
+    pub(crate) fn stand(&self, merchant: u32, standing: Standing) {
+        let ops = self.server().ops;
+        self.office.stand(ops, "xiangning-2023", merchant, standing).expect("it is decided");
+    }
+
+    /// What `/ready` says.
+    pub(crate) fn ready(&self) -> Value {
+        Link::default().ask(self.server().ops, &get("/ready")).expect("an answer").body
     }
 
     /// Killed, and started again at a later instant of the campaign's clock.

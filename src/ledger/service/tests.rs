@@ -7,7 +7,7 @@ use crate::ledger::embedded::Embedded;
 use crate::ledger::event::Admitted;
 use crate::ledger::journal::Options;
 use crate::ledger::journal::disk::fake::{FakeDisk, Fault};
-use crate::ledger::machine::tests::{arm, bind, grant, open as opening};
+use crate::ledger::machine::tests::{arm, bind, decided, grant, open as opening};
 use crate::ledger::machine::{Answer, Lock, No, Refund};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -179,7 +179,7 @@ async fn r_wallet_1_the_view_shows_what_becomes_of_a_coupon_and_so_does_the_next
     };
     for (command, state) in [
         (grant(1, 0), CouponState::Unused),
-        (Command::Admit(C, admitted), CouponState::Unused),
+        (decided(Command::Admit(C, admitted), "test", 1), CouponState::Unused),
         (Command::Lock(lock), CouponState::Locked),
         (Command::Release(C, order), CouponState::Unused),
         (Command::Lock(lock), CouponState::Locked),

@@ -1,0 +1,77 @@
+//! Staff of a played campaign: who signs, and decisions that are sent to a server.
+
+use crate::clock::wall;
+use crate::decision::{Clerk, decide, roles::Role};
+use crate::domain::MerchantNo;
+use crate::ledger::event::{Decided, Standing, Subject};
+use crate::merchant::folder_digest;
+use anyhow::{Context, Result, ensure};
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    time::Duration,
+};
+
+/// How long a server may take for a decision.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// An operator, and those of the bureau and of finance: enough for all that two persons decide.
+#[derive(Debug)]
+pub struct Office {
+    operator: Clerk,
+    bureau: Clerk,
+    finance: Clerk,
+}
+
+impl Office {
+    /// Three persons whose public keys come into `keys`, before the servers start that read them.
+    pub fn open(keys: &Path) -> Result<Office> {
+        let hire = |name, role| Clerk::hire(name, &[role], keys);
+        Ok(Office {
+            operator: hire("office-operator", Role::Operator)?,
+            bureau: hire("office-bureau", Role::Bureau)?,
+            finance: hire("office-finance", Role::Finance)?,
+        })
+    }
+
+    /// Has a server carry out what two persons decide now, who have a word in it.
+    pub fn decide(&self, ops: SocketAddr, what: Subject) -> Result<()> {
+        let other = match &what {
+            Subject::Adjust { .. }
+            | Subject::Settle { .. }
+            | Subject::Paid { .. }
+            | Subject::Failed { .. } => &self.finance,
+            _ => &self.operator,
+        };
+        let word = what.word();
+        let decided = decide(what, "as it was agreed", &[&self.bureau, other], wall());
+        let said = send(ops, &decided).with_context(|| format!("{word} at {ops}"))?;
+        ensure!(said.starts_with("HTTP/1.1 200"), "{word} at {ops}: {said}");
+        Ok(())
+    }
+
+    /// Admits the merchants of a folder.
+    pub fn admit(&self, ops: SocketAddr, campaign: &str, folder: &Path) -> Result<()> {
+        let sha256 = folder_digest(folder)?;
+        self.decide(ops, Subject::Admit { campaign: campaign.to_owned(), sha256 })
+    }
+
+    /// Says what a merchant may do.
+    pub fn stand(&self, ops: SocketAddr, campaign: &str, no: u32, it: Standing) -> Result<()> {
+        let (campaign, merchant) = (campaign.to_owned(), MerchantNo(no));
+        self.decide(ops, Subject::Standing { campaign, merchant, standing: it })
+    }
+}
+
+/// Sends a decision; gives the whole answer.
+fn send(ops: SocketAddr, decided: &Decided) -> Result<String> {
+    let body = serde_json::to_string(decided)?;
+    let mut stream = TcpStream::connect(ops)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let head = "POST /decisions HTTP/1.1\r\nhost: ops\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len())?;
+    let mut said = String::new();
+    stream.read_to_string(&mut said)?;
+    Ok(said)
+}
