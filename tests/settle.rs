@@ -1,10 +1,12 @@
-//! Settling, on the real program: from what was redeemed to what the bank answered.
+//! Settling and reconciling, on the real program: from what was redeemed to what the bank answered.
 #![expect(clippy::indexing_slicing, reason = "a test that is out of bounds fails, as it should")]
 
 #[path = "common"]
 mod common {
     pub(crate) mod plan;
 }
+#[path = "settle/reconcile.rs"]
+mod reconcile;
 #[path = "settle/world.rs"]
 mod world;
 
@@ -166,7 +168,7 @@ fn r_audit_1_a_store_that_differs_by_one_fen_makes_no_batch_and_the_merchant_is_
     world.well("settle", &["--to", &batches]);
 }
 
-/// R-CAR-12's sister for merchants: a payment is never made twice, whatever the bank says and however often it is sent.
+/// R-ROLE-1: a payment is never made twice, whatever the bank says and however often it is sent.
 #[test]
 fn r_role_1_payments_are_sent_once_and_what_the_bank_says_is_to_be_decided() {
     let mut world = redeemed();

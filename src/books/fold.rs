@@ -120,7 +120,10 @@ impl Book {
             What::Refunded(it) => self.refund(spot, it),
             What::Settled(it) => self.settle(spot, it),
             What::Paid(it) => self.pay(it),
-            What::PaymentFailed(it) => self.fail(*it),
+            What::PaymentFailed(it) => {
+                self.fail(*it);
+                Ok(())
+            }
             What::Opened(_)
             | What::Bound(_)
             | What::Passed(_)
@@ -291,10 +294,9 @@ impl Book {
         plus(&mut dues.paid, fen)
     }
 
-    fn fail(&mut self, failed: PaymentFailed) -> Done {
+    fn fail(&mut self, failed: PaymentFailed) {
         let unpaid = self.lines_of(failed.batch, failed.merchant);
         unpaid.filter(|it| it.payment != Payment::Made).for_each(|it| it.payment = Payment::Failed);
-        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod decide;
 mod keys;
+mod reconcile;
 mod recover;
 mod replay;
 mod rush;
@@ -35,6 +36,7 @@ enum Command {
     Audit(audit::Audit),
     Replay(replay::Replay),
     Settle(settle::Settle),
+    Reconcile(reconcile::Reconcile),
     Recover(recover::Recover),
 }
 
@@ -50,6 +52,7 @@ impl Cli {
             Command::Audit(audit) => audit.run(),
             Command::Replay(replay) => replay.run(),
             Command::Settle(settle) => settle.run(),
+            Command::Reconcile(reconcile) => reconcile.run(),
             Command::Recover(recover) => recover.run(),
         }
     }

@@ -9,10 +9,10 @@ use quan::{
     redeem,
     settle::{
         bank,
-        desk::Terms,
-        folder::Batches,
+        desk::{Next, Terms},
+        folder::{Batches, Sent},
         make_files,
-        payment::{Heard, State},
+        payment::{self, Heard, State},
     },
 };
 use serde_json::{Value, json};
@@ -113,19 +113,15 @@ impl Settle {
         let manifest = &files.manifest;
         self.say(&serde_json::to_value(manifest)?, || {
             let how = if new { "written" } else { "there already, just so" };
-            let mut text = format!(
-                "batch {}: {} merchants, {} to pay on {}, {} kept; files {how}",
-                manifest.batch,
-                manifest.merchants,
-                manifest.payable_fen,
-                manifest.pay_on,
-                manifest.kept_fen
+            let quan::settle::files::Manifest { batch, merchants, payable_fen, pay_on, kept_fen, .. } =
+                manifest;
+            let head = format!(
+                "batch {batch}: {merchants} merchants, {payable_fen} to pay on {pay_on}, {kept_fen} kept; files {how}"
             );
-            for held in &manifest.held {
-                text +=
-                    &format!("\nheld: merchant {} {}: {}", held.merchant, held.name, held.due_fen);
-            }
-            text
+            let held = manifest.held.iter().map(|it| {
+                format!("held: merchant {} {}: {}", it.merchant, it.name, it.due_fen)
+            });
+            [head].into_iter().chain(held).collect::<Vec<_>>().join("\n")
         })?;
         Ok(ExitCode::SUCCESS)
     }
@@ -154,20 +150,17 @@ impl Settle {
         let (batch, next) = (terms.next_batch(books), terms.next(books));
         let object = json!({ "campaign": terms.name, "next_batch": batch, "due": next });
         self.say(&object, || {
-            let mut text = format!("next: batch {} of {}", batch.0, terms.name);
-            for it in &next {
-                text += &format!(
-                    "\nmerchant {} {}, {}: {} due, {} owed, {} to pay ({})",
-                    it.merchant.0,
-                    it.name,
-                    it.pool,
-                    it.due_fen,
-                    it.owed_fen,
-                    it.payable_fen,
-                    serde_json::to_string(&it.standing).unwrap_or_default().trim_matches('"')
-                );
-            }
-            text
+            let head = format!("next: batch {} of {}", batch.0, terms.name);
+            let due = next.iter().map(|it| {
+                let Next { merchant, name, standing, pool, due_fen, owed_fen, payable_fen } = it;
+                let standing = serde_json::to_string(standing).unwrap_or_default();
+                format!(
+                    "merchant {} {name}, {pool}: {due_fen} due, {owed_fen} owed, {payable_fen} to pay ({})",
+                    merchant.0,
+                    standing.trim_matches('"')
+                )
+            });
+            [head].into_iter().chain(due).collect::<Vec<_>>().join("\n")
         })?;
         Ok(ExitCode::SUCCESS)
     }
@@ -177,7 +170,8 @@ impl Settle {
         let known = to.payments(batch)?;
         // The ledger has the last word on what is paid; a record that was lost must not pay again.
         for (_, line) in books.lines(terms.campaign).filter(|(_, line)| line.batch == batch) {
-            let state = known.as_ref().and_then(|it| it.get(&line.merchant)).map(|it| it.state());
+            let state =
+                known.as_ref().and_then(|it| it.get(&line.merchant)).map(payment::Payment::state);
             let unsent = matches!(state, None | Some(State::Payable));
             if line.payment != Payment::Due && unsent && line.payable().get() > 0 {
                 let no = line.merchant.0;
@@ -194,7 +188,7 @@ impl Settle {
             held.extend(book.standings.keys().filter(stops));
         }
         let retry: Vec<MerchantNo> = self.retry.iter().copied().map(MerchantNo).collect();
-        let (sending, not, file) = to.send(batch, &filed, &held, &retry)?;
+        let Sent { sending, not, file } = to.send(batch, &filed, &held, &retry)?;
         for (merchant, why) in &not {
             let object = json!({ "not_sent": merchant, "why": why.to_string() });
             self.say(&object, || format!("merchant {}: not sent: {why}", merchant.0))?;

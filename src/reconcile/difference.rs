@@ -20,6 +20,8 @@ pub enum Kind {
     Doubled,
     /// The instants are further apart than they may be.
     Late,
+    /// The channel has the money, and the ledger let go of the coupon: its confirmation came too late, or never.
+    PaidUnconfirmed,
 }
 
 /// A difference, with what both sides say.
@@ -47,6 +49,7 @@ impl Difference {
             Kind::State => "states differ",
             Kind::Doubled => "there more than once",
             Kind::Late => "instants too far apart",
+            Kind::PaidUnconfirmed => "paid there and not confirmed here",
         };
         let word = |state| match state {
             State::Open => "open",
@@ -68,6 +71,7 @@ impl Difference {
             Kind::State => "状态不一致",
             Kind::Doubled => "重复",
             Kind::Late => "时间相差过大",
+            Kind::PaidUnconfirmed => "对方已支付而账本未确认",
         };
         let word = |state| match state {
             State::Open => "处理中",

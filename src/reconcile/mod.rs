@@ -12,12 +12,15 @@
 //!
 //! # Not here
 //!
-//! All sides are plain rows. The ledger's come from a fold of its log, the store's from its tables of redemptions and
-//! refunds, the settlement's from the lines of its batches ([`crate::settle`]), the channel's from its file ([`channel`]).
+//! All sides are plain rows. The ledger's come from the [books](crate::books), the store's from its tables of redemptions
+//! and refunds, the settlement's from the files of its batches ([`crate::settle`]), the channel's from its file
+//! ([`channel`]); [`sides`] makes them.
 
 pub mod channel;
 pub mod close;
 mod difference;
+pub mod round;
+pub mod sides;
 #[cfg(test)]
 mod tests;
 
@@ -150,6 +153,8 @@ pub struct Bounds {
     pub channel_ms: u64,
     /// Whose settlement is stopped: what the batches have not of theirs is counted as held.
     pub held: BTreeSet<MerchantNo>,
+    /// What no batch could have yet: it came after the last one, or nothing was due with it.
+    pub unsettled: BTreeSet<Key>,
 }
 
 impl Bounds {
@@ -272,6 +277,7 @@ impl Pair<'_> {
         match (here.state, there.state) {
             (a, b) if a == b => {}
             (State::Open, _) | (_, State::Open) if young => report.awaited += 1,
+            (_, State::Done) if self.side == Side::Channel => kinds.push(Kind::PaidUnconfirmed),
             _ => kinds.push(Kind::State),
         }
         if apart_ms(here, there) > bounds.apart_ms(self.side) {
@@ -285,11 +291,15 @@ impl Pair<'_> {
         if row.state != State::Done && !self.side.knows_all() {
             return Vec::new();
         }
-        if row.at >= bounds.until {
-            report.awaited += 1;
+        // What moved no money the channel has no row of.
+        if self.side == Side::Channel && row.fen == Fen::ZERO {
             return Vec::new();
         }
         let unsettled = self.side == Side::Settlement && kind == Kind::MissingThere;
+        if row.at >= bounds.until || (unsettled && bounds.unsettled.contains(&row.key)) {
+            report.awaited += 1;
+            return Vec::new();
+        }
         if unsettled && bounds.held.contains(&row.key.merchant) {
             report.held += 1;
             return Vec::new();

@@ -10,6 +10,7 @@ const BOUNDS: Bounds = Bounds {
     settlement_ms: 86_400_000,
     channel_ms: 5_000,
     held: BTreeSet::new(),
+    unsettled: BTreeSet::new(),
 };
 
 fn key(no: u8) -> Key {
@@ -88,6 +89,8 @@ fn what_is_not_done_only_ledger_and_store_must_know() {
         }
         // But if both know it, they must agree.
         let (kinds, _) = found(Side::Channel, &[it], &[row(1, State::Done)], &BOUNDS);
+        assert_eq!(kinds, [Kind::PaidUnconfirmed]);
+        let (kinds, _) = found(Side::Store, &[it], &[row(1, State::Done)], &BOUNDS);
         assert_eq!(kinds, [Kind::State]);
     }
 }
@@ -104,8 +107,11 @@ fn what_is_young_may_still_be_on_its_way() {
     assert_eq!(found(Side::Channel, &[open], &[young], &bounds), (Vec::new(), 1));
     // Not when both have ended, and not for ever.
     let undone = Row { state: State::Undone, ..young };
-    assert_eq!(found(Side::Channel, &[undone], &[young], &bounds), (vec![Kind::State], 0));
-    assert_eq!(found(Side::Channel, &[open], &[young], &BOUNDS), (vec![Kind::State], 0));
+    assert_eq!(
+        found(Side::Channel, &[undone], &[young], &bounds),
+        (vec![Kind::PaidUnconfirmed], 0)
+    );
+    assert_eq!(found(Side::Channel, &[open], &[young], &BOUNDS), (vec![Kind::PaidUnconfirmed], 0));
 }
 
 #[test]
@@ -118,6 +124,22 @@ fn what_is_held_is_counted_apart_and_only_as_long_as_it_is_in_no_batch() {
     assert_eq!((keys, report.held, report.awaited), (vec![key(2)], 1, 0));
     assert_eq!(found(Side::Store, &[it], &[], &bounds).0, [Kind::MissingThere]);
     assert_eq!(found(Side::Settlement, &[], &[it], &bounds).0, [Kind::MissingHere]);
+}
+
+#[test]
+fn what_no_batch_could_have_yet_is_awaited_there_and_nowhere_else() {
+    let it = row(1, State::Done);
+    let bounds = Bounds { unsettled: BTreeSet::from([it.key]), ..BOUNDS };
+    assert_eq!(found(Side::Settlement, &[it], &[], &bounds), (Vec::new(), 1));
+    assert_eq!(found(Side::Settlement, &[], &[it], &bounds).0, [Kind::MissingHere]);
+    assert_eq!(found(Side::Channel, &[it], &[], &bounds).0, [Kind::MissingThere]);
+}
+
+#[test]
+fn a_refund_that_takes_nothing_back_is_no_row_of_the_channel() {
+    let it = Row { fen: Fen::ZERO, ..row(3, State::Done) };
+    assert_eq!(found(Side::Channel, &[it], &[], &BOUNDS), (Vec::new(), 0));
+    assert_eq!(found(Side::Store, &[it], &[], &BOUNDS).0, [Kind::MissingThere]);
 }
 
 #[test]
@@ -220,7 +242,9 @@ fn expected(side: Side, fault: Fault) -> BTreeSet<(Side, Kind)> {
         Fault::Late => Kind::Late,
     };
     let others = Side::OTHERS.into_iter().filter(|it| side == Side::Ledger || *it == side);
-    others.map(|it| (it, kind)).collect()
+    let unconfirmed = |it| kind == Kind::State && side == Side::Ledger && it == Side::Channel;
+    let kind_of = |it| if unconfirmed(it) { Kind::PaidUnconfirmed } else { kind };
+    others.map(|it| (it, kind_of(it))).collect()
 }
 
 proptest! {

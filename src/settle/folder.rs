@@ -5,7 +5,6 @@
 //! | `batch-000012*` | see [`files`](super::files); the manifest comes last, and without it there is no batch |
 //! | `batch-000012-sent.json` | what was sent to the bank, and what is known of it; written before anything is sent |
 //! | `batch-000012-bank-001.csv` | what was sent at once: see [`bank`](super::bank) |
-//!
 //! | `lock` | held by who writes |
 //!
 //! A file is there whole or not at all. One that is there is never replaced by another, but for `sent.json`, which goes on.
@@ -16,7 +15,7 @@ use super::payment::{Heard, Instruction, NotSent, Payment, Sending, send_new};
 use crate::domain::{BatchNo, Fen, MerchantNo};
 use jiff::tz::TimeZone;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     fs, io,
     io::Write,
     path::{Path, PathBuf},
@@ -90,6 +89,17 @@ impl Filed {
     pub fn names(&self) -> BTreeMap<MerchantNo, String> {
         self.payments.iter().map(|row| (row.merchant, row.name.clone())).collect()
     }
+}
+
+/// What was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The instructions, and who is left out since settlement is stopped.
+    pub sending: Sending,
+    /// What was to be tried again and is not.
+    pub not: Vec<(MerchantNo, NotSent)>,
+    /// The file for the bank; `None` if there is nothing to send.
+    pub file: Option<PathBuf>,
 }
 
 /// What is known of a batch's payments.
@@ -184,14 +194,14 @@ impl Batches {
     }
 
     /// Sends what was never sent, but to those held, and once more what failed of `retried`: first it is written down,
-    /// then there is a file for the bank. `None` if there is nothing to send.
+    /// then there is a file for the bank.
     pub fn send(
         &self,
         batch: BatchNo,
         filed: &Filed,
         held: &BTreeSet<MerchantNo>,
         retried: &[MerchantNo],
-    ) -> Result<(Sending, Vec<(MerchantNo, NotSent)>, Option<PathBuf>), Unusable> {
+    ) -> Result<Sent, Unusable> {
         let _alone = self.alone()?;
         let mut payments = match self.payments(batch)? {
             Some(payments) => payments,
@@ -223,13 +233,13 @@ impl Batches {
         sending.instructions =
             payments.values().filter_map(Payment::on_its_way).filter(never_left).collect();
         if sending.instructions.is_empty() {
-            return Ok((sending, not, None));
+            return Ok(Sent { sending, not, file: None });
         }
         let names = filed.names();
         let file = self.order(batch, &sending.instructions, |no| {
             names.get(&no).cloned().unwrap_or_default()
         })?;
-        Ok((sending, not, Some(file)))
+        Ok(Sent { sending, not, file: Some(file) })
     }
 
     /// Hears the bank's answers; each with what it did.
@@ -241,11 +251,11 @@ impl Batches {
         let mut all: BTreeMap<BatchNo, Option<Payments>> = BTreeMap::new();
         let mut heard = Vec::new();
         for answer in answers {
-            if !all.contains_key(&answer.batch) {
-                all.insert(answer.batch, self.payments(answer.batch)?);
-            }
-            let payments = all.get_mut(&answer.batch).and_then(Option::as_mut);
-            let payment = payments.and_then(|it| it.get_mut(&answer.merchant));
+            let known = match all.entry(answer.batch) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.payments(answer.batch)?),
+            };
+            let payment = known.as_mut().and_then(|it| it.get_mut(&answer.merchant));
             let said =
                 payment.map_or(Heard::NeverSent, |it| it.hear(answer.attempt, answer.answer));
             heard.push((*answer, said));

@@ -193,9 +193,9 @@ pub fn make_batch(head: Head, mut dues: Vec<Due>) -> Result<Batch, (MerchantNo, 
         if shares.windows(2).any(|two| matches!(two, [a, b] if a.log == b.log)) {
             return Err(of(Fault::MerchantTwice));
         }
-        let (held, settled): (Vec<Due>, Vec<Due>) = shares.iter().cloned().partition(|it| it.held);
-        if !held.is_empty() {
-            batch.held.push(held_back(held).map_err(of)?);
+        let (waits, settled): (Vec<Due>, Vec<Due>) = shares.iter().cloned().partition(|it| it.held);
+        if !waits.is_empty() {
+            batch.held.push(held_back(waits).map_err(of)?);
         }
         if !settled.is_empty() {
             let statement = Statement::of_all(settled).map_err(of)?;

@@ -22,6 +22,7 @@ mod decisions;
 mod events;
 mod log;
 mod nodes;
+mod orders;
 mod quarantine;
 pub mod replay;
 pub mod rows;
