@@ -6,7 +6,6 @@
 
 mod books;
 mod merchants;
-mod office;
 mod planning;
 mod settling;
 mod stage;
@@ -14,7 +13,7 @@ mod summary;
 
 pub use summary::summary;
 
-use super::{Options, round, told};
+use super::{Options, office::Office, round, told};
 use crate::clock;
 use crate::config::Config;
 use crate::domain::{At, calendar::Round};
@@ -22,7 +21,6 @@ use crate::plan::Plan;
 use anyhow::{Context, Result, ensure};
 use loadtest::report::weeks::{Report, Week};
 use loadtest::{Day, Market, Shoppers, progress};
-use office::Office;
 use settling::{Settled, settle};
 use stage::Stage;
 use std::{fs, io, path::Path, path::PathBuf};
@@ -53,13 +51,14 @@ pub async fn play(options: &Options, rounds: u8) -> Result<Report> {
     let mut shoppers = Shoppers::new(market(options, &plan, &stage))?;
     let (mut weeks, mut settled) = (vec![], Settled::default());
     for no in 1..=rounds {
-        let (claims, back) = claims_and_purchases(options, &plan, &mut stage, shoppers, no).await?;
+        let (claims, back) =
+            claims_and_purchases(options, &plan, (&mut stage, &office), shoppers, no).await?;
         shoppers = back;
         let urls = stage.open(settled_at(&plan, no)?).await?;
         settle(&stage, &office, &plan.id, &mut settled).await?;
         let adjusted = planning::adjustment(&plan, &stage.books().await?)?;
         if let Some(what) = adjusted {
-            office.decide(stage.ops()?, what, "as the planner proposes").await?;
+            office.decide(stage.ops()?, what)?;
         }
         shoppers = shoppers.shop(Day::Settled, urls, progress::on_stderr()).await?;
         stage.close().await?;
@@ -110,7 +109,7 @@ fn market(options: &Options, plan: &Plan, stage: &Stage) -> Market {
 async fn claims_and_purchases(
     options: &Options,
     plan: &Plan,
-    stage: &mut Stage,
+    (stage, office): (&mut Stage, &Office),
     mut shoppers: Shoppers,
     no: u8,
 ) -> Result<(loadtest::report::Report, Shoppers)> {
@@ -118,6 +117,9 @@ async fn claims_and_purchases(
     let people = i64::from(options.crowd.people);
     let early_ms = BEFORE_OPENING_MS.saturating_add(people.saturating_mul(1_000) / PASSES_PER_S);
     let urls = stage.open(window.from.plus_ms(early_ms.saturating_neg())).await?;
+    if no == 1 {
+        office.admit(stage.ops()?, &plan.id, stage.merchants())?;
+    }
     let people = loadtest::Crowd { round: no, ..options.crowd.clone() };
     let people = people.at(urls.clone(), stage.keys().to_owned(), plan.id.clone());
     let record = Some(claims(stage.home(), no));

@@ -1,7 +1,8 @@
 //! The settlement of a played week, by `quan settle` as people would run it: a batch that two persons decide, its files,
 //! the bank, which fails some payments at first, and the decisions on what it answered.
 
-use super::{office::Office, stage::Stage};
+use super::super::office::Office;
+use super::stage::Stage;
 use crate::domain::{BatchNo, MerchantNo};
 use crate::ledger::event::Subject;
 use anyhow::{Context, Result, bail, ensure};
@@ -69,7 +70,7 @@ pub(super) async fn settle(
     }
     let (campaign, batch) = (campaign.to_owned(), next.next_batch);
     let what = Subject::Settle { campaign: campaign.clone(), batch };
-    office.decide(stage.ops()?, what, "the week is settled").await?;
+    office.decide(stage.ops()?, what)?;
     let folder = stage.home().join("batches");
     let to = folder.to_str().context("a folder's name")?;
     let (no, mut made) = (batch.0.to_string(), None);
@@ -110,7 +111,7 @@ pub(super) async fn settle(
                 "failed" => Subject::Failed { campaign, batch, merchant },
                 other => bail!("{other} is nothing that is decided"),
             };
-            office.decide(stage.ops()?, what, "as the bank says").await?;
+            office.decide(stage.ops()?, what)?;
             if decide == "failed" {
                 retry.push(merchant.0.to_string());
             }

@@ -63,6 +63,10 @@ impl Stage {
         &self.keys
     }
 
+    pub(super) fn merchants(&self) -> &Path {
+        &self.merchants
+    }
+
     pub(super) fn tills(&self) -> &[Till] {
         &self.tills
     }
