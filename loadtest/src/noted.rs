@@ -51,7 +51,7 @@ impl Visit {
         }
         let Some(order) = self.about(coupon, step).cloned() else { return };
         let number = self.number(coupon);
-        let merchant = self.merchant(order.till);
+        let (merchant, at_ms) = (self.merchant(order.till), self.now_ms);
         self.shoppers.record.write(&Line::Order {
             campaign: &self.shoppers.market.campaign,
             merchant,
@@ -60,6 +60,7 @@ impl Visit {
             coupon: &number,
             amount_fen: order.amount,
             face_fen: 0,
+            at_ms,
         });
     }
 
@@ -87,6 +88,7 @@ impl Visit {
     fn note(&mut self, coupon: usize, told: Told, face_fen: u64) {
         let Some(order) = self.order(coupon).cloned() else { return };
         let (number, merchant) = (self.number(coupon), self.merchant(order.till));
+        let at_ms = self.now_ms;
         self.shoppers.record.write(&Line::Order {
             campaign: &self.shoppers.market.campaign,
             merchant,
@@ -95,12 +97,13 @@ impl Visit {
             coupon: &number,
             amount_fen: order.amount,
             face_fen,
+            at_ms,
         });
     }
 
     fn note_refund(&mut self, coupon: usize, refund: &str, refused: bool, back: u64) {
         let Some(order) = self.order(coupon).cloned() else { return };
-        let merchant = self.merchant(order.till);
+        let (merchant, at_ms) = (self.merchant(order.till), self.now_ms);
         self.shoppers.record.write(&Line::Refund {
             campaign: &self.shoppers.market.campaign,
             merchant,
@@ -109,6 +112,7 @@ impl Visit {
             refused,
             amount_fen: order.last.0,
             taken_back_fen: back,
+            at_ms,
         });
     }
 

@@ -28,6 +28,7 @@ pub(crate) enum Line<'a> {
         coupon: &'a str,
         amount_fen: u64,
         face_fen: u64,
+        at_ms: i64,
     },
     /// What a till was told of a refund.
     Refund {
@@ -38,6 +39,7 @@ pub(crate) enum Line<'a> {
         refused: bool,
         amount_fen: u64,
         taken_back_fen: u64,
+        at_ms: i64,
     },
 }
 
@@ -82,11 +84,17 @@ impl Record {
         }
     }
 
-    /// Everything is on file, or why not.
-    pub(crate) fn finish(self) -> anyhow::Result<()> {
-        if let Some(error) = self.failed {
+    /// What was written so far is on file, or why not.
+    pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
+        if let Some(error) = self.failed.take() {
             return Err(error).context("the record could not be written");
         }
-        self.file.map_or(Ok(()), |mut file| file.flush()).context("the record could not be written")
+        let flushed = self.file.as_mut().map_or(Ok(()), BufWriter::flush);
+        flushed.context("the record could not be written")
+    }
+
+    /// Everything is on file, or why not.
+    pub(crate) fn finish(mut self) -> anyhow::Result<()> {
+        self.flush()
     }
 }

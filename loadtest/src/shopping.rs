@@ -36,6 +36,8 @@ pub(crate) struct Visit {
     pub(crate) hosts: Vec<String>,
     pub(crate) progress: Progress,
     pub(crate) failed: Option<anyhow::Error>,
+    /// When the last answer came, on the server's clock.
+    pub(crate) now_ms: i64,
     pub(crate) answered: u64,
     pub(crate) done: u64,
 }
@@ -208,6 +210,7 @@ impl Visit {
         told: told::Told<'_>,
     ) -> Verdict {
         let received_ms = timing.received.div_euclid(MS);
+        self.now_ms = received_ms;
         match (step, told) {
             (_, told::Told::Lost(lost)) => {
                 self.shoppers.counts.error(lost.name());

@@ -84,7 +84,7 @@ async fn shopping(
     let span = shoppers.span_ms(day).saturating_mul(1000);
     let scripts = shoppers.scripts(day);
     let mut visit =
-        Visit { shoppers, scripts, hosts, progress, failed: None, answered: 0, done: 0 };
+        Visit { shoppers, scripts, hosts, progress, failed: None, now_ms: 0, answered: 0, done: 0 };
     let now = clock.now_us();
     let first = visit.first(now, span);
     let ends = visit.shoppers.ends_at_ms.saturating_mul(1000);
@@ -94,6 +94,10 @@ async fn shopping(
     let visit = visit.context("the day was not played")?;
     match visit.failed {
         Some(error) => Err(error.context("a request could not be written")),
-        None => Ok(visit.shoppers),
+        None => {
+            let mut shoppers = visit.shoppers;
+            shoppers.record.flush()?;
+            Ok(shoppers)
+        }
     }
 }

@@ -90,6 +90,9 @@ pub(super) struct Order {
     /// What the coupon was said to take off.
     #[serde(rename = "face_fen")]
     pub(super) face: Fen,
+    /// True whenever it was told.
+    #[serde(rename = "at_ms")]
+    pub(super) at: At,
 }
 
 /// What a till was told of an order.
@@ -122,6 +125,9 @@ pub(super) struct Refund {
     pub(super) amount: Fen,
     #[serde(rename = "taken_back_fen")]
     pub(super) back: Fen,
+    /// True whenever it was told.
+    #[serde(rename = "at_ms")]
+    pub(super) at: At,
 }
 
 /// A line that is none of these.
@@ -208,8 +214,8 @@ mod tests {
 {"unanswered":"ten"}
 {"sold_out_told":"ten","times":4}
 {"unanswered":"ten","round":3}
-{"campaign":"c","merchant":1,"order":"A","told":"too_late","coupon":"x","amount_fen":5,"face_fen":1}
-{"campaign":"c","merchant":1,"order":"A","refund":"r","refused":false,"amount_fen":5,"taken_back_fen":1}
+{"campaign":"c","merchant":1,"order":"A","told":"too_late","coupon":"x","amount_fen":5,"face_fen":1,"at_ms":8}
+{"campaign":"c","merchant":1,"order":"A","refund":"r","refused":false,"amount_fen":5,"taken_back_fen":1,"at_ms":9}
 "#;
         let record: Record = text.parse().unwrap();
         let [
@@ -235,6 +241,7 @@ mod tests {
             (Told::TooLate, Fen::new(5), Fen::new(1))
         );
         assert_eq!((refund.refused, refund.back), (false, Fen::new(1)));
+        assert_eq!((order.at, refund.at), (At(8), At(9)));
         assert_eq!((told.kind.as_str(), told.times), ("ten", 4));
     }
 

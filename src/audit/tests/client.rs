@@ -148,13 +148,13 @@ fn tills(lines: &str) -> crate::audit::Audit {
 
 fn order_line(order: &str, told: &str, coupon: &str, amount: u64, face: u64) -> String {
     format!(
-        r#"{{"campaign":"made","merchant":7,"order":"{order}","told":"{told}","coupon":"{coupon}","amount_fen":{amount},"face_fen":{face}}}"#
+        r#"{{"campaign":"made","merchant":7,"order":"{order}","told":"{told}","coupon":"{coupon}","amount_fen":{amount},"face_fen":{face},"at_ms":5}}"#
     )
 }
 
 fn refund_line(order: &str, refund: &str, refused: bool, amount: u64, back: u64) -> String {
     format!(
-        r#"{{"campaign":"made","merchant":7,"order":"{order}","refund":"{refund}","refused":{refused},"amount_fen":{amount},"taken_back_fen":{back}}}"#
+        r#"{{"campaign":"made","merchant":7,"order":"{order}","refund":"{refund}","refused":{refused},"amount_fen":{amount},"taken_back_fen":{back},"at_ms":5}}"#
     )
 }
 

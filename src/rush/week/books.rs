@@ -191,3 +191,15 @@ fn files(totals: &Totals, shopping: &Shopping, settled: &Settled) -> Check {
         })
     })
 }
+
+/// Whether each week was reconciled without a difference.
+pub(super) fn reconciled(weeks: u8, differences: &[String]) -> Check {
+    Check {
+        name: "week_reconciled".to_owned(),
+        what: "ledger, store, batches and payment channel say the same at the end of each week"
+            .to_owned(),
+        rows: u64::from(weeks),
+        clean: differences.is_empty(),
+        detail: differences.join("; "),
+    }
+}

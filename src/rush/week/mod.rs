@@ -7,6 +7,7 @@
 mod books;
 mod merchants;
 mod planning;
+mod reconciling;
 mod settling;
 mod stage;
 mod summary;
@@ -49,13 +50,15 @@ pub async fn play(options: &Options, rounds: u8) -> Result<Report> {
     let mut stage = Stage::set(options, &plan, &home).await?;
     let office = Office::open(stage.keys())?;
     let mut shoppers = Shoppers::new(market(options, &plan, &stage))?;
-    let (mut weeks, mut settled) = (vec![], Settled::default());
+    let (mut weeks, mut settled, mut differences) = (vec![], Settled::default(), vec![]);
     for no in 1..=rounds {
         let (claims, back) =
             claims_and_purchases(options, &plan, (&mut stage, &office), shoppers, no).await?;
         shoppers = back;
         let urls = stage.open(settled_at(&plan, no)?).await?;
         settle(&stage, &office, &plan.id, &mut settled).await?;
+        let differs = reconciling::reconcile(&stage, &tills(&home)).await?;
+        differences.extend(differs.map(|it| format!("round {no}: {it}")));
         let adjusted = planning::adjustment(&plan, &stage.books().await?)?;
         if let Some(what) = adjusted {
             office.decide(stage.ops()?, what)?;
@@ -75,7 +78,10 @@ pub async fn play(options: &Options, rounds: u8) -> Result<Report> {
     let audit = audit?;
     let totals = audit.totals.iter().find(|it| it.campaign == plan.id);
     let totals = totals.context("the logs have nothing of the campaign")?.clone();
-    let books = books::of(&totals, &weeks, &shopping, &settled);
+    let mut books = books::of(&totals, &weeks, &shopping, &settled);
+    let reconciled = books::reconciled(rounds, &differences);
+    books.clean &= reconciled.clean;
+    books.checks.push(reconciled);
     let pools = books::pools(&totals);
     let kinds = books::kinds(&totals);
     Ok(Report {
@@ -99,7 +105,7 @@ fn market(options: &Options, plan: &Plan, stage: &Stage) -> Market {
         seed: crowd.seed,
         keys: stage.keys().to_owned(),
         tills: stage.tills().to_vec(),
-        record: Some(stage.home().join("tills.jsonl")),
+        record: Some(tills(stage.home())),
         connections: crowd.connections.clamp(1, CONNECTIONS),
         purchases_per_s: (crowd.peak / 20).max(1),
     }
@@ -153,11 +159,15 @@ fn claims(home: &Path, no: u8) -> PathBuf {
     home.join(format!("claims-{no}.jsonl"))
 }
 
+fn tills(home: &Path) -> PathBuf {
+    home.join("tills.jsonl")
+}
+
 /// One record of all that was told.
 fn joined(home: &Path, rounds: u8, record: &Path) -> Result<()> {
     let mut all = io::BufWriter::new(fs::File::create(record)?);
     let parts = (1..=rounds).map(|no| claims(home, no));
-    for part in parts.chain([home.join("tills.jsonl")]) {
+    for part in parts.chain([tills(home)]) {
         io::copy(&mut fs::File::open(part)?, &mut all)?;
     }
     Ok(io::Write::flush(&mut all)?)
