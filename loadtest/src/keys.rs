@@ -37,7 +37,7 @@ impl Keys {
     }
 }
 
-fn secret(folder: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn secret(folder: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
     let path = folder.join(name);
     let text =
         fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;

@@ -14,8 +14,10 @@ mod clock;
 mod crowd;
 #[expect(clippy::float_arithmetic, reason = "rates are for people to read")]
 mod curve;
+mod errands;
 mod keys;
 mod link;
+mod noted;
 #[expect(clippy::float_arithmetic, reason = "milliseconds are for people to read")]
 mod num;
 mod options;
@@ -27,12 +29,19 @@ pub mod progress;
 mod record;
 #[expect(clippy::float_arithmetic, reason = "plots are drawn in fractions of a point")]
 pub mod report;
+mod requests;
 #[expect(clippy::float_arithmetic, reason = "rates are for people to read")]
 mod run;
 mod rush;
+mod scenario;
 mod seen;
+mod shoppers;
+mod shopping;
 mod tally;
+mod tills;
 mod tokens;
+mod told;
+mod week;
 mod wire;
 mod world;
 
@@ -40,8 +49,11 @@ pub use claims::Claims;
 pub use curve::Bucket;
 pub use options::{Crowd, MOST_CHEATS_PER_MILLE, MOST_CONNECTIONS, Options};
 pub use passes::Passes;
-pub use run::{Prepared, prepare, rush};
+pub use run::{Holders, Prepared, prepare, rush, rush_and_hold};
+pub use scenario::{Day, SCENARIO, Scenario};
+pub use shoppers::{Market, Shoppers, Shopping, Sums};
 pub use tally::{Spread, Totals};
+pub use tills::Till;
 
 /// The generator was too slow for its schedule when its slip p99 is above this, and the run says little.
 pub const MOST_SLIP_MS_P99: f64 = 20.0;

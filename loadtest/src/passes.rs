@@ -6,7 +6,7 @@ use crate::keys::Keys;
 use crate::link::Lost;
 use crate::num::span;
 use crate::options::Options;
-use crate::people::{Actor, Cheat};
+use crate::people::{Actor, Cheat, draw};
 use crate::progress::{Phase, Progress, Step};
 use crate::tally::{Spread, Times};
 use crate::tokens::{self, Captcha};
@@ -95,7 +95,7 @@ impl Making {
         let mut fix = vec![];
         tokens::fix(signers, actor.place(), wall_ms, &material.dev, &mut fix);
         let proof = |captcha: Captcha| {
-            let id = proof_id(*seed, at, captcha);
+            let id = proof_id(draw(*seed, *round), at, captcha);
             tokens::proof(signers, captcha, *round, wall_ms, id, campaign, &material)
         };
         let kinds = actor.picks.iter().filter_map(|kind| self.world.kinds.get(kind));

@@ -124,6 +124,11 @@ impl Actor {
     }
 }
 
+/// What a round is drawn from: the people of a seed are the same in every round, what they do is not.
+pub(crate) fn draw(seed: u64, round: u8) -> u64 {
+    seed ^ u64::from(round.saturating_sub(1)) << 48
+}
+
 /// `people` actors, then the second accounts. Everybody picks 1 to 3 kinds, each kind as often as its quantity says.
 pub(crate) fn people(
     people: u32,

@@ -12,6 +12,8 @@ pub enum Phase {
     Passes,
     /// The round opens and people claim.
     Rush,
+    /// Tills redeem and pay back.
+    Tills,
 }
 
 /// How far a run is.
@@ -50,7 +52,7 @@ fn bar() -> Progress {
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     Box::new(move |step| {
         let (at, of) = match step.phase {
-            Phase::Passes => (step.answered, step.of),
+            Phase::Passes | Phase::Tills => (step.answered, step.of),
             Phase::Rush => (step.granted, step.stock),
         };
         bar.set_length(of);
@@ -75,6 +77,7 @@ fn lines() -> Progress {
 fn text(step: &Step) -> String {
     match step.phase {
         Phase::Passes => format!("passes {} of {}", step.answered, step.of),
+        Phase::Tills => format!("customers {} of {}", step.answered, step.of),
         Phase::Rush => {
             let since = step.since_opening_ms;
             let sign = if since < 0 { '-' } else { '+' };

@@ -18,7 +18,45 @@ pub(crate) enum Line<'a> {
     /// How often it was said in all.
     SoldOutTimes { sold_out_told: &'a str, times: u64 },
     /// Somebody with a valid pass who never got a final answer for this kind.
-    Unanswered { unanswered: &'a str },
+    Unanswered { unanswered: &'a str, round: u8 },
+    /// What a till was told of an order.
+    Order {
+        campaign: &'a str,
+        merchant: u32,
+        order: &'a str,
+        told: Told,
+        coupon: &'a str,
+        amount_fen: u64,
+        face_fen: u64,
+        at_ms: i64,
+    },
+    /// What a till was told of a refund.
+    Refund {
+        campaign: &'a str,
+        merchant: u32,
+        order: &'a str,
+        refund: &'a str,
+        refused: bool,
+        amount_fen: u64,
+        taken_back_fen: u64,
+        at_ms: i64,
+    },
+}
+
+/// What a till was told of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Told {
+    /// A coupon is held for it.
+    Locked,
+    /// It is paid.
+    Confirmed,
+    /// It came to nothing.
+    Released,
+    /// No coupon was ever held for it.
+    Refused,
+    /// It can't be confirmed any more.
+    TooLate,
 }
 
 /// Where the lines go; nowhere if nobody wants them.
@@ -46,11 +84,17 @@ impl Record {
         }
     }
 
-    /// Everything is on file, or why not.
-    pub(crate) fn finish(self) -> anyhow::Result<()> {
-        if let Some(error) = self.failed {
+    /// What was written so far is on file, or why not.
+    pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
+        if let Some(error) = self.failed.take() {
             return Err(error).context("the record could not be written");
         }
-        self.file.map_or(Ok(()), |mut file| file.flush()).context("the record could not be written")
+        let flushed = self.file.as_mut().map_or(Ok(()), BufWriter::flush);
+        flushed.context("the record could not be written")
+    }
+
+    /// Everything is on file, or why not.
+    pub(crate) fn finish(mut self) -> anyhow::Result<()> {
+        self.flush()
     }
 }

@@ -11,7 +11,7 @@ use crate::num::real;
 use crate::options::Options;
 use crate::pacer::Pacer;
 use crate::passes::{Making, Passes};
-use crate::people::{self, Actor, Cheat};
+use crate::people::{self, Actor, Cheat, draw};
 use crate::progress::Progress;
 use crate::record::Record;
 use crate::report::{Audit, Check, Demand, Node, Report};
@@ -72,11 +72,31 @@ pub async fn prepare(options: Options, progress: Progress) -> anyhow::Result<Pre
 
 /// Plays the rush and says what came of it. The caller adds the audit and the server's CPU time.
 pub async fn rush(prepared: Prepared, progress: Progress) -> anyhow::Result<Report> {
+    Ok(rush_and_hold(prepared, progress).await?.0)
+}
+
+/// The same, and who holds which coupon afterwards.
+pub async fn rush_and_hold(
+    prepared: Prepared,
+    progress: Progress,
+) -> anyhow::Result<(Report, Holders)> {
     on_own_thread(move || rushing(prepared, progress)).await
 }
 
+/// Who holds which coupon of a round.
+#[derive(Debug)]
+pub struct Holders {
+    pub(crate) round: u8,
+    /// The first account of each person stands at the person's number.
+    pub(crate) actors: Vec<Actor>,
+    /// Person, kind by its place in the campaign's list, and number; in the order of persons.
+    pub(crate) coupons: Vec<(u32, usize, String)>,
+}
+
 /// Runs a future that needn't be `Send` on a thread and runtime of its own.
-async fn on_own_thread<T, F>(make: impl FnOnce() -> F + Send + 'static) -> anyhow::Result<T>
+pub(crate) async fn on_own_thread<T, F>(
+    make: impl FnOnce() -> F + Send + 'static,
+) -> anyhow::Result<T>
 where
     T: Send + 'static,
     F: Future<Output = anyhow::Result<T>>,
@@ -113,7 +133,8 @@ async fn preparing(
     }
     let quantities: Vec<u32> = world.kinds.iter().map(|kind| kind.quantity).collect();
     let Options { people, cheats_per_mille, seed, .. } = options;
-    let mut actors = people::people(people, cheats_per_mille, &quantities, seed);
+    let mut actors =
+        people::people(people, cheats_per_mille, &quantities, draw(seed, options.round));
     for (actor, node) in actors.iter_mut().zip((0..targets.len()).cycle()) {
         actor.node = node;
     }
@@ -147,7 +168,7 @@ async fn preparing(
     Ok(Prepared { options, keys, world, actors, links, passes: made })
 }
 
-async fn rushing(prepared: Prepared, progress: Progress) -> anyhow::Result<Report> {
+async fn rushing(prepared: Prepared, progress: Progress) -> anyhow::Result<(Report, Holders)> {
     let Prepared { options, keys, world, actors, links, passes } = prepared;
     let record = Record::to(options.record.as_deref())?;
     let links = links.into_iter().map(Parked::wake).collect::<Result<Vec<_>, _>>()?;
@@ -160,7 +181,8 @@ async fn rushing(prepared: Prepared, progress: Progress) -> anyhow::Result<Repor
         actors,
         path: format!("/v1/campaigns/{}/rounds/{}/claims", options.campaign, options.round),
         seed: options.seed,
-        pacer: Pacer::new(options.seed, opens_at, options.span_s, peak),
+        round: options.round,
+        pacer: Pacer::new(draw(options.seed, options.round), opens_at, options.span_s, peak),
         opens_at,
         record,
         progress,
@@ -176,7 +198,9 @@ async fn rushing(prepared: Prepared, progress: Progress) -> anyhow::Result<Repor
     let cpu = cpu_us().zip(cpu_before).map(|(after, before)| after - before);
     let demand = rush.demand();
     let late_us = opens_at.saturating_sub(world.opens_at_us);
+    let actors = rush.take_actors();
     let Rush { tally, curve, seen, record, surprises, answered, .. } = rush;
+    let holders = Holders { round: options.round, actors, coupons: seen.coupons() };
     record.finish()?;
     let unknown: Vec<u64> = demand.iter().map(|row| row.unknown).collect();
     let mut checks = seen.checks(&unknown);
@@ -186,7 +210,7 @@ async fn rushing(prepared: Prepared, progress: Progress) -> anyhow::Result<Repor
         world.kinds.iter().map(|kind| kind.kind.clone()).zip(counts).collect()
     };
     let window_s = if options.herd { 1 } else { (options.span_s / 12).max(1) };
-    Ok(Report {
+    let report = Report {
         campaign: options.campaign,
         round: options.round,
         people: options.people,
@@ -225,7 +249,8 @@ async fn rushing(prepared: Prepared, progress: Progress) -> anyhow::Result<Repor
         client: Audit::of(checks),
         audit: None,
         curve,
-    })
+    };
+    Ok((report, holders))
 }
 
 /// CPU time of this thread so far, where the system tells.

@@ -7,7 +7,7 @@ use crate::keys::Keys;
 use crate::link::Lost;
 use crate::num::span;
 use crate::pacer::Pacer;
-use crate::people::{Actor, Cheat, MOST_PICKS};
+use crate::people::{Actor, Cheat, MOST_PICKS, draw};
 use crate::progress::{Phase, Progress, Step};
 use crate::record::{Line, Record};
 use crate::report::Demand;
@@ -77,6 +77,7 @@ pub(crate) struct Rush {
     actors: Vec<Actor>,
     wishes: Vec<[Wish; MOST_PICKS]>,
     seed: u64,
+    round: u8,
     pacer: Pacer,
     rng: StdRng,
     progress: Progress,
@@ -96,6 +97,7 @@ pub(crate) struct Start {
     pub(crate) actors: Vec<Actor>,
     pub(crate) path: String,
     pub(crate) seed: u64,
+    pub(crate) round: u8,
     pub(crate) pacer: Pacer,
     pub(crate) opens_at: i64,
     pub(crate) record: Record,
@@ -104,7 +106,8 @@ pub(crate) struct Start {
 
 impl Rush {
     pub(crate) fn new(start: Start) -> Rush {
-        let Start { keys, world, actors, path, seed, pacer, opens_at, record, progress } = start;
+        let Start { keys, world, actors, path, seed, round, pacer, opens_at, record, progress } =
+            start;
         let quantities: Vec<u32> = world.kinds.iter().map(|kind| kind.quantity).collect();
         let quoted = |name: &String| serde_json::Value::from(name.as_str()).to_string();
         Rush {
@@ -122,8 +125,9 @@ impl Rush {
             world,
             actors,
             seed,
+            round,
             pacer,
-            rng: StdRng::seed_from_u64(seed ^ 0x72_7573_6800),
+            rng: StdRng::seed_from_u64(draw(seed, round) ^ 0x72_7573_6800),
             progress,
             granted: 0,
             body: vec![],
@@ -274,6 +278,11 @@ impl Rush {
         }
     }
 
+    /// The people, and which coupons they were told to hold: whose, and which kind.
+    pub(crate) fn take_actors(&mut self) -> Vec<Actor> {
+        std::mem::take(&mut self.actors)
+    }
+
     /// How many wanted each kind and how that ended; who is without an answer goes on record.
     pub(crate) fn demand(&mut self) -> Vec<Demand> {
         let mut demand: Vec<Demand> = self
@@ -300,7 +309,8 @@ impl Rush {
                 }
                 if *wish == Wish::Asking && actor.pass.is_some() {
                     row.unknown = row.unknown.saturating_add(1);
-                    self.record.write(&Line::Unanswered { unanswered: &row.kind });
+                    let round = self.round;
+                    self.record.write(&Line::Unanswered { unanswered: &row.kind, round });
                 }
             }
         }

@@ -86,6 +86,15 @@ impl Seen {
         *times == 1
     }
 
+    /// Every coupon that somebody was told to hold, with the person and the kind; in the order of persons.
+    pub(crate) fn coupons(&self) -> Vec<(u32, usize, String)> {
+        let of =
+            |((person, kind), held): (&(u32, usize), &Held)| (*person, *kind, held.coupon.clone());
+        let mut coupons: Vec<_> = self.held.iter().map(of).collect();
+        coupons.sort_unstable();
+        coupons
+    }
+
     /// How often each kind was said to be sold out.
     pub(crate) fn sold_out_times(&self) -> &[u64] {
         &self.sold_out

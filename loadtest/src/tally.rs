@@ -142,7 +142,7 @@ fn by_class(times: &BTreeMap<Class, Times>) -> BTreeMap<&'static str, Spread> {
 }
 
 /// Counts `name`; only the first of a name allocates.
-fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
+pub(crate) fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
     if let Some(count) = counts.get_mut(name) {
         *count = count.saturating_add(1);
     } else {

@@ -20,6 +20,17 @@ pub(crate) fn post(head: &[u8], bearer: Option<&str>, body: &[u8], out: &mut Vec
     out.extend_from_slice(body);
 }
 
+/// Appends a POST that a till signed; without a body it says nothing.
+pub(crate) fn signed(target: &str, host: &str, who: &str, body: &[u8], out: &mut Vec<u8>) {
+    // A Vec takes everything.
+    let _ = write!(out, "POST {target} HTTP/1.1\r\nhost: {host}\r\nauthorization: {who}\r\n");
+    if !body.is_empty() {
+        out.extend_from_slice(b"content-type: application/json\r\n");
+    }
+    let _ = write!(out, "content-length: {}\r\n\r\n", body.len());
+    out.extend_from_slice(body);
+}
+
 /// The head of a POST to `path`, up to the lines that [`post`] adds.
 pub(crate) fn post_head(path: &str, host: &str) -> Vec<u8> {
     format!("POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n")

@@ -97,7 +97,11 @@ async fn clock(host: &str, link: &mut Link) -> anyhow::Result<Clock> {
     Clock::from_looks(&looks).context("the server's clock was not read")
 }
 
-async fn get<T: DeserializeOwned>(link: &mut Link, host: &str, path: &str) -> anyhow::Result<T> {
+pub(crate) async fn get<T: DeserializeOwned>(
+    link: &mut Link,
+    host: &str,
+    path: &str,
+) -> anyhow::Result<T> {
     link.out = wire::get(path, host);
     let response = link.exchange().await.map_err(|lost| anyhow!("GET {path}: {}", lost.name()))?;
     ensure!(response.status == 200, "GET {path} answered {}", response.status);

@@ -40,6 +40,7 @@ mod stock;
 mod table;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod transfers;
 mod undersell;
 
@@ -47,6 +48,7 @@ pub use check::Check;
 pub use elsewhere::{ElsewhereError, audit_elsewhere, audit_store};
 pub use folder::{AuditError, audit_folder, audit_folder_with, audit_journal};
 pub use record::{Record, RecordError};
+pub use totals::{Flow, KindTotals, PoolTotals, Totals};
 
 use crate::decision::Staff;
 use crate::domain::At;
@@ -69,6 +71,8 @@ pub struct Audit {
     pub logs: usize,
     /// Every check that could be made, in the order of their names, the journal's own first.
     pub checks: Vec<Check>,
+    /// What the events of each campaign add up to.
+    pub totals: Vec<Totals>,
 }
 
 impl Audit {
@@ -147,13 +151,19 @@ pub(crate) fn audit_with(
 pub struct Auditor<'a> {
     form: Form,
     book: Book,
+    adding: totals::Adding,
     looks: Vec<Box<dyn Look + 'a>>,
 }
 
 impl<'a> Auditor<'a> {
     /// Of a journal, of what a client wrote down meanwhile, and with the keys of those who decide.
     fn of_a_journal(client: Option<&'a Record>, staff: Option<&'a Staff>) -> Auditor<'a> {
-        Auditor { form: Form::of_a_journal(), book: Book::default(), looks: looks(client, staff) }
+        Auditor {
+            form: Form::of_a_journal(),
+            book: Book::default(),
+            adding: totals::Adding::default(),
+            looks: looks(client, staff),
+        }
     }
 
     /// The same of the logs of a ledger elsewhere.
@@ -165,6 +175,7 @@ impl<'a> Auditor<'a> {
     pub fn take(&mut self, log: LogNo, entry: Result<Entry, Error>) {
         let Some(seen) = self.form.read(log, entry) else { return };
         self.book.take(&seen);
+        self.adding.look(&seen);
         for look in &mut self.looks {
             look.look(&seen, &self.book);
         }
@@ -182,6 +193,7 @@ impl<'a> Auditor<'a> {
             last_seq: self.form.last_seqs(),
             logs: self.form.logs(),
             checks: Vec::new(),
+            totals: self.adding.done(&self.book),
         };
         audit.add(self.form.done(&self.book));
         for look in self.looks {

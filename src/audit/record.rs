@@ -1,6 +1,6 @@
 //! What a client wrote down of the answers it got: one JSON object a line.
 
-use crate::domain::{At, CampaignNo, PassNonce, PersonId, RoundNo};
+use crate::domain::{At, CampaignNo, Fen, MerchantNo, PassNonce, PersonId, RoundNo};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use std::str::FromStr;
@@ -29,6 +29,8 @@ pub(super) enum Said {
     SoldOut(SoldOut),
     SoldOutTimes(SoldOutTimes),
     Unanswered(Unanswered),
+    Order(Order),
+    Refund(Refund),
 }
 
 /// A yes was told.
@@ -69,6 +71,63 @@ pub(super) struct SoldOutTimes {
 pub(super) struct Unanswered {
     #[serde(rename = "unanswered")]
     pub(super) kind: String,
+    /// In which round; in any, if it is not said.
+    #[serde(default)]
+    pub(super) round: Option<u8>,
+}
+
+/// A till was told of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Order {
+    pub(super) campaign: String,
+    pub(super) merchant: MerchantNo,
+    pub(super) order: String,
+    pub(super) told: Told,
+    pub(super) coupon: String,
+    #[serde(rename = "amount_fen")]
+    pub(super) amount: Fen,
+    /// What the coupon was said to take off.
+    #[serde(rename = "face_fen")]
+    pub(super) face: Fen,
+    /// True whenever it was told.
+    #[serde(rename = "at_ms")]
+    pub(super) at: At,
+}
+
+/// What a till was told of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Told {
+    /// A coupon is held for it.
+    Locked,
+    /// It is paid with the coupon.
+    Confirmed,
+    /// The coupon is not held for it any more.
+    Released,
+    /// No coupon was ever held for it.
+    Refused,
+    /// It can't be confirmed any more.
+    TooLate,
+}
+
+/// A till was told of a refund.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Refund {
+    pub(super) campaign: String,
+    pub(super) merchant: MerchantNo,
+    pub(super) order: String,
+    pub(super) refund: String,
+    /// Whether it was refused, so that nothing was paid back.
+    pub(super) refused: bool,
+    #[serde(rename = "amount_fen")]
+    pub(super) amount: Fen,
+    #[serde(rename = "taken_back_fen")]
+    pub(super) back: Fen,
+    /// True whenever it was told.
+    #[serde(rename = "at_ms")]
+    pub(super) at: At,
 }
 
 /// A line that is none of these.
@@ -140,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_that_is_none_of_the_four_is_an_error_with_its_number() {
+    fn a_line_that_is_none_of_these_is_an_error_with_its_number() {
         let good = r#"{"unanswered":"ten"}"#;
         for bad in ["", "{}", r#"{"sold_out":"ten"}"#, r#"{"unanswered":"ten","at_ms":1}"#] {
             let read = format!("{good}\n{bad}\n{good}\n").parse::<Record>();
@@ -149,11 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn the_four_kinds_of_line_are_read() {
+    fn every_kind_of_line_is_read() {
         let text = r#"{"pass":"AA","coupon":"0101000000017","kind":"ten","replayed":false,"at_ms":5}
 {"sold_out":"ten","at_ms":7}
 {"unanswered":"ten"}
 {"sold_out_told":"ten","times":4}
+{"unanswered":"ten","round":3}
+{"campaign":"c","merchant":1,"order":"A","told":"too_late","coupon":"x","amount_fen":5,"face_fen":1,"at_ms":8}
+{"campaign":"c","merchant":1,"order":"A","refund":"r","refused":false,"amount_fen":5,"taken_back_fen":1,"at_ms":9}
 "#;
         let record: Record = text.parse().unwrap();
         let [
@@ -161,13 +223,25 @@ mod tests {
             Said::SoldOut(sold_out),
             Said::Unanswered(unanswered),
             Said::SoldOutTimes(told),
+            Said::Unanswered(third),
+            Said::Order(order),
+            Said::Refund(refund),
         ] = record.lines.as_slice()
         else {
             panic!("{record:?}")
         };
         assert_eq!((yes.coupon.as_str(), yes.replayed), ("0101000000017", false));
         assert_eq!((sold_out.kind.as_str(), sold_out.at), ("ten", At(7)));
-        assert_eq!(unanswered.kind, "ten");
+        assert_eq!(
+            (unanswered.kind.as_str(), unanswered.round, third.round),
+            ("ten", None, Some(3))
+        );
+        assert_eq!(
+            (order.told, order.amount, order.face),
+            (Told::TooLate, Fen::new(5), Fen::new(1))
+        );
+        assert_eq!((refund.refused, refund.back), (false, Fen::new(1)));
+        assert_eq!((order.at, refund.at), (At(8), At(9)));
         assert_eq!((told.kind.as_str(), told.times), ("ten", 4));
     }
 

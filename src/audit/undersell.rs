@@ -2,11 +2,11 @@
 //!
 //! A line of the record names a kind and no round, so it is held against every round the record
 //! is about: those of its passes, or all that have a stock if it has none. If there are several,
-//! "sold out" is held against those whose window it was told in. Stock that expires unclaimed was
+//! "sold out" is held against those whose window it was told in, and who was unanswered may say the round. Stock that expires unclaimed was
 //! left too: who was unanswered for it was let down.
 
 use super::book::StockNo;
-use super::record::{Said, SoldOut};
+use super::record::{Said, SoldOut, Unanswered};
 use super::{Book, Check, Look, Record, Seen, Spot};
 use crate::domain::{At, CampaignNo, KindNo, RoundNo};
 use crate::ledger::event::What;
@@ -66,8 +66,16 @@ impl<'a> Undersell<'a> {
         }
     }
 
-    fn unanswered(&mut self, line: usize, kind: &str, rounds: &BTreeSet<Round>, book: &Book) {
-        for stock in stocks(rounds.iter(), kind, book) {
+    fn unanswered(
+        &mut self,
+        line: usize,
+        said: &Unanswered,
+        rounds: &BTreeSet<Round>,
+        book: &Book,
+    ) {
+        let kind = &said.kind;
+        let of = |(_, round): &&Round| said.round.is_none_or(|said| said == round.0);
+        for stock in stocks(rounds.iter().filter(of), kind, book) {
             let (round, left) = (stock.1.0, self.left(stock, book));
             if left > 0 {
                 self.check.find(format!(
@@ -109,14 +117,14 @@ impl Look for Undersell<'_> {
         }
         for (line, said) in self.record.numbered() {
             match said {
-                Said::Yes(_) => continue,
+                Said::Yes(_) | Said::Order(_) | Said::Refund(_) => continue,
                 // The first time has its own line, and what is true then stays true.
                 Said::SoldOutTimes(told) => {
                     self.check.rows += told.times.saturating_sub(1);
                     continue;
                 }
                 Said::SoldOut(said) => self.sold_out(line, said, &rounds, book),
-                Said::Unanswered(said) => self.unanswered(line, &said.kind, &rounds, book),
+                Said::Unanswered(said) => self.unanswered(line, said, &rounds, book),
             }
             self.check.row();
         }

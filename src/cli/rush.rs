@@ -2,11 +2,12 @@
 
 use super::runtime;
 use loadtest::Crowd;
-use quan::rush::{Options, Running, Site, rush, summary};
+use loadtest::report::weeks;
+use quan::rush::{Options, Running, Site, play_weeks, rush, summary, week_summary};
 use std::{
     fs,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -22,6 +23,13 @@ pub(crate) struct Rush {
     crowd: Crowd,
     #[command(flatten)]
     site: Site,
+    /// Go on after the claims: people take their coupons to shops until these end and are paid back, and the next
+    /// round comes. It begins with round 1; at each jump of time the servers are started anew.
+    #[arg(long, conflicts_with_all = ["url", "round"])]
+    week: bool,
+    /// Rounds that are played with their weeks.
+    #[arg(long, requires = "week", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    rounds: u8,
     /// Write the report to this file, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -53,6 +61,9 @@ impl Rush {
             site: self.site,
             server: self.keys.map(|keys| Running { urls: self.url, keys, data: self.data }),
         };
+        if self.week {
+            return played(&options, self.rounds, self.json.as_deref(), self.html.as_deref());
+        }
         let report = runtime()?.block_on(rush(&options))?;
         if let Some(file) = &self.json {
             fs::write(file, loadtest::report::json(&report)?)?;
@@ -63,4 +74,21 @@ impl Rush {
         write!(io::stdout().lock(), "{}", summary(&report))?;
         Ok(ExitCode::from(report.exit_code()))
     }
+}
+
+fn played(
+    options: &Options,
+    rounds: u8,
+    json: Option<&Path>,
+    html: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
+    let report = runtime()?.block_on(play_weeks(options, rounds))?;
+    if let Some(file) = json {
+        fs::write(file, weeks::json(&report)?)?;
+    }
+    if let Some(file) = html {
+        fs::write(file, weeks::html(&report))?;
+    }
+    write!(io::stdout().lock(), "{}", week_summary(&report))?;
+    Ok(ExitCode::from(report.exit_code()))
 }

@@ -44,6 +44,9 @@ pub(crate) struct Serve {
     /// on the real data: what is granted stays granted.
     #[arg(long, value_name = "INSTANT[@UNIXMS]", value_parser = clock_time, requires = "data")]
     clock: Option<Start>,
+    /// The folder of the first campaign's merchants, instead of the configuration's.
+    #[arg(long)]
+    merchants: Option<PathBuf>,
     /// The ledger that several nodes share, as redis://host:port[,host:port ..], instead of the configuration's.
     #[arg(long)]
     ledger: Option<RedisUrl>,
@@ -67,6 +70,9 @@ impl Serve {
         config.keys.folder = self.keys.unwrap_or(config.keys.folder);
         config.public.listen = self.listen.unwrap_or(config.public.listen);
         config.ops.listen = self.ops.unwrap_or(config.ops.listen);
+        if let Some(campaign) = config.campaign.first_mut() {
+            campaign.merchants = self.merchants.or(campaign.merchants.take());
+        }
         if let Some(url) = self.ledger {
             config.store = self.store.map(|url| config::Store { url }).or(config.store);
             config.ledger = Some(config::Ledger::at(url, self.shards, config.ledger.as_ref()));

@@ -6,9 +6,11 @@ mod server;
 pub mod servers;
 mod site;
 mod summary;
+mod week;
 
 pub use site::{Ledger, Site, Store};
 pub use summary::summary;
+pub use week::{play as play_weeks, summary as week_summary};
 
 use crate::audit::{Audit, audit_elsewhere};
 use crate::clock;
@@ -88,6 +90,7 @@ async fn on_own_site(options: &Options, plan: &Plan, folder: tempfile::TempDir) 
             data: &home.join(format!("data-{node}")),
             keys: &keys,
             clock,
+            merchants: None,
             backing: &backing.arguments,
             stays: options.keep,
             log: &home.join(format!("server-{node}.log")),

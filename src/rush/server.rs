@@ -27,6 +27,8 @@ pub(super) struct Start<'a> {
     pub(super) data: &'a Path,
     pub(super) keys: &'a Path,
     pub(super) clock: clock::Start,
+    /// The folder of its merchants' files, if it is not the configuration's.
+    pub(super) merchants: Option<&'a Path>,
     /// Where its ledger and its store are.
     pub(super) backing: &'a [OsString],
     /// Whether it stays when this process ends.
@@ -40,11 +42,13 @@ pub(super) struct Server {
     child: Child,
     pid: u32,
     pub(super) public: SocketAddr,
+    pub(super) ops: SocketAddr,
 }
 
 #[derive(Deserialize)]
 struct Served {
     public: SocketAddr,
+    ops: SocketAddr,
 }
 
 /// A clock's start on the command line.
@@ -61,7 +65,11 @@ impl Server {
         command.arg("--data").arg(start.data).arg("--keys").arg(start.keys);
         command.args(["--listen", free, "--ops", free]);
         command.arg("--clock").arg(shown(start.clock)).args(start.backing);
-        command.stdout(Stdio::piped()).stderr(File::create(start.log)?);
+        if let Some(merchants) = start.merchants {
+            command.arg("--merchants").arg(merchants);
+        }
+        let log = File::options().create(true).append(true).open(start.log)?;
+        command.stdout(Stdio::piped()).stderr(log);
         if start.stays {
             command.stdin(Stdio::null()).process_group(0);
         } else {
@@ -75,8 +83,8 @@ impl Server {
         timeout(STARTS_OR_STOPS_WITHIN, BufReader::new(out).read_line(&mut line)).await??;
         let log = || fs::read_to_string(start.log).unwrap_or_default();
         ensure!(!line.is_empty(), "the server did not start: {}", log().trim_end());
-        let Served { public } = serde_json::from_str(&line)?;
-        Ok(Server { child, pid, public })
+        let Served { public, ops } = serde_json::from_str(&line)?;
+        Ok(Server { child, pid, public, ops })
     }
 
     pub(super) fn pid(&self) -> u32 {

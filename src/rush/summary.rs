@@ -68,7 +68,7 @@ fn write(report: &Report, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn checks(audit: &Audit, title: &str, out: &mut String) -> std::fmt::Result {
+pub(super) fn checks(audit: &Audit, title: &str, out: &mut String) -> std::fmt::Result {
     writeln!(out, "\n{title}: {}", if audit.clean { "clean" } else { "BROKEN" })?;
     for check in &audit.checks {
         let verdict = if check.clean { "ok    " } else { "BROKEN" };

@@ -20,16 +20,8 @@ td.text{text-align:left}svg{width:100%;height:auto}svg text{font-size:15px;fill:
 
 /// The page.
 pub fn html(report: &Report) -> String {
-    let mut page =
-        String::from("<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\">");
-    page += "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">";
     let title = format!("{} 第 {} 轮抢券报告", report.campaign, report.round);
-    let _ = write!(
-        page,
-        "<title>{0}</title><style>{STYLE}</style></head><body><h1>{0} ",
-        escape(&title)
-    );
-    page += "<small>Report of a voucher rush</small></h1>";
+    let mut page = begin(&title, "Report of a voucher rush");
     page += &summary(report);
     page += &section("领取与库存", "Coupons and stock", &demand(report));
     page += &section("到达与应答", "Arrivals and answers", &arrivals(report));
@@ -42,6 +34,20 @@ pub fn html(report: &Report) -> String {
     }
     page += &section("客户端自查", "The client's own checks", &checks(&report.client));
     page + "</body></html>\n"
+}
+
+/// A page up to its title.
+pub(super) fn begin(title: &str, english: &str) -> String {
+    let mut page =
+        String::from("<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\">");
+    page += "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">";
+    let _ = write!(
+        page,
+        "<title>{0}</title><style>{STYLE}</style></head><body><h1>{0} <small>{1}</small></h1>",
+        escape(title),
+        escape(english)
+    );
+    page
 }
 
 /// Text as it may stand in HTML, in attributes too.
@@ -60,12 +66,12 @@ pub(super) fn escape(text: &str) -> String {
     safe
 }
 
-fn section(zh: &str, en: &str, body: &str) -> String {
+pub(super) fn section(zh: &str, en: &str, body: &str) -> String {
     format!("<h2>{} <small>{}</small></h2>{body}", escape(zh), escape(en))
 }
 
 /// A table; cells are escaped here.
-fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let line = |tag: &str, cells: &mut dyn Iterator<Item = &str>| {
         cells.fold(String::from("<tr>"), |line, cell| {
             format!("{line}<{tag}>{}</{tag}>", escape(cell))
@@ -78,14 +84,14 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     html + "</table>"
 }
 
-fn both(name: &str) -> String {
+pub(super) fn both(name: &str) -> String {
     match words::of(name) {
         (zh, "") => zh.to_owned(),
         (zh, en) => format!("{zh} {en}"),
     }
 }
 
-fn verdict(clean: bool) -> &'static str {
+pub(super) fn verdict(clean: bool) -> &'static str {
     if clean {
         "<span class=\"good\">✓ 通过 clean</span>"
     } else {
@@ -233,7 +239,7 @@ fn latency(report: &Report) -> String {
         + &spreads("服务时间 Service time, ms", &report.service_ms)
 }
 
-fn spreads(name: &str, spreads: &BTreeMap<&'static str, Spread>) -> String {
+pub(super) fn spreads(name: &str, spreads: &BTreeMap<&'static str, Spread>) -> String {
     let rows: Vec<_> = spreads
         .iter()
         .map(|(class, spread)| {
@@ -268,7 +274,7 @@ fn passes(report: &Report) -> String {
     table(&["通行证 Passes", ""], &rows)
 }
 
-fn checks(audit: &Audit) -> String {
+pub(super) fn checks(audit: &Audit) -> String {
     let mut html = String::from(
         "<table><tr><th>检查 Check</th><th>须成立 What must hold</th><th>行数 Rows</th><th>结果 Result</th></tr>",
     );

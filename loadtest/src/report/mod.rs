@@ -1,7 +1,10 @@
 //! What a run came to: as data, as JSON and as a page.
 
+mod flow;
 mod html;
 mod svg;
+pub mod weeks;
+mod weeks_page;
 mod words;
 
 use crate::MOST_SLIP_MS_P99;

@@ -116,3 +116,86 @@ fn i9_sold_out_is_held_against_the_round_it_was_told_in() {
     let late = log.audit(Some(r#"{"sold_out":"ten","at_ms":11600}"#));
     breaks(&late, &["I9"], "round 2 has 1 left");
 }
+
+/// The story of orders, which are merchant 7's A-1, A-2 .. here, and what a till was told of them.
+fn tills(lines: &str) -> crate::audit::Audit {
+    use crate::domain::{MerchantNo, RefundId};
+    use crate::ledger::event::What;
+    use crate::ledger::made::redeeming::{entries, order, story};
+    use crate::redeem::{redemption, refund_id};
+    let name = |no: u8| redemption("made", MerchantNo(7), &format!("A-{no}"));
+    let old: Vec<_> = (1..=6).map(|no| (order(no), name(no))).collect();
+    let new = |it: &mut crate::domain::RedemptionId| {
+        *it = old.iter().find(|(old, _)| old == it).map_or(*it, |(_, new)| *new);
+    };
+    let mut story = story();
+    for what in story.iter_mut().flat_map(|(_, whats)| whats) {
+        match what {
+            What::Locked(it) => new(&mut it.redemption),
+            What::Confirmed(it) => new(&mut it.redemption),
+            What::Released(it) => new(&mut it.redemption),
+            What::Refunded(it) => {
+                new(&mut it.redemption);
+                let RefundId(number) = it.refund;
+                it.refund = refund_id(it.redemption, &format!("r{}", number[0]));
+            }
+            _ => {}
+        }
+    }
+    let record = lines.parse().unwrap();
+    audit(entries(story).into_iter().map(Ok), Some(&record))
+}
+
+fn order_line(order: &str, told: &str, coupon: &str, amount: u64, face: u64) -> String {
+    format!(
+        r#"{{"campaign":"made","merchant":7,"order":"{order}","told":"{told}","coupon":"{coupon}","amount_fen":{amount},"face_fen":{face},"at_ms":5}}"#
+    )
+}
+
+fn refund_line(order: &str, refund: &str, refused: bool, amount: u64, back: u64) -> String {
+    format!(
+        r#"{{"campaign":"made","merchant":7,"order":"{order}","refund":"{refund}","refused":{refused},"amount_fen":{amount},"taken_back_fen":{back},"at_ms":5}}"#
+    )
+}
+
+#[test]
+fn i3_what_tills_were_told_is_in_the_journal_and_what_was_refused_is_not() {
+    let good = [
+        order_line("A-1", "locked", "0101000000014", 500, 10),
+        order_line("A-1", "confirmed", "0101000000014", 500, 10),
+        order_line("A-2", "released", "0101000000022", 500, 10),
+        refund_line("A-1", "r1", false, 250, 5),
+        order_line("A-9", "refused", "0101000000014", 500, 0),
+        refund_line("A-1", "r9", true, 250, 5),
+    ];
+    let audit = tills(&good.join("\n"));
+    breaks(&audit, &[], "clean");
+    let rows: Vec<_> = audit.checks.iter().map(|check| (check.name, check.rows)).collect();
+    assert!(rows.contains(&("I3", 6)), "{rows:?}");
+    let first = "0101000000014";
+    for (line, finding) in [
+        (order_line("A-9", "locked", first, 500, 10), "the journal has no such order"),
+        (order_line("A-1", "refused", first, 500, 0), "was refused, and the journal holds"),
+        (order_line("A-1", "locked", first, 501, 10), "the journal has 0101000000014"),
+        (order_line("A-1", "locked", first, 500, 11), "the journal has 0101000000014"),
+        (order_line("A-1", "released", first, 500, 10), "it was told Released"),
+        (order_line("A-1", "too_late", first, 500, 10), "it was told TooLate"),
+        (refund_line("A-1", "r9", false, 250, 5), "the journal has no such refund"),
+        (refund_line("A-1", "r1", true, 250, 5), "it was refused, and the journal has it"),
+        (refund_line("A-1", "r1", false, 250, 4), "the journal has it as"),
+    ] {
+        breaks(&tills(&line), &["I3"], finding);
+    }
+}
+
+#[test]
+fn i9_who_was_unanswered_in_a_round_says_nothing_of_another() {
+    use crate::domain::RoundNo;
+    let mut log = sold();
+    log.push(9_500, armed(RoundNo(2), [1, 0]));
+    let line = |round: &str| format!(r#"{{"unanswered":"ten"{round}}}"#);
+    breaks(&log.audit(Some(&line(r#","round":1"#))), &[], "clean");
+    for round in [r#","round":2"#, ""] {
+        breaks(&log.audit(Some(&line(round))), &["I9"], "but round 2 has 1 left");
+    }
+}
