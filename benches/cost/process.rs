@@ -16,7 +16,7 @@ use std::{
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
-    ops: Option<SocketAddr>,
+    pub(crate) ops: Option<SocketAddr>,
     /// What it reads; gone with it.
     scratch: Option<tempfile::TempDir>,
 }

@@ -7,6 +7,7 @@ use crate::scene::{OPEN, Scene, roomy};
 use crate::till::{Order, REDEMPTIONS, Till};
 use crate::{Client, Size};
 use anyhow::{Context, ensure};
+use quan::rush::office::Office;
 use serde_json::{Value, json};
 use std::{fs, path::Path, process::Command, time::Instant};
 
@@ -82,7 +83,10 @@ impl Shop {
         let plan = ["\"xiangning-2023.toml\"\nmerchants = \"merchants\""];
         Shipped::read("quan.toml").set("plan", &plan).write(&folder.join("quan.toml"));
         let config = folder.join("quan.toml");
+        let office = Office::open(&keys)?;
         let server = Server::quan(&config, &keys, &folder.join("data"), OPEN)?;
+        let ops = server.ops.context("the server's ops port")?;
+        office.admit(ops, "xiangning-2023", &folder.join("merchants"))?;
         let tills = terminals.iter().map(|id| Till::of(&keys, id)).collect();
         let mut client = Client::connect(server.address, 64).await?;
         let time = "GET /v1/time HTTP/1.1\r\nhost: quan\r\n\r\n".to_owned();
