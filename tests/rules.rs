@@ -48,7 +48,7 @@ const KEPT: [(&str, &str); 40] = [
     ("R-REDEEM-6", "every refusal has its own reason"),
     (
         "R-MERCH-1",
-        "who is admitted redeems, who is suspended does not; two persons' word is not built",
+        "two persons admit and suspend; who is admitted redeems, who is suspended does not",
     ),
     ("R-MERCH-2", "a merchant's standing; complaints are not built"),
     ("R-CLAIM-1", "first come, first served; a holder is shown the same coupon again"),
@@ -67,7 +67,7 @@ const KEPT: [(&str, &str); 40] = [
     ),
     (
         "R-ROLE-1",
-        "who decides what, and by how many; the console, and the log of reads, are not built",
+        "who decides what, and by how many; what staff did and read is chained; the console is not built",
     ),
 ];
 

@@ -22,7 +22,7 @@ fn armed() -> (Campaign, Machine, At) {
         machine.execute(command, now).unwrap();
     }
     let gate = Gate::new(C, &plan, Arc::new(test_keys::keyring()));
-    (Campaign::new(C, plan, gate, None, 0), machine, now)
+    (Campaign::new(C, plan, gate, 0), machine, now)
 }
 
 #[test]

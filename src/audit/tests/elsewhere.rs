@@ -7,7 +7,7 @@ use crate::drain::{Drain, Step, tests::Scratch};
 use crate::funds::Account::{Reserved, Treasury};
 use crate::ledger::embedded::Outcome;
 use crate::ledger::event::{Admitted, Event, KindTerms, Load, Transfer, What, codec};
-use crate::ledger::machine::tests::{arm, bind, grant, resume};
+use crate::ledger::machine::tests::{arm, bind, decided, grant, resume};
 use crate::ledger::machine::{Answer, Command, Lock, Refund, Settle, Summary};
 use crate::ledger::redis::about::About;
 use crate::ledger::redis::effects::changes;
@@ -101,7 +101,7 @@ impl Watcher for Nobody {
 async fn redeem(ledger: &RedisLedger) {
     let merchant = MerchantNo(7);
     let admitted = Admitted { merchant, categories: PoolSet(0b1), cap: Fen::new(30) };
-    ask(ledger, Command::Admit(C, admitted)).await;
+    ask(ledger, decided(Command::Admit(C, admitted), "test", 1_000)).await;
     let lock = |no: u8, who: u8| {
         Command::Lock(Lock {
             campaign: C,
@@ -112,6 +112,7 @@ async fn redeem(ledger: &RedisLedger) {
             choice: None,
             request: [no; 8],
             lock_ms: 500,
+            at_once: false,
         })
     };
     let confirm = |no: u8| Command::Confirm(C, RedemptionId([no; 16]));
@@ -127,7 +128,7 @@ async fn redeem(ledger: &RedisLedger) {
     ask(ledger, confirm(2)).await;
     ask(ledger, lock(3, 0xe2)).await;
     let batch = Settle { campaign: C, batch: BatchNo(1), merchant, pool: PoolNo(0) };
-    ask(ledger, Command::Settle(batch)).await;
+    ask(ledger, decided(Command::Settle(batch), "test", 1_000)).await;
     ask(ledger, Command::Paid(C, BatchNo(1), merchant)).await;
 }
 
