@@ -171,6 +171,7 @@ impl World {
             choice: None,
             request,
             lock_ms: 60_000,
+            at_once: false,
         }));
         if paid {
             self.done(&Command::Confirm(C, redemption));

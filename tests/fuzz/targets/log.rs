@@ -97,6 +97,7 @@ fn at_a_till() -> Vec<(Command, i64)> {
             choice,
             request,
             lock_ms,
+            at_once: false,
         })
     };
     let refund = |no: u8, fen| {
