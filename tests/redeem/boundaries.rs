@@ -65,7 +65,7 @@ fn around<T: Sync>(
     (early, late): ((u16, &str), (u16, &str)),
     ask: impl Fn(&T) -> Answer + Sync,
 ) -> Vec<Option<bool>> {
-    const AROUND_MS: i64 = 400;
+    const AROUND_MS: i64 = 1_200;
     let count = i64::try_from(what.len()).expect("some");
     let (boundary_ms, ask) = (&boundary_ms, &ask);
     let sides: Vec<Option<bool>> = thread::scope(|scope| {
