@@ -178,6 +178,11 @@ async fn r_wallet_1_the_view_shows_what_becomes_of_a_coupon_and_so_does_the_next
     let seen = |ledger: &LocalLedger| {
         ledger.view().held(C, PersonId([1; 16]), RoundNo(1), KindNo(0)).map(|held| held.state)
     };
+    // What takes persons has no other door.
+    for bare in [Command::Admit(C, admitted), Command::Resume(C)] {
+        let outcome = told(&ledger, bare).await.unwrap();
+        assert!(matches!(outcome, Outcome::No(No::Conflict(_))), "{outcome:?}");
+    }
     for (command, state) in [
         (grant(1, 0), CouponState::Unused),
         (decided(Command::Admit(C, admitted), "test", 1), CouponState::Unused),
