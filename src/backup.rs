@@ -3,6 +3,7 @@
 //! # What always holds
 //!
 //! - The store and the snapshots are copied before the journal, so the journal is ahead of them, as a start demands.
+//! - The store's copy is carried on to the end of the journal's, so that both are of one instant.
 //! - The journal's copy is read to its end before it counts. A server appends while it is copied, so its last batch may
 //!   be there in part: that is a torn tail, which a start cuts. What looks like damage is copied once more, and is
 //!   damage if it is there again.
@@ -10,6 +11,7 @@
 //! - A folder that holds something is not written into; `backup.json` comes last, and without it there is no backup.
 
 use crate::data::DataFolder;
+use crate::drain::{self, AtRest, Drain, Step};
 use crate::ledger::journal::{self, Folder, Reader, entry::segment_first};
 use crate::store::{self, LogNo, Store, StoreUrl};
 use serde::Serialize;
@@ -23,7 +25,7 @@ const TRIES: u32 = 4;
 pub struct Backup {
     /// The last entry of the journal; 0 if there is none here, as in a node's folder.
     pub journal_seq: u64,
-    /// The last entry of the store; `None` if there is none here.
+    /// The last entry of the store, as the journal's; `None` if there is none here.
     pub store_seq: Option<u64>,
     /// How many files there are.
     pub files: u64,
@@ -52,6 +54,9 @@ pub enum BackupError {
     /// The store can't be copied.
     #[error("the store: {0}")]
     Store(#[from] store::Error),
+    /// The store's copy does not go on with the journal: it is not of it, or was altered.
+    #[error("the store does not go on with the journal; move it away, it is made again: {0}")]
+    Drain(#[from] drain::Error),
     /// The journal's copy ends before what the store has.
     #[error("the journal's copy ends at {journal}, the store's has {store} entries")]
     Behind {
@@ -73,12 +78,11 @@ pub async fn backup(from: &Path, to: &Path) -> Result<Backup, BackupError> {
         return Err(BackupError::NotEmpty(to.to_owned()));
     }
     let mut files = 0;
-    let store_seq = if source.store().exists() {
-        Some(copy_store(&source.store(), &target.store()).await?)
-    } else {
-        None
-    };
-    files += u64::from(store_seq.is_some());
+    let has_store = source.store().exists();
+    if has_store {
+        copy_store(&source.store(), &target.store()).await?;
+        files += 1;
+    }
     // A snapshot has its name once it is whole; one that is let go of meanwhile is not needed.
     files +=
         copy_all(&source.snapshots(), &target.snapshots(), |name| name.ends_with(".snapshot"))?;
@@ -87,7 +91,9 @@ pub async fn backup(from: &Path, to: &Path) -> Result<Backup, BackupError> {
         (journal_seq, segments) = copy_journal(&source.journal(), &target.journal())?;
     }
     files += segments;
-    if let Some(store) = store_seq.filter(|it| *it > journal_seq && source.journal().is_dir()) {
+    let store_seq =
+        if has_store && source.journal().is_dir() { Some(carry_on(&target).await?) } else { None };
+    if let Some(store) = store_seq.filter(|it| *it > journal_seq) {
         return Err(BackupError::Behind { journal: journal_seq, store });
     }
     files += copy_acks(&source.acks(), &target.acks())?;
@@ -106,17 +112,25 @@ pub async fn backup(from: &Path, to: &Path) -> Result<Backup, BackupError> {
     Ok(backup)
 }
 
-/// By SQLite's own means: a whole store as it was at one instant. Gives its last entry.
-async fn copy_store(from: &Path, to: &Path) -> Result<u64, BackupError> {
+/// By SQLite's own means: a whole store as it was at one instant.
+async fn copy_store(from: &Path, to: &Path) -> Result<(), BackupError> {
     let store = Store::open(&StoreUrl::File(from.to_owned())).await?;
     let copied = store.copy_to(to).await;
     store.close().await;
-    copied?;
-    let copy = Store::open(&StoreUrl::File(to.to_owned())).await?;
-    let seq = copy.seq(LogNo::EMBEDDED).await;
-    copy.close().await;
-    fs::File::open(to).and_then(|file| file.sync_all()).map_err(at(to))?;
-    Ok(seq?)
+    Ok(copied?)
+}
+
+/// Brings the store's copy to the end of the journal's, so that the two are of one instant. Gives that.
+async fn carry_on(target: &DataFolder) -> Result<u64, BackupError> {
+    let disk = Folder::open(&target.journal()).map_err(at(&target.journal()))?;
+    let store = Store::open(&StoreUrl::File(target.store())).await?;
+    let source = |seq| Ok(AtRest::new(&disk, seq)?);
+    let mut drain = Drain::open(store.clone(), LogNo::EMBEDDED, source).await?;
+    while drain.step().await? != Step::Empty {}
+    let seq = drain.status().seq();
+    store.close().await;
+    fs::File::open(target.store()).and_then(|it| it.sync_all()).map_err(at(&target.store()))?;
+    Ok(seq)
 }
 
 /// Gives the last entry, and how many files there are.

@@ -303,7 +303,11 @@ fn after_a_crash(home: Home) {
 /// R-MERCH-1, R-MERCH-2
 #[test]
 fn r_merch_2_two_persons_suspend_and_reinstate_a_merchant_while_the_server_runs() {
-    let mut site = Site::start(&AS_SHIPPED);
+    HOMES.into_iter().for_each(suspended_and_reinstated);
+}
+
+fn suspended_and_reinstated(home: Home) {
+    let mut site = Site::start(&Wish::shipped(home));
     let till = site.till("T-1");
     let customer = site.customer(1, &["retail-10"]);
     let asked = |site: &Site, number: &str| {
@@ -331,6 +335,7 @@ fn r_merch_2_two_persons_suspend_and_reinstate_a_merchant_while_the_server_runs(
     assert_eq!(state(&site.end(&till, "S-5", "release")), "released");
     site.admit();
     refused(&asked(&site, "S-6"), 401, "terminal_unknown");
+    site.ends_well();
 }
 
 /// What 64 tills want at once.

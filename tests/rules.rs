@@ -63,7 +63,7 @@ const KEPT: [(&str, &str); 40] = [
     ("R-MERCH-3", "plans that are given or open, own offers; the cashier page is not built"),
     (
         "R-AUDIT-1",
-        "the audit and the store are made from the journal alone; differences of four sides are typed; nothing is settled yet",
+        "the audit and the store are made from the journal alone; batches, four sides and any balance come of it",
     ),
     (
         "R-ROLE-1",

@@ -4,7 +4,10 @@
 #[path = "common"]
 mod common {
     pub(crate) mod plan;
+    pub(crate) mod server;
 }
+#[path = "settle/backup.rs"]
+mod backup;
 #[path = "settle/reconcile.rs"]
 mod reconcile;
 #[path = "settle/world.rs"]

@@ -423,12 +423,12 @@ fn shared(folder: &Path, shards: u8, store: Rows) -> Shared {
     Shared { redis, _postgres: postgres, store }
 }
 
-/// Ends a server as people do.
-pub(crate) fn ready(server: &Server) -> Value {
+fn ready(server: &Server) -> Value {
     Link::default().ask(server.ops, &get("/ready")).expect("an answer").body
 }
 
-fn end(process: &mut Process) {
+/// Ends a server as people do.
+pub(crate) fn end(process: &mut Process) {
     drop(process.child.stdin.take());
     let status = process.child.wait().expect("it is ours");
     assert!(status.success(), "{status}: {}", process.said());

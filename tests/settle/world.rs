@@ -48,7 +48,7 @@ impl World {
         Shipped::plan().write(&at("plan.toml"));
         let config =
             Shipped::read("quan.toml").set("plan", &["\"plan.toml\"\nmerchants = \"merchants\""]);
-        config.write(&at("quan.toml"));
+        config.set("segment_mib", &[1]).write(&at("quan.toml"));
         fs::create_dir(at("merchants")).expect("a folder");
         for (name, text) in [
             ("merchants", MERCHANTS),
