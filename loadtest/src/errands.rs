@@ -66,7 +66,7 @@ impl Wrong {
 const AT_ONCE_MORE: [Step; 2] = [Step::Code, Step::Redeem { one_step: true, at_once: false }];
 
 /// What is done with a coupon of this fate on `day`; `stands` if an order of it was left locked before.
-pub(crate) fn errand(fate: &Fate, day: Day, stands: bool) -> Vec<Step> {
+pub(crate) fn errand(fate: Fate, day: Day, stands: bool) -> Vec<Step> {
     let mut steps = vec![];
     if fate.used == Some(day) {
         purchase(fate, day, &mut steps);
@@ -87,7 +87,7 @@ pub(crate) fn errand(fate: &Fate, day: Day, stands: bool) -> Vec<Step> {
     steps
 }
 
-fn purchase(fate: &Fate, day: Day, steps: &mut Vec<Step>) {
+fn purchase(fate: Fate, day: Day, steps: &mut Vec<Step>) {
     before(fate.trouble, steps);
     let one_step = fate.ending == Ending::OneStep;
     let at_once = fate.sent == Sent::AtOnce;
@@ -133,7 +133,7 @@ fn before(trouble: Option<Trouble>, steps: &mut Vec<Step>) {
     steps.extend([Step::Code, Step::Wrong(wrong)]);
 }
 
-fn refund(fate: &Fate, back: Back, steps: &mut Vec<Step>) {
+fn refund(fate: Fate, back: Back, steps: &mut Vec<Step>) {
     if back.on == Day::End {
         steps.push(Step::AfterEnd);
     }
@@ -192,7 +192,7 @@ mod tests {
             for day in [Day::Opening, Day::Midweek, Day::End, Day::Settled] {
                 let mut code = false;
                 let left = locked;
-                for step in errand(&fate, day, left) {
+                for step in errand(fate, day, left) {
                     match step {
                         Step::Code => code = true,
                         Step::Redeem { one_step, .. } => {

@@ -255,7 +255,7 @@ impl Shoppers {
         let mut scripts: Vec<Script> = vec![];
         for (at, coupon) in self.coupons.iter().enumerate() {
             let stands = coupon.order.as_ref().is_some_and(|order| order.state == State::Locked);
-            let steps = errand(&coupon.fate, day, stands);
+            let steps = errand(coupon.fate, day, stands);
             if steps.is_empty() {
                 continue;
             }

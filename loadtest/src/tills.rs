@@ -89,8 +89,8 @@ mod tests {
         let nonce = std::array::from_fn(|at| u8::try_from(at).unwrap());
         let (method, target, body) = ("POST", "/v1/campaigns/c/redemptions", b"{}".as_slice());
         let at_ms = 1_693_533_600_000;
-        let signed = signer.sign(Unsigned { method, target, body, at_ms, nonce });
+        let header = signer.sign(Unsigned { method, target, body, at_ms, nonce });
         let want = "Quan-Terminal id=T-1, key=1, at=1693533600000, nonce=AAECAwQFBgcICQoLDA0ODw, mac=LnWxhHTaZmjTUW5hWgP_6MapHoAVi4Uh5tRUhh5_e44";
-        assert_eq!(signed, want);
+        assert_eq!(header, want);
     }
 }

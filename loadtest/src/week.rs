@@ -92,12 +92,10 @@ async fn shopping(
     let until = last.saturating_add(WITHIN_US);
     let (visit, _links) = crowd::run(visit, first, links, clock, until).await;
     let visit = visit.context("the day was not played")?;
-    match visit.failed {
-        Some(error) => Err(error.context("a request could not be written")),
-        None => {
-            let mut shoppers = visit.shoppers;
-            shoppers.record.flush()?;
-            Ok(shoppers)
-        }
+    let Visit { mut shoppers, failed, .. } = visit;
+    if let Some(error) = failed {
+        return Err(error.context("a request could not be written"));
     }
+    shoppers.record.flush()?;
+    Ok(shoppers)
 }

@@ -64,7 +64,7 @@ impl<'a> Acknowledged<'a> {
 
     /// Why the journal does not bear out what a till was told of an order.
     fn doubt_order(&self, said: &record::Order, book: &Book) -> Option<String> {
-        let name = redeem::redemption(&said.campaign, said.merchant, &said.order);
+        let name = redeem::redemption(&said.campaign, said.merchant, &said.number);
         let Some(order) = self.orders.get(&name) else {
             let nothing = said.told == Told::Refused;
             return (!nothing).then(|| "the journal has no such order".to_owned());
@@ -92,7 +92,7 @@ impl<'a> Acknowledged<'a> {
     /// The same of a refund.
     fn doubt_refund(&self, said: &record::Refund) -> Option<String> {
         let order = redeem::redemption(&said.campaign, said.merchant, &said.order);
-        let made = self.refunds.get(&redeem::refund_id(order, &said.refund));
+        let made = self.refunds.get(&redeem::refund_id(order, &said.number));
         match (said.refused, made) {
             (true, None) => None,
             (true, Some(_)) => Some("it was refused, and the journal has it".to_owned()),
@@ -140,9 +140,9 @@ impl Look for Acknowledged<'_> {
         for (line, said) in self.record.numbered() {
             let (what, doubt) = match said {
                 Said::Yes(yes) => (format!("coupon {}", yes.coupon), self.doubt(yes, book)),
-                Said::Order(it) => (format!("order {:?}", it.order), self.doubt_order(it, book)),
+                Said::Order(it) => (format!("order {:?}", it.number), self.doubt_order(it, book)),
                 Said::Refund(it) => {
-                    (format!("refund {:?} of {:?}", it.refund, it.order), self.doubt_refund(it))
+                    (format!("refund {:?} of {:?}", it.number, it.order), self.doubt_refund(it))
                 }
                 Said::SoldOut(_) | Said::SoldOutTimes(_) | Said::Unanswered(_) => continue,
             };

@@ -82,7 +82,8 @@ pub(super) struct Unanswered {
 pub(super) struct Order {
     pub(super) campaign: String,
     pub(super) merchant: MerchantNo,
-    pub(super) order: String,
+    #[serde(rename = "order")]
+    pub(super) number: String,
     pub(super) told: Told,
     pub(super) coupon: String,
     #[serde(rename = "amount_fen")]
@@ -118,7 +119,8 @@ pub(super) struct Refund {
     pub(super) campaign: String,
     pub(super) merchant: MerchantNo,
     pub(super) order: String,
-    pub(super) refund: String,
+    #[serde(rename = "refund")]
+    pub(super) number: String,
     /// Whether it was refused, so that nothing was paid back.
     pub(super) refused: bool,
     #[serde(rename = "amount_fen")]

@@ -6,7 +6,7 @@ use crate::domain::At;
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use std::{fs, path::Path, time::Duration};
+use std::{fmt::Write, fs, path::Path, time::Duration};
 use tokio::{process::Command, time::sleep};
 
 /// The store may be behind the ledger for a while.
@@ -64,7 +64,7 @@ fn channel(tills: &str) -> Result<String> {
         // Of nothing there is no row.
         let Some(fen) = fen.filter(|fen| *fen > 0) else { continue };
         let (merchant, order, at) = (it.merchant, it.order, it.at_ms.in_zone(&TimeZone::UTC));
-        file += &format!("{merchant},{order},{what},{refund},{fen},success,{at}\n");
+        writeln!(file, "{merchant},{order},{what},{refund},{fen},success,{at}")?;
     }
     Ok(file)
 }

@@ -8,7 +8,7 @@ use crate::ledger::event::Subject;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::Value;
-use std::{fs, path::Path, time::Duration};
+use std::{fmt::Write, fs, path::Path, time::Duration};
 use tokio::{process::Command, time::sleep};
 
 /// The store may be behind the ledger for a while.
@@ -131,7 +131,7 @@ fn bank(sent: &Path, batch: BatchNo, first: bool, settled: &mut Settled) -> Resu
         let (no, merchant, attempt, fen) = (cell(0)?, cell(1)?, cell(2)?, cell(3)?);
         let fails = first && merchant.parse::<u32>()?.wrapping_add(batch.0) % FAILS_OF == 0;
         let (status, fen) = if fails { ("failed", "") } else { ("paid", fen) };
-        answers += &format!("{no},{merchant},{attempt},{status},{fen}\n");
+        writeln!(answers, "{no},{merchant},{attempt},{status},{fen}")?;
         let count = if fails { &mut settled.failed } else { &mut settled.payments };
         *count = count.saturating_add(1);
     }

@@ -115,7 +115,8 @@ impl Stage {
         let mut arguments = vec!["--config".into(), self.options.config.clone().into()];
         match self.backing.ledger_and_store() {
             Some((ledger, store)) => {
-                arguments.extend(["--ledger".into(), ledger.into(), "--store".into(), store.into()])
+                let said = ["--ledger", ledger, "--store", store];
+                arguments.extend(said.map(OsString::from));
             }
             None => arguments.extend(["--data".into(), self.data(0).into_os_string()]),
         }
