@@ -81,8 +81,8 @@ struct Claim<'a> {
 }
 
 #[derive(Serialize)]
-struct Granted {
-    coupon: Coupon,
+struct Granted<'a> {
+    coupon: Coupon<'a>,
     replayed: bool,
 }
 
@@ -198,15 +198,15 @@ impl Shared {
             return Problem::INTERNAL.into_response();
         };
         let coupon = Coupon {
-            number: CouponId { round, kind, ordinal }.to_string(),
+            number: CouponId { round, kind, ordinal },
             round: round.0,
-            kind: terms.name.clone(),
+            kind: &terms.name,
             face_fen: terms.face.get(),
             threshold_fen: terms.threshold.get(),
             state: Seen::Unused,
             note: None,
             starts_at: at.in_zone(&self.plan.zone),
-            ends_at: self.ends.clone(),
+            ends_at: self.ends.as_str().into(),
         };
         let status = if held { StatusCode::OK } else { StatusCode::CREATED };
         json(status, &Granted { coupon, replayed: held })
