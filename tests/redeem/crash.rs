@@ -338,7 +338,7 @@ fn cycles(what: &str, count: u64, mut cycle: impl FnMut(u64) -> [usize; 3]) {
     let [orders, unknown, refused] = sum;
     tell(format_args!(
         "{what}, {count} from seed {first}: {orders} orders; at {hits} of them {unknown} requests were on their way and \
-         {refused} refused; nothing lost, nothing twice, clean audits"
+         {refused} refused; nothing lost, nothing twice"
     ));
     assert!(hits > 0, "it fails when nobody asks");
 }
