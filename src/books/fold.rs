@@ -75,8 +75,6 @@ impl Book {
 
     fn event(&mut self, spot: Spot, what: &What, sent: bool) -> Done {
         match what {
-            // Whose order it is, is said again by its lock.
-            What::Reserved(_) | What::Vacated(_) | What::GivenBack(_) => Ok(()),
             What::Posted(posting) => self.post(posting, sent),
             What::Armed(armed) => self.arm(armed),
             What::Expired(it) => {
@@ -126,7 +124,11 @@ impl Book {
                 self.fail(*it);
                 Ok(())
             }
-            What::Opened(_)
+            // Whose order it is, is said again by its lock.
+            What::Reserved(_)
+            | What::Vacated(_)
+            | What::GivenBack(_)
+            | What::Opened(_)
             | What::Bound(_)
             | What::Passed(_)
             | What::Interlock(_)
