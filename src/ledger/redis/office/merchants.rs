@@ -4,7 +4,7 @@ use super::super::effects::of_merchant;
 use super::super::keys::Key;
 use super::super::place::Cell;
 use super::super::records::read_terms;
-use super::fetch::{Want, damaged, of_a_merchant};
+use super::fetch::{self, Want, damaged, of_a_merchant};
 use super::{Draft, Fault, Office};
 use crate::domain::{CampaignNo, MerchantNo};
 use crate::ledger::machine::{Answer, Command};
@@ -51,7 +51,7 @@ impl Office {
         loop {
             let wants = [Want::Fields(Key::Merchants, of_a_merchant(merchant, 0))];
             let fetched = self.fetch(cell, &wants).await?;
-            let mut sketch = self.sketch(cell, &fetched)?;
+            let mut sketch = fetch::sketch(cell, &fetched)?;
             let terms = of_merchant("terms", merchant);
             if let Some(mut known) = fetched.merchant(merchant, 0)? {
                 let said = fetched.get(Key::Merchants, &terms).and_then(read_terms);
