@@ -164,7 +164,7 @@ fn is_of(log: LogNo, campaign: CampaignNo, shard: Shard) -> bool {
 fn belongs(log: LogNo, event: &Event) -> bool {
     let embedded = log == LogNo::EMBEDDED;
     match event.what {
-        What::Opened(_) => true,
+        What::Opened(_) | What::Admitted(_) | What::Decided(_) => true,
         What::Bound(_) => embedded || log.of_identities(),
         What::Passed(_) | What::Sent(_) | What::Received(_) => !embedded && !log.of_identities(),
         What::Posted(_)
@@ -181,7 +181,6 @@ fn belongs(log: LogNo, event: &Event) -> bool {
         | What::Paid(_)
         | What::PaymentFailed(_)
         | What::Adjusted(_) => embedded || !log.of_identities(),
-        What::Admitted(_) | What::Decided(_) => true,
         What::Reserved(_) | What::Vacated(_) => !embedded,
         What::GivenBack(_) => log.of_identities(),
     }

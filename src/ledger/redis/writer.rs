@@ -284,8 +284,8 @@ impl Writer {
         }
     }
 
-    /// Whether this node has written down what somebody holds: only then may it tell them, since whoever granted it
-    /// may have gone before they could.
+    /// What somebody holds, if this node has written it down: only then may it tell them, since whoever granted it may
+    /// have gone before they could.
     fn shown(&self, grant: &Grant) -> Option<Held> {
         let Grant { campaign, person, round, kind, .. } = *grant;
         self.shared.view.held(campaign, person, round, kind)
@@ -293,18 +293,16 @@ impl Writer {
 
     fn tell_one(&mut self, asked: Asked, outcome: Decided) {
         let outcome = match outcome.told {
-            Ok(Answer::AlreadyHeld(held)) => match self.shown(&asked.grant) {
-                // What became of it since, its script does not say.
-                Some(Held { state, .. }) => {
-                    Outcome::Yes(Answer::AlreadyHeld(Held { state, ..held }))
-                }
-                None => {
+            Ok(Answer::AlreadyHeld(held)) => {
+                let Some(Held { state, .. }) = self.shown(&asked.grant) else {
                     self.cell.kick.notify_one();
                     // It is granted: if that can't be written down in time, it is unknown here, not refused.
                     self.again(vec![asked]);
                     return;
-                }
-            },
+                };
+                // What became of it since, its script does not say.
+                Outcome::Yes(Answer::AlreadyHeld(Held { state, ..held }))
+            }
             Ok(answer) => Outcome::Yes(answer),
             Err(No::Refused(refusal @ (Refusal::SoldOut | Refusal::RoundUnknown))) => {
                 let Grant { round, kind, .. } = asked.grant;

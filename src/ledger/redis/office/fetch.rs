@@ -27,13 +27,16 @@ pub(super) enum Want {
     All(Key),
 }
 
+/// Fields by key and name.
+type Read = BTreeMap<(Key, Vec<u8>), Vec<u8>>;
+
 /// What was read of a place.
 pub(super) struct Fetched {
     /// All that was read was written by this entry or before.
     pub(super) seq: u64,
     /// The log's last instant.
     pub(super) at: At,
-    fields: BTreeMap<(Key, Vec<u8>), Vec<u8>>,
+    fields: Read,
 }
 
 impl Fetched {
@@ -167,17 +170,6 @@ impl Office {
         }
     }
 
-    /// A sketch of a place as this node has read it, with what was fetched since of its money.
-    pub(super) fn sketch(&self, cell: &Cell, fetched: &Fetched) -> Result<Sketch, Fault> {
-        let standing = cell.seen().standing.clone();
-        let mut sketch = sketch_of(&standing)?;
-        if let Some(funds) = fetched.funds(sketch.opened.pools.len()) {
-            sketch.funds = funds;
-        }
-        sketch.last_at = sketch.last_at.max(fetched.at);
-        Ok(sketch)
-    }
-
     /// What the machine decides on `command`, which names campaign 0, by a sketch.
     pub(super) fn decide(
         &self,
@@ -186,21 +178,31 @@ impl Office {
         command: &Command,
     ) -> Result<Decision, Fault> {
         let now = self.shared.now().max(sketch.last_at);
-        self.decide_at(no, sketch, now, command)
+        decide_at(no, sketch, now, command)
     }
+}
 
-    /// The same at an instant.
-    pub(super) fn decide_at(
-        &self,
-        no: CampaignNo,
-        sketch: Sketch,
-        now: At,
-        command: &Command,
-    ) -> Result<Decision, Fault> {
-        let decision = Machine::from(sketch).decide(command, now)?;
-        let events = decision.events.into_iter().map(|event| Event { campaign: no, ..event });
-        Ok(Decision { events: events.collect(), answer: decision.answer })
+/// A sketch of a place as this node has read it, with what was fetched since of its money.
+pub(super) fn sketch(cell: &Cell, fetched: &Fetched) -> Result<Sketch, Fault> {
+    let standing = cell.seen().standing.clone();
+    let mut sketch = sketch_of(&standing)?;
+    if let Some(funds) = fetched.funds(sketch.opened.pools.len()) {
+        sketch.funds = funds;
     }
+    sketch.last_at = sketch.last_at.max(fetched.at);
+    Ok(sketch)
+}
+
+/// What the machine decides on `command`, which names campaign 0, by a sketch at an instant.
+pub(super) fn decide_at(
+    no: CampaignNo,
+    sketch: Sketch,
+    now: At,
+    command: &Command,
+) -> Result<Decision, Fault> {
+    let decision = Machine::from(sketch).decide(command, now)?;
+    let events = decision.events.into_iter().map(|event| Event { campaign: no, ..event });
+    Ok(Decision { events: events.collect(), answer: decision.answer })
 }
 
 /// A sketch of a shard as its log says, without persons and merchants.
@@ -232,7 +234,7 @@ pub(super) fn known_of(opened: &Opened) -> About {
 }
 
 /// The fields that were asked for, by key and name; `None` if the answers are others.
-fn read(wants: &[Want], fates: Vec<Fate>) -> Option<BTreeMap<(Key, Vec<u8>), Vec<u8>>> {
+fn read(wants: &[Want], fates: Vec<Fate>) -> Option<Read> {
     let mut all = BTreeMap::new();
     for (want, fate) in wants.iter().zip(fates) {
         let Fate::Done(Value::Array(values)) = fate else { return None };

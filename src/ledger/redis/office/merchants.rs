@@ -4,7 +4,7 @@ use super::super::effects::of_merchant;
 use super::super::keys::Key;
 use super::super::place::Cell;
 use super::super::records::{read_roll, read_terms};
-use super::fetch::{Want, damaged, of_a_merchant};
+use super::fetch::{self, Want, damaged, of_a_merchant};
 use super::{Draft, Fault, Office};
 use crate::domain::{CampaignNo, MerchantNo};
 use crate::ledger::machine::{Answer, Command};
@@ -57,7 +57,7 @@ impl Office {
                 Want::Fields(Key::Meta, vec![ROLL.to_vec()]),
             ];
             let fetched = self.fetch(cell, &wants).await?;
-            let mut sketch = self.sketch(cell, &fetched)?;
+            let mut sketch = fetch::sketch(cell, &fetched)?;
             if let Some(roll) = fetched.get(Key::Meta, ROLL) {
                 sketch.roll = Some(read_roll(roll).ok_or_else(|| damaged("a folder's digest"))?);
             }

@@ -205,7 +205,9 @@ impl Office {
         loop {
             let (epoch, now) = (cell.seen().epoch, self.shared.now());
             let mut changes = changes(cell.place, cell.shard, now, &events, &mut about.clone())?;
-            cap.iter().for_each(|cap| cap.bound(&mut changes));
+            if let Some(cap) = &cap {
+                cap.bound(&mut changes);
+            }
             let asked = mv(cell.place, epoch, now, &compares, &changes, &body, late)?;
             match self.one(cell, Item::script(asked)).await.map(MoveReply::read) {
                 Some(Ok(MoveReply::Moved { epoch, seq, at }))

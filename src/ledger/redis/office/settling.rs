@@ -5,7 +5,7 @@ use super::super::keys::Key;
 use super::super::place::Cell;
 use super::super::records::{line_name, read_line};
 use super::super::shared::Places;
-use super::fetch::{Fetched, Want, damaged, known_of, of_a_merchant, pools_of};
+use super::fetch::{self, Fetched, Want, damaged, known_of, of_a_merchant, pools_of};
 use super::{Draft, Fault, Office};
 use crate::domain::{BatchNo, CampaignNo, Fen, MerchantNo, PoolNo};
 use crate::ledger::event::{Event, Settled, What};
@@ -199,7 +199,7 @@ impl Office {
         loop {
             let (fetched, lines) = self.lines(cell, batch, merchant).await?;
             let has_line = !lines.is_empty();
-            let mut sketch = self.sketch(cell, &fetched)?;
+            let mut sketch = fetch::sketch(cell, &fetched)?;
             let pools = sketch.opened.pools.len();
             let mut about = known_of(&sketch.opened);
             let all = merchant.map_or_else(|| merchants(&fetched), |it| BTreeSet::from([it]));

@@ -7,7 +7,7 @@ use super::super::keys::{Key, shard_of};
 use super::super::place::Cell;
 use super::super::records::Slot;
 use super::super::shared::Places;
-use super::fetch::{Fetched, Want, known_of, of_a_merchant};
+use super::fetch::{self, Fetched, Want, known_of, of_a_merchant};
 use super::reservations::{event, shard, slot_in};
 use super::{AGAIN, Draft, Fault, Office};
 use crate::domain::{At, CampaignNo, Fen, KindNo, RedemptionId, RefundId, Refusal, RoundNo};
@@ -63,7 +63,7 @@ impl Office {
             let scene = self.scene_of_lock(&cell, ask).await?;
             let asked = Command::Lock(Lock { campaign: CampaignNo(0), ..*ask });
             let decision =
-                match self.decide_at(ask.campaign, scene.sketch.clone(), scene.now, &asked) {
+                match fetch::decide_at(ask.campaign, scene.sketch.clone(), scene.now, &asked) {
                     Ok(decision) if !decision.events.is_empty() => decision,
                     told => {
                         if self.is_news(&cell, scene.fetched.seq, start).await? {
@@ -182,7 +182,7 @@ impl Office {
             wants.push(Want::Fields(Key::States(*round), fields.clone()));
         }
         let fetched = self.fetch(cell, &wants).await?;
-        let mut sketch = self.sketch(cell, &fetched)?;
+        let mut sketch = fetch::sketch(cell, &fetched)?;
         let mut known = known_of(&sketch.opened);
         for round in rounds {
             for kind in &kinds {
@@ -218,7 +218,7 @@ impl Office {
         let start = Instant::now();
         loop {
             let scene = self.scene(&places, redemption, None).await?;
-            let decision = self.decide_at(no, scene.sketch.clone(), scene.now, command);
+            let decision = fetch::decide_at(no, scene.sketch.clone(), scene.now, command);
             let decision = match decision {
                 Ok(decision) if !decision.events.is_empty() => decision,
                 told => {
@@ -256,7 +256,7 @@ impl Office {
             let scene = self.scene(&places, ask.redemption, Some(ask.refund)).await?;
             let cell = Arc::clone(&scene.cell);
             let decision =
-                match self.decide_at(ask.campaign, scene.sketch.clone(), scene.now, &command) {
+                match fetch::decide_at(ask.campaign, scene.sketch.clone(), scene.now, &command) {
                     // The money may be in another shard.
                     Err(Fault::No(No::Refused(Refusal::FundsShort))) if !lent => {
                         lent = true;
@@ -361,7 +361,7 @@ impl Office {
                 guess.clone_from(&slot.order);
                 continue;
             }
-            let mut sketch = self.sketch(cell, &fetched)?;
+            let mut sketch = fetch::sketch(cell, &fetched)?;
             let mut known = known_of(&sketch.opened);
             if let Some(order) = &slot.order {
                 let Order { merchant, person, coupon, .. } = *order;

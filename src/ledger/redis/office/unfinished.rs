@@ -5,7 +5,7 @@ use super::super::effects::{holder, to_give_back, to_vacate};
 use super::super::keys::{Key, Part};
 use super::super::place::Cell;
 use super::super::shared::Places;
-use super::fetch::{Want, damaged, known_of};
+use super::fetch::{self, Want, damaged, known_of};
 use super::reservations::{shard, slot_in};
 use super::{Draft, Fault, Office};
 use crate::domain::{CampaignNo, Hex, RedemptionId, RefundId};
@@ -40,14 +40,13 @@ impl Office {
     ) -> Result<(), Fault> {
         let reserved = self.reserved(places, redemption, None).await?;
         let here = |no: u8| cell.place.part == Part::Shard(no);
-        match reserved.held().filter(|held| here(held.shard)) {
-            Some(held) => drop(self.vacate(places, &held).await?),
-            None => {
-                let order = Want::Fields(Key::Orders, vec![redemption.0.to_vec()]);
-                let turn = slot_in(&self.fetch(cell, &[order]).await?, redemption)?.turn;
-                let turn = turn.to_string().into_bytes();
-                self.forget(cell, to_vacate(redemption), Some(turn)).await;
-            }
+        if let Some(held) = reserved.held().filter(|held| here(held.shard)) {
+            self.vacate(places, &held).await?;
+        } else {
+            let order = Want::Fields(Key::Orders, vec![redemption.0.to_vec()]);
+            let turn = slot_in(&self.fetch(cell, &[order]).await?, redemption)?.turn;
+            let turn = turn.to_string().into_bytes();
+            self.forget(cell, to_vacate(redemption), Some(turn)).await;
         }
         Ok(())
     }
@@ -147,7 +146,9 @@ impl Office {
                 for redemption in released {
                     self.soon(self.finish_release(&places, cell, redemption)).await;
                 }
-                self.patience_without(start)?;
+                if start.elapsed() > super::TRIED_FOR {
+                    return Err(Fault::Unknown);
+                }
             }
         }
         Ok(Answer::Done)
@@ -180,7 +181,7 @@ impl Office {
             Want::All(Key::Funds),
         ];
         let fetched = self.fetch(cell, &wants).await?;
-        let mut sketch = self.sketch(cell, &fetched)?;
+        let mut sketch = fetch::sketch(cell, &fetched)?;
         let mut known: About = known_of(&sketch.opened);
         let mut compares = vec![fetched.same(Key::Round(round), b"expired".as_slice())];
         sketch.expired.push(fetched.expired(round));
@@ -203,9 +204,5 @@ impl Office {
         let released: Vec<RedemptionId> = released.collect();
         let draft = Draft { events: decision.events, compares, about: known, ..Draft::default() };
         Ok(Some(if self.write(cell, draft).await? { released } else { Vec::new() }))
-    }
-
-    fn patience_without(&self, start: Instant) -> Result<(), Fault> {
-        if start.elapsed() > super::TRIED_FOR { Err(Fault::Unknown) } else { Ok(()) }
     }
 }

@@ -241,9 +241,9 @@ impl Custodian {
                 let [Value::BulkString(name), Value::BulkString(value)] = pair else {
                     return Err(not());
                 };
-                let line = read_line(name, value).ok_or_else(not)?;
-                let Settled { batch, merchant, pool, .. } = line.settled;
-                known.lines.insert((batch, merchant, pool), line);
+                let of_batch = read_line(name, value).ok_or_else(not)?;
+                let Settled { batch, merchant, pool, .. } = of_batch.settled;
+                known.lines.insert((batch, merchant, pool), of_batch);
             }
         }
         Ok(known)
