@@ -62,12 +62,13 @@ if misfit then
   redis.call('HSET', meta_key, 'asked', asked)
   return { 'misfit', tonumber(epoch), seq, at, misfit }
 end
-if late and not_before(at, ARGV[2]) >= late then
+local now = not_before(at, ARGV[2])
+if late and now >= late then
   redis.call('HSET', meta_key, 'asked', asked)
-  return { 'late', tonumber(epoch), seq, not_before(at, ARGV[2]) }
+  return { 'late', tonumber(epoch), seq, now }
 end
 if body ~= '' then
-  seq, at = seq + 1, not_before(at, ARGV[2])
+  seq, at = seq + 1, now
   append(log_key, log, seq, at, epoch, body)
 end
 make(writes)

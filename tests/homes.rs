@@ -301,6 +301,35 @@ fn i2_two_nodes_claim_for_one_person_at_once_and_one_coupon_comes_of_it() {
 }
 
 #[test]
+fn i4_two_shards_lock_one_order_at_once_and_one_of_them_holds_a_coupon() {
+    let (folder, scratch) = (Scratch::new(), Scratch::new());
+    let redis = RedisServer::start(folder.path(), &Settings::default()).unwrap();
+    let servers = Servers::one(redis);
+    let mut nodes = Nodes::start(&servers, 3, "one order", &scratch, Kind::Sqlite);
+    let mut done = |line: &str| {
+        let told = story::step(&mut nodes, line).word;
+        assert!(told == "done" || told.starts_with("granted"), "{line}: {told}");
+    };
+    done("0 admit 7 0");
+    done("0 arm 6 0");
+    // Each is of another shard.
+    for who in 1..=3 {
+        done(&format!("10 bind {who} {who}"));
+        done(&format!("1000 claim {who} 0"));
+    }
+    for order in 1..=5 {
+        let lock = |who: usize| format!("1001 lock@{} {order} {who} 7 60", who % 2);
+        let told = nodes.at_once(&[1, 2, 3].map(lock));
+        let locked: Vec<_> = told.iter().filter(|it| it.starts_with("locked")).collect();
+        let refused = told.iter().filter(|it| *it == "order_conflict").count();
+        assert_eq!((locked.len(), refused), (1, 2), "order {order}: {told:?}");
+        let told = story::step(&mut nodes, &format!("1002 release@1 {order}")).word;
+        assert_eq!(told, "released 1002");
+    }
+    story::Home::end(&mut nodes).unwrap().is_a_fold();
+}
+
+#[test]
 fn i3_what_is_restored_took_its_shards_turns() {
     let (folder, scratch) = (Scratch::new(), Scratch::new());
     let redis = RedisServer::start(folder.path(), &Settings::default()).unwrap();

@@ -308,9 +308,16 @@ async fn r1_what_is_wrong_in_redis_is_found_and_nothing_is_where_nothing_is() {
     .await;
     it.key(
         &["HSET", "quan:{0:1}:transit", "0:1", "y"],
-        "quan:{0:1}:transit is there, and no entry makes it",
+        "quan:{0:1}:transit 0:1: y is there, the entries make nothing",
     )
     .await;
+    it.key(
+        &["HSET", "quan:{0:i}:merchants", "redeemed:7", "5"],
+        "merchants redeemed:7: 5 is there, the entries make 20",
+    )
+    .await;
+    it.key(&["DEL", "quan:{0:1}:states:1"], "quan:{0:1}:states:1 e2e2..: nothing is there").await;
+    it.key(&["HDEL", "quan:{0:0}:lines", "1:7:0"], "lines 1:7:0: nothing is there").await;
     let mut pass: Vec<u8> =
         cmd("HGET").arg("quan:{0:0}:passes:1").arg(&[1_u8; 16]).query(&mut it.redis).unwrap();
     pass[28] = 0;
@@ -443,8 +450,9 @@ async fn i8_what_is_wrong_in_the_store_is_found() {
     let audit = "logs: log 511 seq 4: the body is not in a format known here";
     it.row(sql, &["logs", "I7", "I8", "R1"], finding).await;
     it.row(sql, &["logs", "I7", "I8", "R1"], audit).await;
-    let sql = "DELETE FROM events WHERE log = 511 AND seq = 4";
-    it.row(sql, &["logs", "I8"], "logs: after log 511 seq 3: the store says that it has 4").await;
+    let sql = "DELETE FROM events WHERE log = 511 AND seq = 11";
+    // A reservation is its entry alone, and the stream still has it.
+    it.row(sql, &["logs"], "logs: after log 511 seq 10: the store says that it has 11").await;
     it.sound().await;
 }
 

@@ -255,7 +255,18 @@ fn i3_a_key_of_another_type_leaves_nothing_half_done() {
         let of = |key: &String| match name {
             "move" => key.ends_with("meta") || key.ends_with("log"),
             "restore" => {
-                !["funds", "round:1", "holders:1", "transit"].iter().any(|end| key.ends_with(end))
+                let others = [
+                    "funds",
+                    "round:1",
+                    "holders:1",
+                    "transit",
+                    "states:1",
+                    "orders",
+                    "refunds",
+                    "merchants",
+                    "lines",
+                ];
+                !others.iter().any(|end| key.ends_with(end))
             }
             _ => true,
         };
