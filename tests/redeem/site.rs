@@ -285,19 +285,7 @@ impl Site {
 
     /// Asks until there is a yes: a node that a busy machine has kept from Redis for a second issues nothing.
     fn asked(&self, request: impl Fn() -> String) -> Answer {
-        self.until_yes(|| self.ask(&request()))
-    }
-
-    fn until_yes(&self, ask: impl Fn() -> Answer) -> Answer {
-        let start = Instant::now();
-        loop {
-            let answer = ask();
-            if [200, 201].contains(&answer.status) {
-                return answer;
-            }
-            assert!(answer.status == 503 && start.elapsed() < PATIENCE, "{answer:?}");
-            sleep(Duration::from_millis(50));
-        }
+        until_yes(|| self.ask(&request()))
     }
 
     /// Somebody claims one coupon of each of these kinds.
@@ -325,7 +313,7 @@ impl Site {
 
     /// The customer's next payment code.
     pub(crate) fn code(&self, customer: &Customer) -> String {
-        self.until_yes(|| self.code_answer(customer)).text("/code").to_owned()
+        until_yes(|| self.code_answer(customer)).text("/code").to_owned()
     }
 
     /// State and note of the customer's coupons, by number.
@@ -407,6 +395,19 @@ impl Site {
         let excused = after_a_fault && audit.status.code() == Some(11) && only_orders;
         assert!(audit.status.success() || excused, "{}: {said}{err}", audit.status);
         assert!(said.contains("I8"), "the store was compared: {said}");
+    }
+}
+
+/// The first yes; only `unavailable` and the like are asked again.
+fn until_yes(ask: impl Fn() -> Answer) -> Answer {
+    let start = Instant::now();
+    loop {
+        let answer = ask();
+        if [200, 201].contains(&answer.status) {
+            return answer;
+        }
+        assert!(answer.status == 503 && start.elapsed() < PATIENCE, "{answer:?}");
+        sleep(Duration::from_millis(50));
     }
 }
 
