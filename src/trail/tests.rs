@@ -143,3 +143,21 @@ fn r_role_1_what_can_not_be_written_down_is_an_error_from_then_on() {
     assert!(again.contains("start again"), "{again}");
     assert_eq!(super::head(&path).unwrap().map(|head| head.seq), Some(1));
 }
+
+#[test]
+fn r_role_1_a_record_made_anew_with_its_hash_does_not_go_with_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = written(folder.path());
+    let text = fs::read_to_string(&path).unwrap();
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let first: Record = serde_json::from_str(lines[0]).unwrap();
+    let forged = Record::after(first.head(), first.at(), "zhao", Deed::Signed, "resume").line();
+    let forged = forged.unwrap();
+    lines[1] = &forged;
+    fs::write(&path, lines.concat()).unwrap();
+    let found = check(&path, &[]);
+    assert!(
+        found.findings[0].contains("line 3: it does not follow from the one before"),
+        "{found:?}"
+    );
+}
