@@ -10,8 +10,8 @@ use std::{fmt::Write, fs, path::Path, time::Duration};
 use tokio::{process::Command, time::sleep};
 
 /// The store may be behind the ledger for a while.
-const TRIES: u32 = 50;
-const AGAIN: Duration = Duration::from_millis(200);
+const TRIES: u32 = 8;
+const AGAIN: Duration = Duration::from_secs(2);
 /// Of what differs, so much is told.
 const MOST_TOLD: usize = 600;
 
