@@ -357,10 +357,10 @@ fn r_risk_3_a_resume_right_after_another_nodes_trip_resumes() {
     let servers = Servers::one(redis);
     let mut nodes = Nodes::start(&servers, 3, "resume", &scratch, Kind::Sqlite);
     assert_eq!(story::step(&mut nodes, "0 arm 2 1").word, "done");
-    for turn in 0..20 {
+    for at in 1_000..1_020 {
         for (verb, want) in [("trip@1", "risk_control_degraded"), ("resume@0", "pass_invalid")] {
-            assert_eq!(story::step(&mut nodes, &format!("1000 {verb}")).word, "done");
-            assert_eq!(story::step(&mut nodes, "1000 claim 1 0").word, want, "turn {turn}");
+            assert_eq!(story::step(&mut nodes, &format!("{at} {verb}")).word, "done");
+            assert_eq!(story::step(&mut nodes, &format!("{at} claim 1 0")).word, want, "{at}");
         }
     }
     story::Home::end(&mut nodes).unwrap().is_a_fold();

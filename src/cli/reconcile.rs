@@ -116,8 +116,7 @@ impl Reconcile {
         let campaign = books.campaign(name).with_context(|| format!("the ledger has no {name}"))?;
         let (settlement, payments) = match &self.batches {
             Some(folder) => {
-                let (filed, payments) =
-                    self.filed(&Batches::at(folder), &books, campaign, found)?;
+                let (filed, payments) = filed(&Batches::at(folder), &books, campaign, found)?;
                 (Some(sides::settlement(&filed)), payments)
             }
             None => (None, BTreeMap::new()),
@@ -130,25 +129,6 @@ impl Reconcile {
         let ledger = sides::ledger(&books, campaign);
         let sides = Sides { ledger, store: Some(stored), settlement, channel };
         Ok(Read { books, campaign, sides, payments, store_seq })
-    }
-
-    fn filed(
-        &self,
-        folder: &Batches,
-        books: &Books,
-        campaign: CampaignNo,
-        found: &Found,
-    ) -> Result<(Vec<Filed>, BTreeMap<BatchNo, Payments>)> {
-        let begun: BTreeSet<BatchNo> = books.lines(campaign).map(|(_, line)| line.batch).collect();
-        let mut filed = Vec::new();
-        let mut payments = BTreeMap::new();
-        for batch in
-            begun.iter().copied().chain(folder.all()?.into_iter().filter(|it| !begun.contains(it)))
-        {
-            filed.push(folder.filed(batch, &found.plan.zone)?);
-            payments.insert(batch, folder.payments(batch)?.unwrap_or_default());
-        }
-        Ok((filed, payments))
     }
 
     fn channel(&self, campaign: &str) -> Result<Vec<Row>> {
@@ -252,4 +232,23 @@ fn show(
         writeln!(out, "{mark:<6} {:<11} {}", item.name, item.en)?;
     }
     Ok(())
+}
+
+/// What each batch's files say, and its payments.
+fn filed(
+    folder: &Batches,
+    books: &Books,
+    campaign: CampaignNo,
+    found: &Found,
+) -> Result<(Vec<Filed>, BTreeMap<BatchNo, Payments>)> {
+    let begun: BTreeSet<BatchNo> = books.lines(campaign).map(|(_, line)| line.batch).collect();
+    let mut filed = Vec::new();
+    let mut payments = BTreeMap::new();
+    for batch in
+        begun.iter().copied().chain(folder.all()?.into_iter().filter(|it| !begun.contains(it)))
+    {
+        filed.push(folder.filed(batch, &found.plan.zone)?);
+        payments.insert(batch, folder.payments(batch)?.unwrap_or_default());
+    }
+    Ok((filed, payments))
 }

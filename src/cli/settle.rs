@@ -128,10 +128,10 @@ impl Settle {
             let head = format!(
                 "batch {batch}: {merchants} merchants, {payable_fen} to pay on {pay_on}, {kept_fen} kept; files {how}"
             );
-            let held = manifest.held.iter().map(|it| {
+            let lines = manifest.held.iter().map(|it| {
                 format!("held: merchant {} {}: {}", it.merchant, it.name, it.due_fen)
             });
-            [head].into_iter().chain(held).collect::<Vec<_>>().join("\n")
+            [head].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
         })?;
         Ok(ExitCode::SUCCESS)
     }

@@ -37,6 +37,10 @@ impl Home for Alone {
         C
     }
 
+    fn name(&self) -> &str {
+        "test"
+    }
+
     fn open(&mut self, now: At, budget: u64) -> Outcome {
         self.told(0, now, opening("test", budget))
     }
@@ -109,6 +113,10 @@ impl Here {
 impl Home for Here {
     fn campaign(&self) -> CampaignNo {
         C
+    }
+
+    fn name(&self) -> &str {
+        "test"
     }
 
     fn open(&mut self, now: At, budget: u64) -> Outcome {

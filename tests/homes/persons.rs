@@ -7,8 +7,13 @@ use quan::ledger::machine::Command;
 /// The kinds of the stories' campaign.
 pub(crate) const KINDS: [&str; 2] = ["ten", "twenty"];
 
-/// The command, as two persons decided it at `at` for the campaign of that name, if it takes them.
-pub(crate) fn decided(command: Command, campaign: &str, at: At) -> Command {
+/// The command, as two persons decided it at `at` for the campaign of that name and kinds, if it takes them.
+pub(crate) fn decided<'a>(
+    command: Command,
+    campaign: &str,
+    kinds: impl IntoIterator<Item = &'a str>,
+    at: At,
+) -> Command {
     if command.bypass().is_none() {
         return command;
     }
@@ -17,7 +22,7 @@ pub(crate) fn decided(command: Command, campaign: &str, at: At) -> Command {
         Command::Resume(_) => Subject::Resume { campaign },
         Command::Adjust(_, it) => {
             let units = it.quantities.iter().copied();
-            let quantities = KINDS.map(str::to_owned).into_iter().zip(units).collect();
+            let quantities = kinds.into_iter().map(str::to_owned).zip(units).collect();
             Subject::Adjust { campaign, round: it.round, version: it.version, quantities }
         }
         Command::Admit(..) => Subject::Admit { campaign, sha256: Hex([9; 32]) },

@@ -5,6 +5,7 @@
 use crate::commands;
 use crate::local::Nobody;
 use crate::nodes::{asked, opened};
+use crate::persons;
 use crate::redeeming;
 use crate::servers::Servers;
 use crate::stores::{Scratch, runtime};
@@ -99,15 +100,46 @@ fn renumbered(command: &Command, numbers: &[CampaignNo], names: &[String]) -> Co
             let name = |campaign: &mut String| {
                 campaign.clone_from(&names[usize::from(campaign != "a")]);
             };
-            if let Subject::Trip { campaign } | Subject::Resume { campaign } =
-                &mut it.0.statement.what
-            {
-                name(campaign);
+            match &mut it.0.statement.what {
+                Subject::Trip { campaign }
+                | Subject::Resume { campaign }
+                | Subject::Adjust { campaign, .. }
+                | Subject::Standing { campaign, .. }
+                | Subject::Admit { campaign, .. }
+                | Subject::Settle { campaign, .. }
+                | Subject::Paid { campaign, .. }
+                | Subject::Failed { campaign, .. } => name(campaign),
+                Subject::Forget { .. } => {}
             }
             it.1 = renumbered(&it.1, numbers, names);
             Command::Decided(it)
         }
     }
+}
+
+/// What takes persons, decided at `at` for one of these campaigns; `here` and `there` are their numbers.
+fn by_persons(
+    command: Command,
+    here: &[CampaignNo],
+    there: &[CampaignNo],
+    terms: &[Command],
+    at: At,
+) -> Command {
+    let of = match &command {
+        Command::Resume(no)
+        | Command::Adjust(no, _)
+        | Command::Admit(no, _)
+        | Command::Stand(no, _)
+        | Command::SettleDue(no, _)
+        | Command::Paid(no, ..)
+        | Command::PaymentFailed(no, ..) => *no,
+        Command::Settle(ask) => ask.campaign,
+        _ => return command,
+    };
+    let is = |all: &[CampaignNo]| all.iter().position(|no| *no == of);
+    let place = is(here).or_else(|| is(there)).unwrap_or(0);
+    let Command::Open { name, kinds, .. } = &terms[place] else { unreachable!("terms") };
+    persons::decided(command, name, kinds.iter().map(|it| it.name.as_str()), at)
 }
 
 /// Without what may differ: ordinals are a shard's own, and why something contradicts is for people to read.
@@ -162,10 +194,11 @@ async fn tell(servers: &Servers, shards: u8, steps: &Steps) -> Result<Vec<&'stat
         // The machine's time is one for all campaigns and does not go back.
         now = (now + passed).max(now);
         clock.store(now, Relaxed);
-        let mine = renumbered(command, &here, &called);
+        let decide = |command| by_persons(command, &here, &numbers, &names, At(now));
+        let mine = decide(renumbered(command, &here, &called));
         let want = machine.execute(&mine, At(now));
         let want = want.map(|it| it.answer);
-        let is = asked(&ledger, &renumbered(command, &numbers, &called)).await;
+        let is = asked(&ledger, &decide(renumbered(command, &numbers, &called))).await;
         if plain(is, shards) != plain(want.map_or_else(Outcome::No, Outcome::Yes), shards) {
             return Err(format!("{mine:?} at {now}: {is:?} for {want:?}"));
         }
@@ -239,9 +272,11 @@ async fn tell_redeeming(
         let Some(command) = alike(command, shards) else { continue };
         now = (now + passed).max(now);
         clock.store(now, Relaxed);
-        let mine = renumbered(&command, &[CampaignNo(0)], &names);
+        let here = [CampaignNo(0)];
+        let decide = |command| by_persons(command, &here, &numbers, &terms, At(now));
+        let mine = decide(renumbered(&command, &here, &names));
         let want = machine.execute(&mine, At(now)).map(|it| it.answer);
-        let is = asked(&ledger, &renumbered(&command, &numbers, &names)).await;
+        let is = asked(&ledger, &decide(renumbered(&command, &numbers, &names))).await;
         if plain(is, shards) != plain(want.map_or_else(Outcome::No, Outcome::Yes), shards) {
             return Err(format!("{mine:?} at {now}: {is:?} for {want:?}"));
         }

@@ -287,7 +287,7 @@ pub(crate) const STORIES: [(&str, &str); 6] = [
         1004 failed@1 1 7      -> done
         1004 failed 1 7        -> done
         1005 paid@1 1 7        -> done
-        1005 paid 1 7          -> conflict
+        1005 paid 1 7          -> done
         1005 failed@1 1 7      -> conflict
         1006 refund 1 1 60     -> back 10 Issued owed
         1006 refund@1 1 1 60   -> back 10 Issued owed

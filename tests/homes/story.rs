@@ -28,9 +28,7 @@ pub(crate) trait Home {
     /// The number that the campaign has here.
     fn campaign(&self) -> CampaignNo;
     /// What it is called here.
-    fn name(&self) -> &str {
-        "test"
-    }
+    fn name(&self) -> &str;
     /// Opens the campaign with that budget.
     fn open(&mut self, now: At, budget: u64) -> Outcome;
     /// Asks a node.
@@ -146,7 +144,7 @@ pub(crate) fn command(no: CampaignNo, name: &str, line: &str) -> Option<(At, usi
         "resume" => Command::Resume(no),
         _ => redeem::command(no, verb, &args)?,
     };
-    Some((at, node, persons::decided(command, name, at)))
+    Some((at, node, persons::decided(command, name, KINDS, at)))
 }
 
 /// Makes one step.

@@ -289,28 +289,21 @@ fn r_audit_1_each_of_a_thousand_differences_in_real_rows_is_found_and_typed() {
         let row = done[random.random_range(0..done.len())];
         let by = random.random_range(1..100_000_i64);
         let (key, mut sides) = (row.key, sound.clone());
-        let kind = match side {
-            Side::Store => {
-                let kind = inject(&store, fault, key, by);
-                sides.store = Some(stored());
-                for table in ["redemptions", "refunds"] {
-                    block_on(&store, &format!("DELETE FROM {table}"), &[]);
-                    block_on(
-                        &store,
-                        &format!("INSERT INTO {table} SELECT * FROM {table}_sound"),
-                        &[],
-                    );
-                }
-                kind
+        let kind = if side == Side::Store {
+            let kind = inject(&store, fault, key, by);
+            sides.store = Some(stored());
+            for table in ["redemptions", "refunds"] {
+                block_on(&store, &format!("DELETE FROM {table}"), &[]);
+                block_on(&store, &format!("INSERT INTO {table} SELECT * FROM {table}_sound"), &[]);
             }
-            _ => {
-                let there =
-                    if side == Side::Channel { &mut sides.channel } else { &mut sides.settlement };
-                let there = there.as_mut().unwrap();
-                // Not all of it is in a batch yet.
-                let place = there.iter().position(|it| it.key == key);
-                place.map(|place| elsewhere(there, place, fault, by))
-            }
+            kind
+        } else {
+            let there =
+                if side == Side::Channel { &mut sides.channel } else { &mut sides.settlement };
+            let there = there.as_mut().unwrap();
+            // Not all of it is in a batch yet.
+            let place = there.iter().position(|it| it.key == key);
+            place.map(|place| elsewhere(there, place, fault, by))
         };
         let Some(kind) = kind else { continue };
         let report = reconcile(&sides, &bounds);

@@ -101,7 +101,7 @@ impl Watcher for Nobody {
 async fn redeem(ledger: &RedisLedger) {
     let merchant = MerchantNo(7);
     let admitted = Admitted { merchant, categories: PoolSet(0b1), cap: Fen::new(30) };
-    ask(ledger, decided(Command::Admit(C, admitted), "test", 1_000)).await;
+    ask(ledger, Command::Admit(C, admitted)).await;
     let lock = |no: u8, who: u8| {
         Command::Lock(Lock {
             campaign: C,
@@ -128,7 +128,7 @@ async fn redeem(ledger: &RedisLedger) {
     ask(ledger, confirm(2)).await;
     ask(ledger, lock(3, 0xe2)).await;
     let batch = Settle { campaign: C, batch: BatchNo(1), merchant, pool: PoolNo(0) };
-    ask(ledger, decided(Command::Settle(batch), "test", 1_000)).await;
+    ask(ledger, Command::Settle(batch)).await;
     ask(ledger, Command::Paid(C, BatchNo(1), merchant)).await;
 }
 
@@ -262,6 +262,8 @@ impl Played {
 }
 
 async fn ask(ledger: &RedisLedger, command: Command) -> Answer {
+    let command =
+        if command.bypass().is_some() { decided(command, "test", 1_000) } else { command };
     match told(ledger, command.clone()).await {
         Ok(Outcome::Yes(answer)) => answer,
         other => panic!("{command:?}: {other:?}"),
