@@ -37,7 +37,7 @@ impl Home for Alone {
         C
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "test"
     }
 
@@ -115,7 +115,7 @@ impl Home for Here {
         C
     }
 
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "test"
     }
 
