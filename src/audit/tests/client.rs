@@ -143,7 +143,7 @@ fn tills(lines: &str) -> crate::audit::Audit {
         }
     }
     let record = lines.parse().unwrap();
-    audit(entries(story).into_iter().map(Ok), Some(&record))
+    audit(entries(super::redeeming::by_persons(story)).into_iter().map(Ok), Some(&record))
 }
 
 fn order_line(order: &str, told: &str, coupon: &str, amount: u64, face: u64) -> String {

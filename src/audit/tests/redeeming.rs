@@ -17,11 +17,16 @@ use crate::ledger::made::redeeming::{
 /// The first `before` entries of the story, and then these, with decisions of what takes persons.
 fn told(before: usize, more: impl IntoIterator<Item = Timed>) -> Audit {
     let all = story().into_iter().take(before).chain(more);
+    audit(entries(by_persons(all)).into_iter().map(Ok), None)
+}
+
+/// The same with decisions of what takes persons.
+pub(super) fn by_persons(all: impl IntoIterator<Item = Timed>) -> Vec<Timed> {
     let all = (0..).zip(all).map(|(no, (at, whats))| {
         let decisions: Vec<What> = whats.iter().filter_map(|what| of_persons(what, no)).collect();
         (at, [decisions, whats].concat())
     });
-    audit(entries(all.collect()).into_iter().map(Ok), None)
+    all.collect()
 }
 
 #[track_caller]
