@@ -76,7 +76,9 @@ def start():
     for name, rows in MERCHANTS.items():
         (FOLDER / "merchants" / f"{name}.csv").write_text("\n".join(rows) + "\n")
     for name, role in STAFF.items():
-        subprocess.run([PROGRAM, "decide", "key", name, "--role", role, FOLDER / "keys"], check=True)
+        # Everybody's own key stays with them; the server has the public ones.
+        subprocess.run([PROGRAM, "decide", "key", name, "--role", role, FOLDER / "staff"], check=True)
+        shutil.copy(FOLDER / "staff" / f"staff-{name}.pub", FOLDER / "keys")
     free = "127.0.0.1:0"
     command = [PROGRAM, "serve", "--config", FOLDER / "quan.toml", "--data", FOLDER / "data", "--keys", FOLDER / "keys"]
     command += ["--listen", free, "--ops", free, "--clock", "2023-09-01T10:00:05+08:00", "--until-stdin-ends"]
@@ -94,7 +96,7 @@ def admit(ops):
         return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
 
     def signer(name):
-        return ["--by", name, "--key", FOLDER / "keys" / f"{name}.key"]
+        return ["--by", name, "--key", FOLDER / "staff" / f"{name}.key"]
 
     first, second = STAFF
     file = FOLDER / "admit.json"
