@@ -105,6 +105,8 @@ pub(crate) struct Site {
     folder: TempDir,
     /// Where the server's data are.
     pub(crate) data: PathBuf,
+    /// How long the latest start took.
+    pub(crate) start_took: Duration,
 }
 
 /// Somebody who holds coupons.
@@ -155,7 +157,8 @@ impl Site {
         let host = Host::with_keys(&at("keys"));
         let data = at("data");
         let office = Office::open(&at("keys")).expect("staff");
-        let mut site = Site { servers: Vec::new(), shared, office, host, folder, data };
+        let (servers, start_took) = (Vec::new(), Duration::ZERO);
+        let mut site = Site { servers, shared, office, host, folder, data, start_took };
         site.serve(wish.clock);
         site.admit();
         site
@@ -168,6 +171,7 @@ impl Site {
         let clock = &if clock.contains('@') { clock.to_owned() } else { format!("{clock}@{at}") };
         let names: &[&str] = if self.shared.is_some() { &["data", "data-1"] } else { &["data"] };
         let start = |name: &&str| self.starting(name, clock);
+        let begins = Instant::now();
         self.servers = if self.data.exists() {
             // Both at once: a log that was left waits for both to come back.
             let starting: Vec<Process> = names.iter().map(start).collect();
@@ -176,6 +180,7 @@ impl Site {
             // The first one makes the store.
             names.iter().map(|name| start(name).serving()).collect()
         };
+        self.start_took = begins.elapsed();
     }
 
     fn starting(&self, name: &str, clock: &str) -> Process {
@@ -213,11 +218,6 @@ impl Site {
     pub(crate) fn restart(&mut self, clock: &str) {
         self.end_by(drop);
         self.serve(clock);
-    }
-
-    /// Whether there are two nodes.
-    pub(crate) fn has_nodes(&self) -> bool {
-        self.shared.is_some()
     }
 
     /// Stops Redis, which answers nothing then; or lets it go on.
