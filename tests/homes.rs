@@ -13,6 +13,8 @@
 
 #[path = "model/commands.rs"]
 mod commands;
+#[path = "homes/death.rs"]
+mod death;
 #[path = "homes/local.rs"]
 mod local;
 #[path = "homes/nodes.rs"]
