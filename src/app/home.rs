@@ -23,6 +23,20 @@ pub(super) enum Home {
 }
 
 impl Home {
+    /// The ledger that is configured, as it was left; `at_least` is what its journal must reach.
+    pub(super) fn open(
+        config: &Config,
+        data: &DataFolder,
+        at_least: u64,
+        store: &StoreUrl,
+        now: At,
+    ) -> Result<Home> {
+        Ok(match &config.ledger {
+            None => Home::Here(Box::new(here(config, data, at_least, now)?)),
+            Some(ledger) => Home::Redis(Box::new(elsewhere(ledger, store, data, now)?)),
+        })
+    }
+
     /// How many takes a shield lets through beyond what is left.
     pub(super) fn overshoot(&self) -> u32 {
         match self {
@@ -95,18 +109,13 @@ fn not_ahead(last: At, now: At) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn here(
-    config: &Config,
-    data: &DataFolder,
-    at_least: u64,
-    now: At,
-) -> Result<Embedded<Folder>> {
+fn here(config: &Config, data: &DataFolder, at_least: u64, now: At) -> Result<Embedded<Folder>> {
     let embedded = open_ledger(config, data, at_least, now)?;
     not_ahead(embedded.machine().last_at(), now)?;
     Ok(embedded)
 }
 
-pub(super) fn elsewhere(
+fn elsewhere(
     ledger: &config::Ledger,
     store: &StoreUrl,
     data: &DataFolder,
