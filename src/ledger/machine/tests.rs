@@ -1,6 +1,10 @@
+mod merchants;
+mod orders;
 mod persons;
-pub(crate) mod redeem;
+mod quantities;
+mod refunds;
 mod rules;
+pub(crate) mod town;
 
 use super::*;
 use crate::domain::*;
