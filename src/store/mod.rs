@@ -51,7 +51,7 @@ pub use url::{BadStoreUrl, StoreUrl};
 
 use sql::{Db, in_postgres};
 use sqlx::{
-    AssertSqlSafe, SqlSafeStr,
+    AssertSqlSafe, SqlSafeStr, SqlitePool,
     error::{DatabaseError, ErrorKind},
     migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
@@ -199,7 +199,7 @@ impl Store {
     pub(crate) async fn open_waiting(url: &StoreUrl, busy: Duration) -> Result<Store, Error> {
         let db = Db::open(url, busy).await?;
         let migrated = match &db {
-            Db::Sqlite(pool) => migrations(&SCHEMA, str::to_owned).run(pool).await,
+            Db::Sqlite(pool) => migrate(pool).await,
             Db::Postgres(pool) => migrations(&SCHEMA, in_postgres).run(pool).await,
         };
         migrated.map_err(|error| match error {
@@ -230,6 +230,20 @@ impl Store {
     pub async fn close(self) {
         self.db.close().await;
     }
+}
+
+/// Brings a file's schema up to date. PostgreSQL lets one at a time do that; in a file whoever comes second has to wait,
+/// or both make the same tables.
+async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
+    let steps = migrations(&SCHEMA, str::to_owned);
+    let known = sqlx::query_scalar("SELECT COUNT(*) FROM _sqlx_migrations").fetch_one(pool).await;
+    // Nobody waits for a file that has all, nor for one of a later version, which is refused.
+    if known.is_ok_and(|known: i64| usize::try_from(known).is_ok_and(|it| it >= SCHEMA.len())) {
+        return steps.run(pool).await;
+    }
+    let mut alone = pool.begin_with("BEGIN IMMEDIATE").await?;
+    steps.run_direct(None, &mut *alone, false).await?;
+    Ok(alone.commit().await?)
 }
 
 fn migrations(steps: &[(i64, &'static str, &str)], words: impl Fn(&str) -> String) -> Migrator {
