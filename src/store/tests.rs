@@ -189,7 +189,7 @@ async fn every_kind_of_difference_is_named_with_its_row() {
 }
 
 /// What is no fold of the logs.
-const APART: [&str; 8] = [
+const APART: [&str; 9] = [
     "quarantine",
     "nodes",
     "recoveries",
@@ -198,6 +198,7 @@ const APART: [&str; 8] = [
     "decisions",
     "signatures",
     "trails",
+    "sendings",
 ];
 
 #[tokio::test]
