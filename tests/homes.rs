@@ -11,6 +11,8 @@
     reason = "a test stops at what is not there"
 )]
 
+#[path = "homes/beside.rs"]
+mod beside;
 #[path = "model/commands.rs"]
 mod commands;
 #[path = "homes/local.rs"]

@@ -78,18 +78,12 @@ struct Read {
 
 impl Reconcile {
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let read = self.site.found().and_then(|found| Ok((self.read(&found)?, found)));
-        let (read, found) = match read {
-            Ok(read) => read,
+        let (found, report, list) = match self.compared() {
+            Ok(compared) => compared,
             Err(error) => {
                 writeln!(io::stderr(), "quan: {error:#}")?;
                 return Ok(ExitCode::from(UNREADABLE));
             }
-        };
-        let report = reconcile(&read.sides, &self.bounds(&read));
-        let list = match self.close {
-            Some(round) => Some(checklist(&found, &read, &report, RoundNo(round))?),
-            None => None,
         };
         let mut out = io::stdout().lock();
         if self.json {
@@ -100,6 +94,15 @@ impl Reconcile {
         }
         let clean = report.differences.is_empty();
         Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// What was compared, and the list if one was asked for.
+    fn compared(&self) -> Result<(Found, Report, Option<Checklist>)> {
+        let found = self.site.found()?;
+        let read = self.read(&found)?;
+        let report = reconcile(&read.sides, &self.bounds(&read));
+        let list = self.close.map(|round| checklist(&found, &read, &report, RoundNo(round)));
+        Ok((found, report, list.transpose()?))
     }
 
     fn read(&self, found: &Found) -> Result<Read> {

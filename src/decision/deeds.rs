@@ -30,9 +30,14 @@ pub(super) async fn deed(app: &App, what: &Subject) -> Result<Deed, Away> {
             };
         }
         Subject::Admit { campaign, sha256 } => {
-            let no = number(app, campaign)?;
+            let served = served(app, campaign)?;
             let merchants = app.folders.with(campaign, *sha256).map_err(Refused::NotHere)?;
-            return Ok(Deed::Ledger(merchants.commands(no)));
+            if let Ok(till) = served.till() {
+                let before = till.registry();
+                let follow = app.folders.follow(campaign, &merchants, &before);
+                follow.map_err(Refused::NotHere)?;
+            }
+            return Ok(Deed::Ledger(merchants.commands(served.no)));
         }
         Subject::Trip { campaign } => Command::Trip(number(app, campaign)?),
         Subject::Resume { campaign } => Command::Resume(number(app, campaign)?),
