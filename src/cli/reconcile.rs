@@ -9,7 +9,7 @@ use quan::{
     audit,
     books::{Books, Cut, ReadError, Source},
     clock::wall,
-    domain::{At, BatchNo, CampaignNo, MerchantNo, RoundNo},
+    domain::{At, BatchNo, CampaignNo, RoundNo},
     reconcile::{
         Bounds, Report, Row, Sides, channel,
         close::{Checklist, Stands},
@@ -155,16 +155,12 @@ impl Reconcile {
     }
 
     fn bounds(&self, read: &Read) -> Bounds {
-        let mut held: BTreeSet<MerchantNo> = BTreeSet::new();
         let last = read.books.last_batch(read.campaign);
         let lines = read.books.lines(read.campaign).filter(|(_, line)| Some(line.batch) == last);
         let made_at = lines.map(|(_, line)| line.at).max().unwrap_or(At(i64::MAX));
-        for (_, book) in read.books.of(read.campaign) {
-            // As it stood when the last batch was made, or as it stands now.
-            held.extend(book.standings.keys().filter(|no| {
-                [made_at, At(i64::MAX)].iter().any(|at| !book.standing(**no, *at).settles())
-            }));
-        }
+        // As they stood when the last batch was made, or as they stand now.
+        let held = [made_at, At(i64::MAX)].map(|at| read.books.held(read.campaign, at));
+        let held = held.into_iter().flatten().collect();
         Bounds {
             until: self.until.unwrap_or(At(i64::MAX)),
             store_ms: 0,

@@ -20,7 +20,7 @@ use quan::{
 };
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -201,11 +201,7 @@ impl Settle {
                 batch.0
             )
         }
-        let mut held = BTreeSet::new();
-        for (_, book) in books.of(terms.campaign) {
-            let stops = |no: &&MerchantNo| !book.standing(**no, At(i64::MAX)).settles();
-            held.extend(book.standings.keys().filter(stops));
-        }
+        let held = books.held(terms.campaign, At(i64::MAX));
         let retry: Vec<MerchantNo> = self.retry.iter().copied().map(MerchantNo).collect();
         let Sent { sending, not, file } = to.send(batch, &filed, &held, &retry)?;
         for (merchant, why) in &not {
@@ -277,8 +273,8 @@ impl Settle {
                     (line.batch, line.merchant) == (batch, merchant) && line.payable().get() > 0
                 });
                 let word = match payment.state() {
-                    State::Paid if lines.any(|it| it.payment != Payment::Made) => "paid",
-                    State::Failed if lines.any(|it| it.payment == Payment::Due) => "failed",
+                    State::Paid if lines.any(|it| it.payment != Payment::Paid) => "paid",
+                    State::Failed if lines.any(|it| it.payment == Payment::Payable) => "failed",
                     _ => continue,
                 };
                 let (name, no, fen) = (&terms.name, merchant.0, payment.fen);

@@ -70,8 +70,8 @@ pub fn ledger(books: &Books, campaign: CampaignNo, batch: BatchNo) -> Ledger {
         let of = all.entry(line.merchant).or_default();
         // Parts of one fund, which fits; otherwise no file agrees with it.
         of.payable = of.payable.checked_add(line.payable()).unwrap_or(Fen::new(u64::MAX));
-        of.answered |= line.payment != books::Payment::Due;
-        of.paid |= line.payment == books::Payment::Made;
+        of.answered |= line.payment != books::Payment::Payable;
+        of.paid |= line.payment == books::Payment::Paid;
     }
     all
 }

@@ -347,7 +347,10 @@ fn cycles(what: &str, count: u64, mut cycle: impl FnMut(u64) -> Came) {
          twice"
     ));
     assert!(hits > 0, "it fails when nobody asks");
-    assert!([confirmed, released, refunds].iter().all(|it| *it > 0), "too little was done: {sum:?}");
+    assert!(
+        [confirmed, released, refunds].iter().all(|it| *it > 0),
+        "too little was done: {sum:?}"
+    );
 }
 
 fn wish(home: Home) -> Wish {

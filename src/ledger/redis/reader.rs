@@ -367,7 +367,8 @@ impl Reader {
 
     /// What `command` is answered after an entry, and which that is; `None` if another was written meanwhile.
     async fn at_a_seq(&mut self, command: redis::Cmd) -> Result<Option<(u64, Value)>, Fault> {
-        let seq = || Item::plain(cmd("HGET").arg(self.cell.place.key(Key::Meta)).arg("seq").to_owned());
+        let seq =
+            || Item::plain(cmd("HGET").arg(self.cell.place.key(Key::Meta)).arg("seq").to_owned());
         let items = [seq(), Item::plain(command), seq()];
         let (fates, _) = self.link.read(&items).await;
         let answers = fates.into_iter().map(done).collect::<Result<Vec<Value>, Fault>>()?;

@@ -143,7 +143,7 @@ impl Office {
             let (fetched, lines) = self.lines(cell, batch, merchant).await?;
             all.latest = all.latest.max(latest(&fetched));
             all.lines.extend(lines.iter().map(|it| (it.settled.merchant, it.settled.pool)));
-            let paid = lines.into_iter().filter(|it| it.payment == Payment::Made);
+            let paid = lines.into_iter().filter(|it| it.payment == Payment::Paid);
             all.paid.extend(paid.map(|it| (it.settled.merchant, it)));
         }
         Ok(all)
