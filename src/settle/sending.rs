@@ -80,13 +80,13 @@ pub fn ledger(books: &Books, campaign: CampaignNo, batch: BatchNo) -> Ledger {
 pub fn agree(
     campaign: &str,
     ledger: &Ledger,
-    (filed, files): (&Filed, &Payments),
+    (filed, unsent): (&Filed, &Payments),
     known: Option<&Payments>,
 ) -> Result<(), Unlike> {
     if filed.manifest.campaign != campaign {
         return Err(Unlike::Campaign(filed.manifest.campaign.clone()));
     }
-    same(ledger, files).map_or(Ok(()), |(merchant, files, ledger)| {
+    same(ledger, unsent).map_or(Ok(()), |(merchant, files, ledger)| {
         Err(Unlike::Files { merchant, files, ledger })
     })?;
     if let Some((merchant, sent, ledger)) = known.and_then(|known| same(ledger, known)) {
