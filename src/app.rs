@@ -12,11 +12,12 @@ use crate::campaign::Campaign;
 use crate::clock::{Clock, wall};
 use crate::data::DataFolder;
 use crate::decision::{Away, Decisions, Refused};
-use crate::domain::{CampaignNo, Hex};
+use crate::domain::CampaignNo;
 use crate::drain::Progress;
 use crate::gate::{Outage, Reason, Verdict};
 use crate::http::body::BodyLimits;
 use crate::ledger::embedded::Outcome;
+use crate::ledger::machine::Roll;
 use crate::ledger::service::{Ledger, told};
 use crate::merchant::Folders;
 use crate::metrics::Metrics;
@@ -94,14 +95,14 @@ impl App {
     }
 
     /// Puts the merchants in force here that were decided for a campaign, if it has them.
-    pub fn take_merchants(&self, campaign: &Campaign, decided: Hex<32>) -> Result<(), String> {
+    pub fn take_merchants(&self, campaign: &Campaign, decided: Roll) -> Result<(), String> {
         let Ok(till) = campaign.till() else { return Ok(()) };
-        let merchants = self.folders.with(&campaign.plan.id, decided)?;
+        let merchants = self.folders.with(&campaign.plan.id, decided.sha256)?;
         // Without a copy it is in force all the same, as long as its folder stays as it is.
         if let Err(error) = self.folders.keep(&merchants) {
             tracing::error!(%error, "no copy is kept of the merchants that were decided");
         }
-        till.take(merchants);
+        till.take(merchants, decided.at);
         Ok(())
     }
 
@@ -109,7 +110,8 @@ impl App {
     pub fn undecided(&self) -> Vec<String> {
         let differs = |campaign: &Arc<Campaign>| {
             let till = campaign.till().ok()?;
-            let why = self.folders.differs(&campaign.plan.id, till.in_force())?;
+            let why =
+                self.folders.differs(&campaign.plan.id, till.in_force().map(|roll| roll.sha256))?;
             Some(format!("{}: {why}", campaign.plan.id))
         };
         self.campaigns().filter_map(differs).collect()

@@ -15,6 +15,8 @@
 mod beside;
 #[path = "model/commands.rs"]
 mod commands;
+#[path = "homes/death.rs"]
+mod death;
 #[path = "homes/local.rs"]
 mod local;
 #[path = "homes/nodes.rs"]

@@ -3,10 +3,11 @@
 use crate::campaign::{OVERSHOOT, OVERSHOOT_EACH};
 use crate::config::{self, Config};
 use crate::data::DataFolder;
-use crate::domain::{At, CampaignNo, Hex};
+use crate::domain::{At, CampaignNo};
 use crate::ledger::embedded::{Embedded, Outcome};
+use crate::ledger::event::Decided;
 use crate::ledger::journal::{Folder, Options};
-use crate::ledger::machine::{Answer, Command};
+use crate::ledger::machine::{Answer, Command, Roll};
 use crate::ledger::redis::{self, Known, Opening};
 use crate::ledger::snapshot;
 use crate::plan::Plan;
@@ -45,13 +46,18 @@ impl Home {
         }
     }
 
-    /// The digest of the folder of merchants that was decided last.
-    pub(super) fn roll(&self, no: CampaignNo, store: &StoreUrl) -> Result<Option<Hex<32>>> {
+    /// The folder of merchants that was decided last, by what `counts` if a store says so.
+    pub(super) fn roll(
+        &self,
+        no: CampaignNo,
+        store: &StoreUrl,
+        counts: impl Fn(&Decided) -> bool,
+    ) -> Result<Option<Roll>> {
         match self {
-            Home::Here(embedded) => Ok(embedded.machine().roll(no).map(|roll| roll.sha256)),
+            Home::Here(embedded) => Ok(embedded.machine().roll(no)),
             Home::Redis(_) => waiting()?.block_on(async {
                 let store = Store::open(store).await?;
-                let roll = store.roll(no).await;
+                let roll = store.roll(no, counts).await;
                 store.close().await;
                 Ok(roll?)
             }),

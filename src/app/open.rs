@@ -9,12 +9,14 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::DataFolder;
 use crate::decision::Decisions;
-use crate::domain::{At, CampaignNo, Hex};
+use crate::domain::{At, CampaignNo};
 use crate::drain::DrainThread;
 use crate::gate::Gate;
 use crate::http::body::BodyLimits;
 use crate::ledger::embedded::Embedded;
+use crate::ledger::event::Decided;
 use crate::ledger::journal::Folder;
+use crate::ledger::machine::Roll;
 use crate::ledger::redis::{Opening, RedisLedger};
 use crate::ledger::service::{Ledger, LocalLedger};
 use crate::ledger::snapshot::thread::SnapshotThread;
@@ -30,8 +32,8 @@ use anyhow::{Context, Result, ensure};
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-/// A campaign that is served, and the digest of the folder of merchants that was decided for it last.
-type Served = (Arc<Campaign>, Option<Hex<32>>);
+/// A campaign that is served, and the folder of merchants that was decided for it last.
+type Served = (Arc<Campaign>, Option<Roll>);
 
 impl App {
     /// Opens the data folder, replays its journal, which must reach `at_least`, and starts the
@@ -107,7 +109,8 @@ fn serve(
     let mut served = Vec::new();
     for plan in plans {
         let no = home.open_campaign(&plan, clock.now())?;
-        let decided = home.roll(no, store)?;
+        let counts = |decided: &Decided| keys.staff.has_decided(decided, &plan.id);
+        let decided = home.roll(no, store, counts)?;
         let gate = Gate::new(no, &plan, Arc::clone(keys));
         served.push((Arc::new(Campaign::new(no, plan, gate, home.overshoot())), decided));
     }
@@ -175,12 +178,13 @@ impl Start<'_> {
     fn hear_tills(&self, till: impl Fn(&RedeemRules, CampaignNo) -> Till) {
         for (campaign, decided) in self.served {
             let till = till(&campaign.plan.redeem, campaign.no);
-            match decided.map(|decided| self.folders.with(&campaign.plan.id, decided)) {
-                Some(Ok(merchants)) => till.take(merchants),
-                Some(Err(why)) => {
-                    tracing::error!(why, "the merchants that were decided are not here");
+            if let Some(decided) = decided {
+                match self.folders.with(&campaign.plan.id, decided.sha256) {
+                    Ok(merchants) => till.take(merchants, decided.at),
+                    Err(why) => {
+                        tracing::error!(why, "the merchants that were decided are not here");
+                    }
                 }
-                None => {}
             }
             campaign.redeems(till);
         }

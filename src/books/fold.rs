@@ -5,10 +5,10 @@ use crate::domain::{At, Fen, KindNo, MerchantNo, PoolNo, RoundNo, Window};
 use crate::funds::{Account, Funds, Posting};
 use crate::ledger::event::{
     Aftermath, Armed, Event, Load, Locked, Opened, Paid, PaymentFailed, Refunded, Released,
-    Settled, Standing, Transfer, What, codec,
+    Settled, Standing, Subject, Transfer, What, codec,
 };
 use crate::ledger::journal::Entry;
-use crate::ledger::machine::Level;
+use crate::ledger::machine::{Level, Roll};
 use crate::store::LogNo;
 use std::collections::BTreeMap;
 
@@ -68,6 +68,7 @@ impl Book {
             refunds: BTreeMap::new(),
             lines: Vec::new(),
             dues: BTreeMap::new(),
+            roll: None,
             standings: BTreeMap::new(),
             rounds: BTreeMap::new(),
         }
@@ -132,8 +133,15 @@ impl Book {
             | What::Bound(_)
             | What::Passed(_)
             | What::Interlock(_)
-            | What::Adjusted(_)
-            | What::Decided(_) => Ok(()),
+            | What::Adjusted(_) => Ok(()),
+            What::Decided(decided) => {
+                if let Subject::Admit { sha256, .. } = &decided.statement.what
+                    && self.roll.is_none_or(|roll| roll.at <= decided.statement.at)
+                {
+                    self.roll = Some(Roll { at: decided.statement.at, sha256: *sha256 });
+                }
+                Ok(())
+            }
         }
     }
 

@@ -23,7 +23,7 @@ use crate::domain::{
 };
 use crate::funds::Funds;
 use crate::ledger::event::{Opened, Release, Standing};
-use crate::ledger::machine::Level;
+use crate::ledger::machine::{Level, Roll};
 use crate::store::LogNo;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -55,6 +55,8 @@ pub struct Book {
     pub lines: Vec<Line>,
     /// What stands between each merchant and pool.
     pub dues: BTreeMap<(MerchantNo, PoolNo), Dues>,
+    /// The folder of merchants that was decided last.
+    pub roll: Option<Roll>,
     /// How each merchant stood, since when.
     pub standings: BTreeMap<MerchantNo, Vec<(At, Standing)>>,
     /// The rounds that have stock here.
@@ -246,6 +248,11 @@ impl Books {
             held.extend(book.standings.keys().filter(stops));
         }
         held
+    }
+
+    /// The folder of merchants that was decided last; `None` if none was.
+    pub fn roll(&self, campaign: CampaignNo) -> Option<Roll> {
+        self.of(campaign).filter_map(|(_, book)| book.roll).max_by_key(|roll| roll.at)
     }
 
     /// The batch that was begun last; `None` before the first.

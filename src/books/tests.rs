@@ -30,6 +30,7 @@ fn r_audit_1_after_each_entry_the_books_have_what_the_machine_had() {
         books.take(LogNo::EMBEDDED, &entry).unwrap();
         let (book, there) = (book(&books), machine.summary(C).unwrap());
         assert_eq!(book.funds, there.funds, "seq {}", entry.seq);
+        assert_eq!(books.roll(C), machine.roll(C), "seq {}", entry.seq);
         assert!(book.funds.balanced());
         let rounds = book.rounds.iter().map(|(no, it)| (*no, it.expired, it.stock.clone()));
         let there = there.rounds.iter().map(|it| (it.round, it.expired, it.stock.clone()));

@@ -85,7 +85,7 @@ impl Settle {
             zone: found.plan.zone.clone(),
             rules: found.plan.settlement.clone(),
             orders: self.orders(name)?,
-            names: found.names,
+            names: found.names(&books)?,
         };
         let (Some(to), false) = (&self.to, self.look) else { return self.show(&terms, &books) };
         let to = Batches::at(to);

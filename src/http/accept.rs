@@ -47,7 +47,6 @@ use std::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
-    task::{LocalSet, spawn_local},
     time::{sleep, timeout},
 };
 use tower::Service as _;
@@ -247,11 +246,9 @@ fn worker(
     seat: &Seat,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // In a set of its own: answers that the ledger gives at once wake this thread once, where a runtime is woken for each.
-    let here = LocalSet::new();
-    let serve = here.run_until(async {
+    runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
-        spawn_local(tick(seat.clone()));
+        tokio::spawn(tick(seat.clone()));
         // Every connection holds a clone; when the last is dropped, all are done.
         let (alive, mut all_done) = tokio::sync::mpsc::channel::<()>(1);
         accept(&listener, service, limits, stop, seat, &alive).await;
@@ -260,8 +257,7 @@ fn worker(
         // Whoever is still not done then is cut off.
         let _ = timeout(grace, all_done.recv()).await;
         Ok(())
-    });
-    runtime.block_on(serve)
+    })
 }
 
 async fn accept(
@@ -287,7 +283,7 @@ async fn accept(
         let Some(place) = Place::take(seat, limits.connections) else { continue };
         let (service, stop, alive) = (service.clone(), stop.clone(), alive.clone());
         let limits = limits.clone();
-        spawn_local(async move {
+        tokio::spawn(async move {
             connection(stream, peer, service, &limits, stop, &place).await;
             drop((place, alive));
         });

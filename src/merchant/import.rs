@@ -246,7 +246,8 @@ fn position(row: &mut Reading) -> Result<Option<Position>, ()> {
         Datum::named(cell).ok_or_else(|| Wrong::new("neither WGS-84 nor GCJ-02", remedy))
     });
     let (Some(lat), Some(lon), Some(datum)) = (lat, lon, datum) else { return Err(()) };
-    Ok(Some(Position { lat, lon, datum }))
+    // Each order looks how far away its customer was, and what phones and satellites say is WGS-84.
+    Ok(Some(Position { lat, lon, datum }.to(Datum::Wgs84)))
 }
 
 fn degrees(cell: &str, most: f64) -> Result<f64, Wrong> {

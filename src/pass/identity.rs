@@ -91,7 +91,9 @@ impl IdentityKeys {
     /// What the host app says in `token` about the person who asks `campaign` for something at `now`.
     pub fn read(&self, token: Option<&str>, campaign: &str, now: At) -> Result<Material, Refusal> {
         let token = token.filter(|token| !token.is_empty()).ok_or(Refusal::ChannelRequired)?;
-        self.claims(token).ok_or(Refusal::IdentityInvalid)?.material(campaign, now)
+        let text = self.claims(token).ok_or(Refusal::IdentityInvalid)?;
+        let claims: Claims = serde_json::from_slice(&text).map_err(|_| Refusal::IdentityInvalid)?;
+        claims.material(campaign, now)
     }
 
     /// The key that the header of `token` names, if it is to be used so.
@@ -102,8 +104,8 @@ impl IdentityKeys {
         self.0.iter().find(|key| key.kid == kid && key.algorithm == header.alg)
     }
 
-    /// The claims of a token that the key of its `kid` signed.
-    fn claims(&self, token: &str) -> Option<Claims> {
+    /// The claims, as JSON, of a token that the key of its `kid` signed.
+    fn claims(&self, token: &str) -> Option<Vec<u8>> {
         if token.len() > MOST_BYTES {
             return None;
         }
@@ -117,8 +119,7 @@ impl IdentityKeys {
             // Another one may have been seen meanwhile; it is as good.
             let _ = key.header.set(header.to_owned());
         }
-        let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
-        serde_json::from_slice(&claims).ok()
+        BASE64_URL_SAFE_NO_PAD.decode(claims).ok()
     }
 }
 

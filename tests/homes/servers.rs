@@ -6,6 +6,7 @@ use redis::cmd;
 use std::{
     cell::RefCell,
     fs,
+    net::SocketAddr,
     path::Path,
     thread::sleep,
     time::{Duration, Instant},
@@ -51,6 +52,16 @@ impl Servers {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What the one server answers.
+    pub(crate) fn ask<T: redis::FromRedisValue>(&self, cmd: &redis::Cmd) -> T {
+        self.one.as_ref().expect("one server").borrow().ask(cmd).unwrap()
+    }
+
+    /// Where the one server listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.one.as_ref().expect("one server").borrow().address()
     }
 
     /// Whether it is one server, which can be restarted.

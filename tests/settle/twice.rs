@@ -120,3 +120,30 @@ fn r_role_1_what_came_into_a_batch_after_it_was_sent_is_not_paid_with_it() {
         (Some(face(2)), Some(face(2) + face(1)))
     );
 }
+
+/// R-MERCH-1: who is paid is who two persons decided on, not whom a file names by now.
+#[test]
+fn r_merch_1_names_are_those_of_the_folder_that_was_decided() {
+    let mut world = redeemed();
+    world.settle(1);
+    world.rest();
+    let folder = std::path::PathBuf::from(world.path("merchants"));
+    let sound = fs::read_to_string(folder.join("merchants.csv")).unwrap();
+    let digest = quan::merchant::folder_digest(&folder).unwrap();
+    let kept = world.data().join("merchants").join(digest.to_string());
+    let swapped = sound.replace("云丘电器", "某某商行");
+    assert_ne!(swapped, sound);
+    fs::write(folder.join("merchants.csv"), swapped).unwrap();
+    let batches = world.path("batches");
+    let (code, _, error) = world.quan("settle", &["--to", &batches]);
+    assert!(code == Some(1) && error.contains(&digest.to_string()), "{error}");
+    // A server keeps a copy of what was decided.
+    fs::create_dir_all(&kept).unwrap();
+    for name in ["merchants.csv", "shops.csv", "terminals.csv"] {
+        fs::copy(folder.join(name), kept.join(name)).unwrap();
+    }
+    fs::write(kept.join("merchants.csv"), sound).unwrap();
+    world.well("settle", &["--to", &batches]);
+    let payments = fs::read_to_string(format!("{batches}/batch-000001-payments.csv")).unwrap();
+    assert!(payments.contains("云丘电器") && !payments.contains("某某商行"), "{payments}");
+}

@@ -104,3 +104,95 @@ fn until(slot: &Slot) -> Option<At> {
         Status::Confirmed { .. } | Status::Released { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Fen, KindNo, MerchantNo, PoolNo, RefundId, RoundNo};
+    use crate::ledger::event::{Confirmed, Locked, Refunded, Release, Released};
+
+    const ORDER: RedemptionId = RedemptionId([1; 16]);
+
+    fn kinds() -> Vec<KindTerms> {
+        let fen = Fen::new(10);
+        let kind = |name: &str| KindTerms {
+            name: name.into(),
+            pool: PoolNo(0),
+            face: fen,
+            threshold: fen,
+        };
+        ["one", "two"].map(kind).to_vec()
+    }
+
+    fn coupon(kind: u8) -> CouponId {
+        CouponId { round: RoundNo(1), kind: KindNo(kind), ordinal: 1 }
+    }
+
+    fn locked(kind: u8) -> What {
+        What::Locked(Locked {
+            redemption: ORDER,
+            merchant: MerchantNo(1),
+            person: PersonId([2; 16]),
+            coupon: coupon(kind),
+            amount: Fen::new(50),
+            until: At(100),
+            request: [0; 8],
+        })
+    }
+
+    fn refunded(no: u8) -> What {
+        What::Refunded(Refunded {
+            redemption: ORDER,
+            refund: RefundId([no; 16]),
+            amount: Fen::new(20),
+            back: Fen::new(4),
+            coupon: Aftermath::Used,
+            owed: false,
+        })
+    }
+
+    /// An order that was released and locked anew for another coupon, paid, and paid back in part.
+    fn log() -> Vec<What> {
+        let released = Released { redemption: ORDER, why: Release::ByTill };
+        vec![
+            locked(0),
+            What::Released(released),
+            locked(1),
+            What::Confirmed(Confirmed { redemption: ORDER }),
+            refunded(1),
+            refunded(2),
+        ]
+    }
+
+    #[test]
+    fn i5_an_order_that_is_read_while_it_changes_is_as_its_log_says() {
+        let entry = |seq: u64| (seq, At(i64::try_from(seq).unwrap()));
+        let log: Vec<(u64, What)> = (1..).zip(log()).collect();
+        let mut folded = Book::of(&kinds(), BTreeMap::new());
+        let mut turns = Vec::new();
+        let mut slots = Vec::new();
+        for (seq, what) in &log {
+            turns.push(folded.take(what, entry(*seq)));
+            slots.push(folded.known.slots[&ORDER].clone());
+        }
+        assert_eq!(turns[1].map(|it| it.coupon), Some(coupon(0)));
+        assert_eq!(turns[3].map(|it| it.coupon), Some(coupon(1)));
+        // It is read after one entry, and the levels after a later one.
+        for read in 1..=log.len() {
+            for stands in read..=log.len() {
+                let slot = (read as u64, slots[read - 1].clone());
+                let mut book = Book::of(&kinds(), BTreeMap::from([(ORDER, slot)]));
+                for (seq, what) in &log[..stands] {
+                    let turned = book.take(what, entry(*seq));
+                    assert_eq!(turned.is_some(), *seq > read as u64);
+                }
+                book.caught_up();
+                assert_eq!(book.order(ORDER), slots[stands - 1].order.as_ref());
+                for (seq, what) in &log[stands..] {
+                    assert_eq!(book.take(what, entry(*seq)), turns[*seq as usize - 1]);
+                }
+                assert_eq!((&book.known, &book.open), (&folded.known, &folded.open));
+            }
+        }
+    }
+}

@@ -198,6 +198,11 @@ impl Office {
     /// Makes an entry of the place's log of a draft if what it rests on still holds. `false` if it does not: then it is
     /// to be decided anew.
     async fn write(&self, cell: &Arc<Cell>, draft: Draft) -> Result<bool, Fault> {
+        self.write_at(cell, draft).await.map(|at| at.is_some())
+    }
+
+    /// The same; the entry's instant, if there is one.
+    async fn write_at(&self, cell: &Arc<Cell>, draft: Draft) -> Result<Option<At>, Fault> {
         let start = Instant::now();
         let Draft { events, compares, about, late, cap } = draft;
         let body =
@@ -215,11 +220,11 @@ impl Office {
                 {
                     self.read_up_to(cell, seq, start).await?;
                     self.tell_of(cell, &events);
-                    return Ok(true);
+                    return Ok(Some(at));
                 }
                 Some(Ok(MoveReply::Changed { .. } | MoveReply::Late { .. })) => {
                     cell.kick.notify_one();
-                    return Ok(false);
+                    return Ok(None);
                 }
                 Some(Ok(MoveReply::Misfit { which })) => {
                     let beyond = changes.get(which).is_some_and(|it| matches!(it.op, Op::UpTo(..)));

@@ -226,13 +226,18 @@ impl Office {
                     return told.map(|decision| decision.answer);
                 }
             };
-            let answer = decision.answer;
+            let mut answer = decision.answer;
             let cell = Arc::clone(&scene.cell);
-            if self.write(&cell, scene.draft(redemption, decision.events)).await? {
-                if let Answer::Redemption(order) = answer
-                    && matches!(order.status, Status::Released { .. })
+            let draft = scene.draft(redemption, decision.events);
+            if let Some(written) = self.write_at(&cell, draft).await? {
+                if let Answer::Redemption(order) = &mut answer
+                    && let Status::Confirmed { at } | Status::Released { at, .. } =
+                        &mut order.status
                 {
-                    self.soon(self.finish_release(&places, &cell, redemption)).await;
+                    *at = written;
+                    if matches!(order.status, Status::Released { .. }) {
+                        self.soon(self.finish_release(&places, &cell, redemption)).await;
+                    }
                 }
                 return Ok(answer);
             }

@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 impl Office {
     /// Moves `load` from one shard to another: sent, received, forgotten. Interrupted, [`Office::finish`] goes on.
-    pub(super) async fn transfer(
+    pub(in crate::ledger::redis) async fn transfer(
         &self,
         places: &Places,
         from: u8,
@@ -52,6 +52,10 @@ impl Office {
         let transfer = Transfer { peer: to, number: last.saturating_add(1), load };
         let Some(posting) = money(&before, &load, Account::Treasury) else { return Ok(false) };
         let posting = Posting { fen: fen.unwrap_or(posting.fen), ..posting };
+        // Somebody else moved it since it was seen. Stock without units tells of its round.
+        if posting.fen == Fen::ZERO && matches!(load, Load::Funds { .. }) {
+            return Ok(false);
+        }
         let posted = (posting.fen > Fen::ZERO).then_some(What::Posted(posting));
         let events: Vec<Event> = [What::Sent(transfer)]
             .into_iter()

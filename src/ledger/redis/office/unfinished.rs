@@ -124,13 +124,36 @@ impl Office {
     ) -> Result<(), Fault> {
         let named = std::str::from_utf8(field).ok().and_then(|it| it.split_once(':'));
         let Some((what, number)) = named else { return Ok(()) };
-        // Anything else is a transfer.
-        let Ok(Hex(number)) = number.parse::<Hex<16>>() else { return Ok(()) };
+        let Ok(Hex(number)) = number.parse::<Hex<16>>() else {
+            self.forget_received(places, cell, field, (what, number)).await;
+            return Ok(());
+        };
         match what {
             "lock" => self.finish_lock(places, RedemptionId(number)).await,
             "vacate" => self.finish_release(places, cell, RedemptionId(number)).await,
             "give_back" => self.finish_refund(places, cell, RefundId(number)).await,
             _ => Ok(()),
+        }
+    }
+
+    /// A transfer that was received is kept no longer: a recovery brings back what was forgotten. One that was not is
+    /// received by [`Office::finish`].
+    async fn forget_received(
+        &self,
+        places: &Places,
+        cell: &Arc<Cell>,
+        field: &[u8],
+        (peer, number): (&str, &str),
+    ) {
+        let (Part::Shard(me), Ok(peer), Ok(number)) =
+            (cell.place.part, peer.parse::<u8>(), number.parse::<u32>())
+        else {
+            return;
+        };
+        let Ok(peer) = shard(places, peer) else { return };
+        let received = peer.seen().standing.received.get(&me).copied().unwrap_or(0);
+        if received >= number {
+            self.forget(cell, field.to_vec(), None).await;
         }
     }
 

@@ -8,9 +8,9 @@ use super::super::scripts::{RestoreReply, restore};
 use super::super::{Known, Opening, Options, RedisLedger};
 use super::shard::{call, log, reopened};
 use crate::data::DataFolder;
-use crate::domain::{At, CampaignNo, KindNo, PassNonce, PersonId, RoundNo, Shard};
+use crate::domain::{At, CampaignNo, KindNo, PassNonce, PersonId, PoolNo, RoundNo, Shard};
 use crate::ledger::embedded::Outcome;
-use crate::ledger::event::{What, codec};
+use crate::ledger::event::{Load, What, codec};
 use crate::ledger::journal::Entry;
 use crate::ledger::machine::{Answer, Command, Summary, tests as story};
 use crate::ledger::service::{BatchStats, Ledger, Watcher, told};
@@ -462,4 +462,24 @@ fn i9_a_shard_that_is_shut_holds_up_no_stock_of_the_others() {
         }
     }
     panic!("stock did not come");
+}
+
+#[test]
+fn i5_money_that_is_gone_by_now_is_not_sent() {
+    let site = Site::start();
+    let node = site.node("first", 3);
+    let office = super::super::office::Office { shared: Arc::clone(&node.shared) };
+    let places = node.shared.places(C).unwrap();
+    let load = Load::Funds { pool: PoolNo(0) };
+    let seq = |shard: u8| -> u64 {
+        site.redis.ask(cmd("HGET").arg(Place::shard(C, shard).key(Key::Meta)).arg("seq")).unwrap()
+    };
+    // All of it is in the first shard.
+    let before = seq(1);
+    let sent = site.runtime.block_on(office.transfer(&places, 1, 0, load));
+    assert!(matches!(sent, Ok(false)), "{sent:?}");
+    assert_eq!(seq(1), before, "a transfer of nothing would be one that nobody can check");
+    let sent = site.runtime.block_on(office.transfer(&places, 0, 1, load));
+    assert!(matches!(sent, Ok(true)), "{sent:?}");
+    assert_eq!(seq(1), before + 1);
 }
