@@ -146,14 +146,14 @@ impl Start<'_> {
     fn here(&self, embedded: Embedded<Folder>) -> Result<Started> {
         self.hear_tills(|rules, _| Till::new(rules, &self.keys.terminals));
         self.metrics.recovered(embedded.recovered());
-        let ledger = LocalLedger::start(embedded, self.time(), self.watcher(false))?;
+        let ledger = LocalLedger::start(embedded, self.time(), Box::new(self.watcher(false)))?;
         let watermark = ledger.view().watermark();
         let drain = DrainThread::start(self.data.clone(), watermark, self.metrics.db_write())?;
         Ok((Box::new(ledger), Beside::Here(drain, SnapshotThread::start(self.data)?)))
     }
 
     fn redis(&self, opening: Opening) -> Result<Started> {
-        let ledger = RedisLedger::start(opening, self.time(), self.watcher(true))?;
+        let ledger = RedisLedger::start(opening, self.time(), Box::new(self.watcher(true)))?;
         let db_write = self.metrics.db_write();
         let node = Node::start_timed(&ledger, self.store, self.data, db_write)?;
         ledger.wait_until_read();
@@ -169,9 +169,9 @@ impl Start<'_> {
     }
 
     /// Who hears what becomes durable; `shared`, if other nodes grant as well.
-    fn watcher(&self, shared: bool) -> Box<Board> {
+    fn watcher(&self, shared: bool) -> Board {
         let (campaigns, metrics) = (Arc::clone(self.campaigns), Arc::clone(self.metrics));
-        Box::new(Board { shared, campaigns, metrics, clock: Arc::clone(self.clock) })
+        Board { shared, campaigns, metrics, clock: Arc::clone(self.clock) }
     }
 
     /// Hears all campaigns' tills from now on; with the merchants of the folder that was decided, if it is here.
