@@ -13,7 +13,7 @@ use super::server::Server;
 use super::shard::{begin, body, call, log, seen};
 use super::stories;
 use crate::domain::{
-    At, CampaignNo, Fen, MerchantNo, PersonId, PoolNo, RedemptionId, RoundNo, Shard,
+    At, CampaignNo, CouponState, Fen, MerchantNo, PersonId, PoolNo, RedemptionId, RoundNo, Shard,
 };
 use crate::ledger::event::{Admitted, Event, Passed, Refunded, Standing as MayDo, What, codec};
 use crate::ledger::machine::{
@@ -238,7 +238,7 @@ impl World<'_> {
             // A coupon that is held is shown without what became of it, which stands elsewhere.
             let unused = |told: &Result<Answer, No>| match *told {
                 Ok(Answer::AlreadyHeld(held)) => {
-                    Ok(Answer::AlreadyHeld(Held { state: Default::default(), ..held }))
+                    Ok(Answer::AlreadyHeld(Held { state: CouponState::default(), ..held }))
                 }
                 other => other,
             };
