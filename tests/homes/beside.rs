@@ -20,6 +20,8 @@ use std::{
 
 /// Stories that happen at the same time, each with a ledger of its own.
 const WIDTH: usize = 16;
+/// So many are worth a line.
+const MANY: usize = 500;
 /// How long a story that fails is made shorter.
 const SHORTER: Duration = Duration::from_secs(20);
 
@@ -56,6 +58,9 @@ pub(crate) fn beside(
                 let steps = stories.new_tree(&mut runner).unwrap().current();
                 let (tell, these) = (&tell, steps.clone());
                 told.push_back((steps, scope.spawn(move || tell(&these))));
+            }
+            if nth > 0 && nth % MANY == 0 {
+                eprintln!("{nth} stories after {} s", start.elapsed().as_secs());
             }
             if nth >= WIDTH
                 && let Some((steps, thread)) = told.pop_front()

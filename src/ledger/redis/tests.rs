@@ -1,5 +1,10 @@
 //! The scripts, held against a real server and against the machine.
 
+#[path = "../../../tests/model/commands.rs"]
+mod commands;
+#[path = "../../../tests/model/redeeming.rs"]
+mod stories;
+
 mod campaign;
 mod fences;
 mod headers;
@@ -8,6 +13,7 @@ mod moving;
 mod node;
 mod not_sent;
 mod random;
+mod redeeming;
 mod refusals;
 mod restore;
 mod server;

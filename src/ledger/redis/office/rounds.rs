@@ -135,6 +135,8 @@ impl Office {
                 self.patience(start).await?;
             }
         }
+        // What was sent meanwhile gives its money back when it is received.
+        self.finish_all(&places).await?;
         self.bring_back(&places).await;
         Ok(Answer::Done)
     }
