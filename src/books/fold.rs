@@ -133,6 +133,7 @@ impl Book {
             | What::Passed(_)
             | What::Interlock(_)
             | What::Adjusted(_)
+            | What::Extended(_)
             | What::Decided(_) => Ok(()),
         }
     }

@@ -1,3 +1,4 @@
+mod extend;
 mod persons;
 pub(crate) mod redeem;
 mod rules;
@@ -41,6 +42,11 @@ pub(crate) fn decided(command: Command, campaign: &str, at: i64) -> Command {
             let names = ["ten", "twenty", "meal"].map(str::to_owned);
             let quantities = names.into_iter().zip(it.quantities.iter().copied()).collect();
             Subject::Adjust { campaign, round: it.round, version: it.version, quantities }
+        }
+        Command::Extend(_, it) => {
+            let names = ["ten", "twenty", "meal"].map(str::to_owned);
+            let quantities = names.into_iter().zip(it.quantities.iter().copied()).collect();
+            Subject::Extend { campaign, extension: it.extension.clone(), quantities }
         }
         Command::Admit(..) => Subject::Admit { campaign, sha256: Hex([9; 32]) },
         Command::Stand(_, it) => {

@@ -5,6 +5,7 @@ use super::super::keys::Key;
 use super::super::records;
 use super::super::shared::Places;
 use super::super::standing::Standing;
+use super::super::{NotSent, ms};
 use super::{Fault, Office};
 use crate::domain::{CampaignNo, Fen, KindNo, PoolNo, Refusal, RoundNo};
 use crate::ledger::event::{Armed, Load};
@@ -46,13 +47,36 @@ impl Office {
         Ok(Answer::Done)
     }
 
-    /// Changes the quantities of a round that is not armed; what the pools can have by then is looked at over all
-    /// shards.
+    /// Changes the quantities of a round that is not armed.
     pub(super) async fn adjust(
         &self,
         no: CampaignNo,
         round: RoundNo,
         command: &Command,
+    ) -> Result<Answer, Fault> {
+        let unarmed = Compare { key: Key::Round(round), field: b"from".to_vec(), was: None };
+        self.of_unarmed(no, command, |before| Ok(vec![unarmed.clone(), adjusted(before, round)]))
+            .await
+    }
+
+    /// Adds further rounds. Nothing was decided of them before, which nobody else may change meanwhile.
+    pub(super) async fn extend(&self, no: CampaignNo, command: &Command) -> Result<Answer, Fault> {
+        self.of_unarmed(no, command, |before| {
+            let last = before.extended.values().next_back();
+            let ends = last.map(|last| Ok(ms(last.extension.ends)?.to_string().into_bytes()));
+            let was = ends.transpose().map_err(|error: NotSent| Fault::from(error))?;
+            Ok(vec![Compare { key: Key::Meta, field: b"extended".to_vec(), was }])
+        })
+        .await
+    }
+
+    /// Writes down in the first shard what is decided of rounds that are not armed; what the pools can have by then is
+    /// looked at over all shards.
+    async fn of_unarmed(
+        &self,
+        no: CampaignNo,
+        command: &Command,
+        same: impl Fn(&Standing) -> Result<Vec<Compare>, Fault>,
     ) -> Result<Answer, Fault> {
         let places = self.places(no)?;
         let first =
@@ -69,9 +93,7 @@ impl Office {
                 before.funds = before.funds.plus(&cell.seen().standing.funds);
             }
             let events = self.decided(no, &before, command)?;
-            let unarmed = Compare { key: Key::Round(round), field: b"from".to_vec(), was: None };
-            let same = adjusted(&before, round);
-            if events.is_empty() || self.make(&first, &events, &[unarmed, same]).await? {
+            if events.is_empty() || self.make(&first, &events, &same(&before)?).await? {
                 return Ok(Answer::Done);
             }
             self.patience(start).await?;
