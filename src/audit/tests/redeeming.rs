@@ -117,7 +117,7 @@ fn r_adj_2_i1_further_rounds_are_decided_in_time_one_after_the_other_and_armed_a
         let windows = vec![Window { from: At(41_000), until: At(49_000) }];
         let (ended, ends, first) = (At(ended), At(50_000), RoundNo(first));
         it.extension = Extension { ended, ends, first, windows };
-        (19_500, vec![What::Extended(it)])
+        (19_999, vec![What::Extended(it)])
     };
     clean(40, [extend(19_999), second(40_000, 5), arm(3, 21_000, [1, 1])]);
     let found = |more: Vec<Timed>, finding: &str| found(40, more, &["I1"], finding);

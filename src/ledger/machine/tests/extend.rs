@@ -21,7 +21,7 @@ fn one_more() -> Extended {
 }
 
 fn extend(town: &mut Town, it: Extended) -> String {
-    match town.ask(&decided(Command::Extend(C, it), "test", 1)) {
+    match town.ask(&Command::Extend(C, it)) {
         Ok(answer) => format!("{answer:?}"),
         Err(No::Conflict(why)) => why.to_owned(),
         Err(other) => format!("{other:?}"),

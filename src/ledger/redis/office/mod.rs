@@ -133,7 +133,7 @@ impl Office {
             Command::Admit(no, it) => self.admit(no, it.merchant, &asked).await,
             Command::Stand(no, it) => self.stand(no, it.merchant, &asked).await,
             Command::Adjust(no, it) => self.adjust(no, it.round, &asked).await,
-            Command::Extend(no, _) => self.extend(no, &asked).await,
+            Command::Extend(no, it) => self.extend(no, &it.extension, &asked).await,
             Command::Settle(it) => {
                 self.settle(it.campaign, (it.batch, it.merchant, it.pool), &asked).await
             }

@@ -7,7 +7,7 @@ use super::super::shared::Places;
 use super::super::standing::Standing;
 use super::super::{NotSent, ms};
 use super::{Fault, Office};
-use crate::domain::{CampaignNo, Fen, KindNo, PoolNo, Refusal, RoundNo};
+use crate::domain::{CampaignNo, Fen, KindNo, PoolNo, Refusal, RoundNo, calendar::Extension};
 use crate::ledger::event::{Armed, Load};
 use crate::ledger::machine::{Answer, Command, No};
 use tokio::time::Instant;
@@ -35,10 +35,8 @@ impl Office {
                 Err(Fault::No(No::Funds(_))) if self.bring_back(&places).await => continue,
                 events => events?,
             };
-            let unarmed =
-                Compare { key: Key::Round(armed.round), field: b"from".to_vec(), was: None };
-            let adjusted = adjusted(&before, armed.round);
-            if self.make(&first, &events, &[unarmed, adjusted]).await? {
+            let same = [unarmed(armed.round), adjusted(&before, armed.round)];
+            if self.make(&first, &events, &same).await? {
                 break;
             }
             self.patience(start).await?;
@@ -54,18 +52,25 @@ impl Office {
         round: RoundNo,
         command: &Command,
     ) -> Result<Answer, Fault> {
-        let unarmed = Compare { key: Key::Round(round), field: b"from".to_vec(), was: None };
-        self.of_unarmed(no, command, |before| Ok(vec![unarmed.clone(), adjusted(before, round)]))
+        self.of_unarmed(no, command, |before| Ok(vec![unarmed(round), adjusted(before, round)]))
             .await
     }
 
-    /// Adds further rounds. Nothing was decided of them before, which nobody else may change meanwhile.
-    pub(super) async fn extend(&self, no: CampaignNo, command: &Command) -> Result<Answer, Fault> {
+    /// Adds further rounds, if the period still ends as it did and nothing was decided of them meanwhile.
+    pub(super) async fn extend(
+        &self,
+        no: CampaignNo,
+        extension: &Extension,
+        command: &Command,
+    ) -> Result<Answer, Fault> {
         self.of_unarmed(no, command, |before| {
-            let last = before.extended.values().next_back();
-            let ends = last.map(|last| Ok(ms(last.extension.ends)?.to_string().into_bytes()));
-            let was = ends.transpose().map_err(|error: NotSent| Fault::from(error))?;
-            Ok(vec![Compare { key: Key::Meta, field: b"extended".to_vec(), was }])
+            let last = before.extended.values().next_back().map(|last| last.extension.ends);
+            let was = last.map(|ends| Ok::<_, NotSent>(ms(ends)?.to_string().into_bytes()));
+            let ends =
+                Compare { key: Key::Meta, field: b"extended".to_vec(), was: was.transpose()? };
+            let rounds =
+                extension.rounds().flat_map(|it| [unarmed(it.no), adjusted(before, it.no)]);
+            Ok([ends].into_iter().chain(rounds).collect())
         })
         .await
     }
@@ -183,6 +188,11 @@ impl Office {
         }
         came
     }
+}
+
+/// That a round is not armed.
+fn unarmed(round: RoundNo) -> Compare {
+    Compare { key: Key::Round(round), field: b"from".to_vec(), was: None }
 }
 
 /// That a round's quantities are decided as they were, or not.
