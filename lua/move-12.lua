@@ -23,7 +23,7 @@
     ARGV[6]  how many compares follow
     ARGV[7]  how many changes follow
     then for each compare: number of the key, field, value; empty for a field that is not there
-    then for each change: number of the key, field, set, add, upto, max, or, seq, delete, value
+    then for each change: number of the key, field, set, stamp, add, upto, max, or, seq, delete, value
 
   Output:
     { 'moved', epoch, seq, at }           seq is the last there is now
@@ -57,12 +57,12 @@ if which then
   redis.call('HSET', meta_key, 'asked', asked)
   return { 'changed', tonumber(epoch), seq, at, which }
 end
-local writes, misfit = plan(8 + compares * 3, changes, seq + 1)
+local now = not_before(at, ARGV[2])
+local writes, misfit = plan(8 + compares * 3, changes, seq + 1, now)
 if misfit then
   redis.call('HSET', meta_key, 'asked', asked)
   return { 'misfit', tonumber(epoch), seq, at, misfit }
 end
-local now = not_before(at, ARGV[2])
 if late and now >= late then
   redis.call('HSET', meta_key, 'asked', asked)
   return { 'late', tonumber(epoch), seq, now }

@@ -23,7 +23,7 @@
     ARGV[4]  epoch it was written in
     ARGV[5]  body
     ARGV[6]  how many changes follow
-    then for each change: number of the key, field, set, add, upto, max, or, seq, delete, value
+    then for each change: number of the key, field, set, stamp, add, upto, max, or, seq, delete, value
 
   Output:
     { 'restored', seq }
@@ -53,7 +53,7 @@ if seq <= last then
   return { 'there', seq }
 end
 if seq ~= last + 1 then return { 'gap', last } end
-local writes, misfit = plan(7, tonumber(ARGV[6]), seq)
+local writes, misfit = plan(7, tonumber(ARGV[6]), seq, at)
 if misfit then return { 'misfit', seq, misfit } end
 
 append(log_key, log, seq, at, epoch, body)

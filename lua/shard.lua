@@ -43,8 +43,9 @@ local function append(key, log, seq, at, epoch, body)
 end
 
 -- What a list of changes makes of the fields they are of, four arguments each: number of the key, field,
--- what to do, value. Or nothing, and the number of the first change that can't be made. seq is their entry's.
-local function plan(first, changes, seq)
+-- what to do, value. Or nothing, and the number of the first change that can't be made. seq and at are their
+-- entry's.
+local function plan(first, changes, seq, at)
   local writes = {}
   for i = 1, changes do
     local arg = first + (i - 1) * 4
@@ -61,6 +62,10 @@ local function plan(first, changes, seq)
       if not was or #was ~= 32 then return nil, i end
       local bits = bit.bor(struct.unpack('<I4', was, 29), tonumber(value))
       value = string.sub(was, 1, 28) .. struct.pack('<I4', bits)
+    elseif what == 'stamp' then
+      -- Turn and order of a slot up to its status; its instant; the rest: records.rs draws it.
+      if #value < 55 then return nil, i end
+      value = string.sub(value, 1, 47) .. struct.pack('<i8', at) .. string.sub(value, 56)
     elseif what == 'max' then
       value = math.max(tonumber(was or value), tonumber(value))
     elseif what == 'seq' then

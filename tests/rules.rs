@@ -40,7 +40,7 @@ const KEPT: [(&str, &str); 40] = [
     ("R-KIND-2", "the order amount reaches the threshold, inclusive"),
     ("R-KIND-3", "one coupon an order, whole"),
     ("R-KIND-4", "only at merchants of the coupon's category"),
-    ("R-WHO-1", "the position when a pass is made and when it is used for a claim"),
+    ("R-WHO-1", "the position when a pass is made, in the claim, and when a payment code is made"),
     ("R-WHO-2", "real-name verified; keyed hashes only"),
     ("R-WHO-3", "identifiers are bound to one person; one coupon a person, kind and round"),
     ("R-WHO-4", "a coupon stays with the person of its pass"),
@@ -90,7 +90,7 @@ const NOT_YET: [(&str, &str); 17] = [
     ("R-CAR-11", "car coupons are not built"),
     ("R-CAR-12", "the car subsidy is not built"),
     ("R-CAR-13", "the car subsidy is not built"),
-    ("R-PUB-1", "there is nothing redeemed to publish"),
+    ("R-PUB-1", "publishing is not built"),
     ("R-CS-1", "complaints are not built"),
     ("R-CASE-1", "cases are not built"),
 ];

@@ -268,7 +268,8 @@ impl Keys {
         let hash = self.hash(key);
         let name = short(&field);
         let value = match op {
-            Op::Set(value) => value,
+            // It was made at the entry's instant.
+            Op::Set(value) | Op::Stamp(value) => value,
             Op::Seq => seq.to_string().into(),
             Op::Delete => {
                 hash.remove(&field);

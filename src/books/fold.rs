@@ -264,7 +264,7 @@ impl Book {
             consumed,
             owed_before: dues.owed_after_line,
             owed,
-            payment: Payment::Due,
+            payment: Payment::Payable,
             seq: spot.seq,
             at: spot.at,
         };
@@ -290,10 +290,10 @@ impl Book {
         let Paid { batch, merchant, pool, fen } = *paid;
         let line = self.lines_of(batch, merchant).find(|it| it.pool == pool);
         let line = line.ok_or("what is paid was not settled")?;
-        if line.payment == Payment::Made || line.payable() != fen {
+        if line.payment == Payment::Paid || line.payable() != fen {
             return Err("it was paid, or is another amount");
         }
-        line.payment = Payment::Made;
+        line.payment = Payment::Paid;
         let dues = self.dues.entry((merchant, pool)).or_default();
         less(&mut dues.payable, fen)?;
         plus(&mut dues.paid, fen)
@@ -301,7 +301,7 @@ impl Book {
 
     fn fail(&mut self, failed: PaymentFailed) {
         let unpaid = self.lines_of(failed.batch, failed.merchant);
-        unpaid.filter(|it| it.payment != Payment::Made).for_each(|it| it.payment = Payment::Failed);
+        unpaid.filter(|it| it.payment != Payment::Paid).for_each(|it| it.payment = Payment::Failed);
     }
 }
 

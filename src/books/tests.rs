@@ -55,7 +55,7 @@ fn r_audit_1_each_batch_has_what_was_owed_before_it() {
     };
     let lines: Vec<_> = book.lines.iter().map(line).collect();
     // The refund after batch 1 is owed since then: new in batch 2.
-    assert_eq!(lines, [(1, 35, 0, 0, Payment::Made), (2, 10, 0, 10, Payment::Due)]);
+    assert_eq!(lines, [(1, 35, 0, 0, Payment::Paid), (2, 10, 0, 10, Payment::Payable)]);
     assert_eq!((all.last_batch(C), all.campaign(&book.opened.name)), (Some(BatchNo(2)), Some(C)));
     let dues = book.dues[&(SEVEN, PoolNo(0))];
     assert_eq!((dues.due, dues.owed), (Fen::ZERO, Fen::ZERO));

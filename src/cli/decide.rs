@@ -13,6 +13,7 @@ use quan::{
     ledger::event::{Decided, DecisionId, Standing, Statement, Subject},
     merchant::folder_digest,
     pass::{read_key, write_key},
+    plan::Plan,
 };
 use serde::Deserialize;
 use std::{
@@ -232,7 +233,7 @@ impl About {
                 Subject::Adjust { campaign, round: RoundNo(round), version, quantities }
             }
             About::Extend { plan, first, rounds, quantities } => {
-                let (file, plan) = (plan.display().to_string(), super::simulate::plan(&plan)?);
+                let (file, plan) = (plan.display().to_string(), Plan::usable(&plan)?);
                 let last = plan.rounds.last().map_or(0, |round| round.no.0);
                 let extension = plan.extension(RoundNo(first), rounds.into());
                 let extension = extension.with_context(|| {

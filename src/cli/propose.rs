@@ -1,9 +1,10 @@
 //! `quan propose PLAN`.
 
-use super::{runtime, simulate::plan};
+use super::runtime;
 use anyhow::Context;
 use quan::{
     data::DataFolder,
+    plan::Plan,
     planner::{Figures, Proposal, propose},
     store::{Store, StoreUrl},
 };
@@ -43,7 +44,7 @@ pub(crate) struct Propose {
 
 impl Propose {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let plan = plan(&self.plan)?;
+        let plan = Plan::usable(&self.plan)?;
         let url = match (self.store, self.data) {
             (Some(url), _) => url,
             (None, data) => {

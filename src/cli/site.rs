@@ -1,14 +1,9 @@
 //! Where a command finds a campaign's logs, store, plan and merchants: the configuration, and what is said instead.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use quan::{
-    books::Source,
-    config::Config,
-    domain::MerchantNo,
-    ledger::redis::RedisUrl,
-    merchant::Merchants,
-    plan::{Faulty, Plan},
-    store::StoreUrl,
+    books::Source, config::Config, domain::MerchantNo, ledger::redis::RedisUrl,
+    merchant::Merchants, plan::Plan, store::StoreUrl,
 };
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -44,15 +39,7 @@ impl Site {
         let config = Config::load(&self.config)?;
         let mut plans = Vec::new();
         for campaign in &config.campaign {
-            let file = campaign.plan.display();
-            let checked = Plan::load(&campaign.plan).with_context(|| file.to_string())?;
-            let (plan, _) = match checked {
-                Ok(checked) => checked,
-                Err(Faulty { errors, .. }) => {
-                    let first = errors.first().map(ToString::to_string).unwrap_or_default();
-                    bail!("{file}: {first}; `quan check` tells all")
-                }
-            };
+            let plan = Plan::usable(&campaign.plan)?;
             plans.push((plan, campaign.merchants.as_deref()));
         }
         let ids = plans.iter().map(|(plan, _)| plan.id.clone()).collect::<Vec<_>>().join(", ");

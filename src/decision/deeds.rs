@@ -6,6 +6,7 @@ use crate::campaign::Campaign;
 use crate::domain::{At, CampaignNo, calendar::Extension};
 use crate::ledger::event::{Adjusted, Extended, Stands, Subject};
 use crate::ledger::machine::Command;
+use crate::merchant::Registry;
 use crate::plan::Plan;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -31,9 +32,14 @@ pub(super) async fn deed(app: &App, what: &Subject) -> Result<Deed, Away> {
             };
         }
         Subject::Admit { campaign, sha256 } => {
-            let no = number(app, campaign)?;
+            let served = served(app, campaign)?;
             let merchants = app.folders.with(campaign, *sha256).map_err(Refused::NotHere)?;
-            return Ok(Deed::Ledger(merchants.commands(no)));
+            if let Ok(till) = served.till() {
+                let before = till.registry();
+                let follow = app.folders.follow(campaign, &merchants, &before);
+                follow.map_err(Refused::NotHere)?;
+            }
+            return Ok(Deed::Ledger(merchants.commands(served.no)));
         }
         Subject::Trip { campaign } => Command::Trip(number(app, campaign)?),
         Subject::Resume { campaign } => Command::Resume(number(app, campaign)?),
@@ -163,7 +169,9 @@ pub(super) fn outlook(app: &App, what: &Subject) -> String {
             format!("merchant {} of {campaign} is {standing:?}", merchant.0)
         }
         Subject::Admit { campaign, sha256 } => {
-            format!("the merchants of the folder {sha256} are admitted to {campaign}")
+            let merchants = app.folders.with(campaign, *sha256);
+            let papers = merchants.map(|it| papers(&it.registry)).unwrap_or_default();
+            format!("the merchants of the folder {sha256} are admitted to {campaign}{papers}")
         }
         Subject::Settle { campaign, batch } => {
             format!("what merchants of {campaign} are due comes into batch {}", batch.0)
@@ -174,5 +182,44 @@ pub(super) fn outlook(app: &App, what: &Subject) -> String {
         Subject::Failed { campaign, batch, merchant } => {
             format!("batch {} of {campaign} has not paid merchant {}", batch.0, merchant.0)
         }
+    }
+}
+
+/// Whose papers are open, for whoever admits them all the same (R-MERCH-3).
+fn papers(registry: &Registry) -> String {
+    let open: Vec<String> = registry.owing_papers().map(|it| it.number.to_string()).collect();
+    if open.is_empty() {
+        return String::new();
+    }
+    format!("; a promotion or safety plan is missing of merchants {}", open.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merchant::Merchants;
+    use std::fs;
+
+    #[test]
+    fn r_merch_3_who_admits_is_told_whose_papers_are_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let merchants = |plans: [&str; 2]| {
+            let [one, two] = plans;
+            let text = format!(
+                "number,credit_code,name,in_county,above_size,categories,cap_fen,promotion_plan,safety_plan,offers\n\
+                 1,91141029MA0KU0001G,甲,是,是,retail,,{one},\n2,91141029MA0KX1234Y,乙,是,是,retail,,{two},\n"
+            );
+            fs::write(folder.path().join("merchants.csv"), text).unwrap();
+            papers(&Merchants::load(folder.path(), &["retail"]).unwrap().registry)
+        };
+        let head = ["shop,merchant,name,address,lat,lon,datum\n", "terminal,shop\n"];
+        for (name, text) in ["shops.csv", "terminals.csv"].into_iter().zip(head) {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        assert_eq!(merchants(["有,有", "有,有"]), "");
+        assert_eq!(
+            merchants([",有", "有,"]),
+            "; a promotion or safety plan is missing of merchants 1, 2"
+        );
     }
 }

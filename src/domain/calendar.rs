@@ -73,8 +73,8 @@ impl Extension {
             && (1..=usize::from(MOST_ROUNDS) + 1).contains(&rounds)
             && self.ended < self.ends
             && self.windows.iter().all(|window| window.from < window.until)
-            && opens.clone().zip(opens.clone().skip(1)).all(|(one, next)| one < next)
-            && opens.last().is_some_and(|last| last < self.ends)
+            && opens.clone().zip(opens.skip(1)).all(|(one, next)| one < next)
+            && self.windows.last().is_some_and(|last| last.from < self.ends)
     }
 }
 

@@ -44,6 +44,7 @@ use std::{
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
+    task::{LocalSet, spawn_local},
     time::{sleep, timeout},
 };
 use tower::Service as _;
@@ -243,9 +244,11 @@ fn worker(
     seat: &Seat,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    // In a set of its own: answers that the ledger gives at once wake this thread once, where a runtime is woken for each.
+    let here = LocalSet::new();
+    let serve = here.run_until(async {
         let listener = TcpListener::from_std(listener)?;
-        tokio::spawn(tick(seat.clone()));
+        spawn_local(tick(seat.clone()));
         // Every connection holds a clone; when the last is dropped, all are done.
         let (alive, mut all_done) = tokio::sync::mpsc::channel::<()>(1);
         accept(&listener, service, limits, stop, seat, &alive).await;
@@ -254,7 +257,8 @@ fn worker(
         // Whoever is still not done then is cut off.
         let _ = timeout(grace, all_done.recv()).await;
         Ok(())
-    })
+    });
+    runtime.block_on(serve)
 }
 
 async fn accept(
@@ -280,7 +284,7 @@ async fn accept(
         let Some(place) = Place::take(seat, limits.connections) else { continue };
         let (service, stop, alive) = (service.clone(), stop.clone(), alive.clone());
         let limits = limits.clone();
-        tokio::spawn(async move {
+        spawn_local(async move {
             connection(stream, peer, service, &limits, stop, &place).await;
             drop((place, alive));
         });

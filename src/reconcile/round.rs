@@ -31,12 +31,10 @@ pub fn standing(
     beside: &Beside<'_>,
 ) -> Standing {
     let (locks, expired, tied) = tied(books, campaign, round);
-    let settles = |no: MerchantNo| {
-        books.of(campaign).all(|(_, book)| book.standing(no, At(i64::MAX)).settles())
-    };
+    let stopped = books.held(campaign, At(i64::MAX));
     let waiting = sides::in_no_batch(books, campaign, round);
     let (settled, held): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        waiting.into_iter().partition(|(no, _)| settles(*no));
+        waiting.into_iter().partition(|(no, _)| !stopped.contains(no));
     let owed = books.of(campaign).flat_map(|(_, book)| book.dues.values()).map(|it| it.owed);
     let shares = sides::in_batches(books, campaign, round);
     let (unpaid, on_their_way) = unpaid(books, campaign, &shares, beside.payments);
@@ -90,7 +88,7 @@ fn unpaid(
     payments: &BTreeMap<BatchNo, Payments>,
 ) -> (u64, u64) {
     let lines = books.lines(campaign).map(|(_, line)| line);
-    let open = lines.filter(|it| it.payment != Payment::Made && it.payable() > Fen::ZERO);
+    let open = lines.filter(|it| it.payment != Payment::Paid && it.payable() > Fen::ZERO);
     let open: BTreeSet<(BatchNo, MerchantNo)> =
         open.map(|it| (it.batch, it.merchant)).filter(|of| shares.contains(of)).collect();
     let is_sent = |(batch, merchant): &&(BatchNo, MerchantNo)| {

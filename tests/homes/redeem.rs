@@ -127,7 +127,7 @@ pub(crate) fn told(answer: &Answer) -> Option<String> {
     })
 }
 
-/// Name and steps of each.
+/// Name and steps of each. `people N` are N persons with a pass, and a ten each.
 pub(crate) const STORIES: [(&str, &str); 7] = [
     (
         "r_redeem_4_orders",
@@ -135,12 +135,7 @@ pub(crate) const STORIES: [(&str, &str); 7] = [
         0    admit 7 0         -> done
         0    admit@1 7 0       -> done
         0    arm 3 1           -> done
-        10   bind 1 1          -> done
-        10   bind 2 2          -> done
-        10   bind 3 3          -> done
-        1000 claim 1 0         -> granted 1
-        1000 claim@1 2 0       -> granted 2
-        1000 claim 3 0         -> granted 3
+        people 3
         1001 look 1            -> order_unknown
         1001 again@1 1 1       -> code_dead
         1001 confirm 1         -> order_unknown
@@ -186,12 +181,7 @@ pub(crate) const STORIES: [(&str, &str); 7] = [
         0    stand 8 2         -> merchant_unknown
         0    admit 9 0         -> done
         0    arm 5 1           -> done
-        10   bind 1 1          -> done
-        10   bind 2 2          -> done
-        10   bind 3 3          -> done
-        1000 claim 1 0         -> granted 1
-        1000 claim 2 0         -> granted 2
-        1000 claim 3 0         -> granted 3
+        people 3
         1000 claim 1 1         -> granted 1
         1001 lock 1 1 7 90     -> locked 1601
         1001 lock 2 1 7 100    -> merchant_cap
@@ -223,12 +213,7 @@ pub(crate) const STORIES: [(&str, &str); 7] = [
         "
         0    admit 7 0         -> done
         0    arm 3 1           -> done
-        10   bind 1 1          -> done
-        10   bind 2 2          -> done
-        10   bind 3 3          -> done
-        1000 claim 1 0         -> granted 1
-        1000 claim 2 0         -> granted 2
-        1000 claim 3 0         -> granted 3
+        people 3
         1000 claim 3 1         -> granted 1
         1001 lock 1 1 7 100    -> locked 1601
         1001 refund 1 1 50     -> not_confirmed
@@ -258,10 +243,7 @@ pub(crate) const STORIES: [(&str, &str); 7] = [
         "
         0    admit 7 0         -> done
         0    arm 3 1           -> done
-        10   bind 1 1          -> done
-        10   bind 2 2          -> done
-        1000 claim 1 0         -> granted 1
-        1000 claim 2 0         -> granted 2
+        people 2
         8900 lock 1 1 7 100    -> locked 9500
         8900 lock 2 2 7 100    -> locked 9500
         9000 expire            -> done
@@ -279,13 +261,8 @@ pub(crate) const STORIES: [(&str, &str); 7] = [
         0    admit 7 0         -> done
         0    admit 8 0         -> done
         0    arm 4 1           -> done
-        10   bind 1 1          -> done
-        10   bind 2 2          -> done
-        10   bind 3 3          -> done
-        1000 claim 1 0         -> granted 1
+        people 3
         1000 claim 1 1         -> granted 1
-        1000 claim 2 0         -> granted 2
-        1000 claim 3 0         -> granted 3
         1001 settle 1 7        -> settled 0 0
         1001 settle 1 9        -> merchant_unknown
         1001 settle_due 1      -> left 0

@@ -103,7 +103,7 @@ pub struct Lock {
     pub choice: Option<CouponId>,
     /// What was asked: see [`crate::redeem::request`].
     pub request: [u8; 8],
-    /// How long the coupon is held.
+    /// How long the coupon is held, at least a millisecond: a plan says seconds. In Redis none is written at its deadline.
     pub lock_ms: u32,
     /// Whether the order is confirmed in the same entry: it is paid by then.
     pub at_once: bool,

@@ -62,7 +62,7 @@ impl From<Sketch> for Machine {
             owed: Fen::ZERO,
         };
         let latest = sketch.latest.map(nothing);
-        let latest = latest.map(|settled| Line { settled, payment: Payment::Due });
+        let latest = latest.map(|settled| Line { settled, payment: Payment::Payable });
         let lines = latest.into_iter().chain(sketch.lines).collect();
         let Opened { name, pools, kinds, shard } = sketch.opened;
         let campaign = Campaign {

@@ -21,15 +21,25 @@ pub(super) struct Turned {
 pub(super) struct Book {
     known: About,
     open: BTreeSet<(At, RedemptionId)>,
+    /// The entry that an order was read at from the keys, until the log was read that far.
+    read_at: BTreeMap<RedemptionId, u64>,
 }
 
 impl Book {
-    /// These orders, as the keys have them, paid with coupons of these kinds.
-    pub(super) fn of(kinds: &[KindTerms], slots: BTreeMap<RedemptionId, Slot>) -> Book {
-        let mut book = Book { known: About { slots, ..About::of(kinds) }, open: BTreeSet::new() };
-        let open = book.known.slots.iter().filter_map(|(no, slot)| Some((until(slot)?, *no)));
-        book.open = open.collect();
+    /// These orders, as the keys have them, each after an entry of its own; paid with coupons of these kinds.
+    pub(super) fn of(kinds: &[KindTerms], read: BTreeMap<RedemptionId, (u64, Slot)>) -> Book {
+        let mut book = Book { known: About::of(kinds), ..Book::default() };
+        for (redemption, (seq, slot)) in read {
+            book.open.extend(until(&slot).map(|until| (until, redemption)));
+            book.read_at.insert(redemption, seq);
+            book.known.slots.insert(redemption, slot);
+        }
         book
+    }
+
+    /// Everything was taken in up to the last entry that an order was read at: from here on it is as the log says.
+    pub(super) fn caught_up(&mut self) {
+        self.read_at.clear();
     }
 
     pub(super) fn order(&self, redemption: RedemptionId) -> Option<&Order> {
@@ -52,19 +62,22 @@ impl Book {
         self.open.iter().take_while(|(until, _)| *until <= now).map(|(_, no)| *no).collect()
     }
 
-    /// Takes the next event in; what it does to a coupon.
+    /// Takes the next event in, of entry `seq`, written at `at`; what it does to a coupon.
     ///
-    /// Orders that were read from the keys may be ahead of the log, so what does not follow is passed over: it was
-    /// taken in already.
-    pub(super) fn take(&mut self, what: &What, at: At) -> Option<Turned> {
+    /// What an order has that was read from the keys after that entry does nothing again.
+    pub(super) fn take(&mut self, what: &What, (seq, at): (u64, At)) -> Option<Turned> {
         use CouponState::{Locked, Returned, Unused, Used};
         let redemption = match what {
             What::Reserved(it) | What::Vacated(it) => it.redemption,
             other => other.redemption()?,
         };
+        if self.read_at.get(&redemption).is_some_and(|read| seq <= *read) {
+            return None;
+        }
         if let Some(until) = self.known.slots.get(&redemption).and_then(until) {
             self.open.remove(&(until, redemption));
         }
+        // What does not follow is no entry of ours, and the audit's to find.
         let _ = self.known.take(what, at);
         if let Some(until) = self.known.slots.get(&redemption).and_then(until) {
             self.open.insert((until, redemption));

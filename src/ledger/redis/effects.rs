@@ -33,6 +33,8 @@ pub(crate) struct Change {
 pub(crate) enum Op {
     /// This, whatever it was.
     Set(Vec<u8>),
+    /// This record of an order, with the entry's instant in its place: the script alone knows it.
+    Stamp(Vec<u8>),
     /// So much more, or less; it must not leave 0 to 2^53.
     Add(i64),
     /// So much more, if that is no more than the second; no event says it, who decides does.
@@ -346,7 +348,7 @@ impl List<'_> {
                 let order = self.known.order(it.redemption)?.clone();
                 let terms = self.known.terms(order.coupon.kind)?;
                 let (pool, face) = (terms.pool, terms.face);
-                self.slot(it.redemption)?;
+                self.stamped(it.redemption)?;
                 self.becomes(order.person, order.coupon, CouponState::Used)?;
                 self.count("locked", order.coupon, -1)?;
                 self.count("used", order.coupon, 1)?;
@@ -354,7 +356,7 @@ impl List<'_> {
             }
             What::Released(it) => {
                 let order = self.known.order(it.redemption)?.clone();
-                self.slot(it.redemption)?;
+                self.stamped(it.redemption)?;
                 self.becomes(order.person, order.coupon, CouponState::Unused)?;
                 self.count("locked", order.coupon, -1)?;
                 let turn = self.known.slots.get(&it.redemption).map_or(0, |slot| slot.turn);
@@ -382,6 +384,12 @@ impl List<'_> {
     fn slot(&mut self, redemption: RedemptionId) -> Result<(), NotSent> {
         let slot = self.known.slots.get(&redemption).ok_or(NotSent::Misplaced)?.encode();
         self.set(Key::Orders, redemption.0, slot)
+    }
+
+    /// The same, of an order that became so by this entry, at its instant.
+    fn stamped(&mut self, redemption: RedemptionId) -> Result<(), NotSent> {
+        let slot = self.known.slots.get(&redemption).ok_or(NotSent::Misplaced)?.encode();
+        self.push(Key::Orders, redemption.0.to_vec(), Op::Stamp(slot))
     }
 
     fn locked(&mut self, it: &Locked) -> Result<(), NotSent> {
@@ -485,7 +493,9 @@ impl List<'_> {
             (Op::Add(one), Op::Add(more)) => Op::Add(whole(one.saturating_add(more))?),
             (Op::Max(one), Op::Max(more)) => Op::Max(more.max(*one)),
             (Op::Spend(one), Op::Spend(more)) => Op::Spend(KindSet(one.0 | more.0)),
-            (_, op @ (Op::Set(_) | Op::Seq | Op::Delete)) => op,
+            // What it becomes after that has that instant as well.
+            (Op::Stamp(_), Op::Set(_)) => return Err(NotSent::Misplaced),
+            (_, op @ (Op::Set(_) | Op::Stamp(_) | Op::Seq | Op::Delete)) => op,
             (_, Op::Add(_) | Op::UpTo(..) | Op::Max(_) | Op::Spend(_)) => {
                 return Err(NotSent::Misplaced);
             }

@@ -157,7 +157,7 @@ impl Seen {
         let mut turned = Vec::new();
         for event in events {
             self.standing.event(&event.what);
-            if let Some(it) = self.book.take(&event.what, at) {
+            if let Some(it) = self.book.take(&event.what, (seq, at)) {
                 self.standing.turn(&it);
                 turned.push(it);
             }

@@ -8,7 +8,7 @@ use super::book::Book;
 use super::effects::holder;
 use super::entry::Logged;
 use super::fields::Fields;
-use super::keys::{Key, Part, Place, shard_of};
+use super::keys::{Key, Part, shard_of};
 use super::link::{Fate, Item, Link};
 use super::place::Cell;
 use super::records::{Slot, read_state};
@@ -17,7 +17,7 @@ use super::shared::Shared;
 use super::standing::Standing;
 use super::{entry, fields};
 use crate::domain::{PersonId, RedemptionId, RoundNo};
-use crate::ledger::event::{KindTerms, codec};
+use crate::ledger::event::codec;
 use crate::ledger::journal::Entry;
 use redis::{Value, cmd};
 use std::{
@@ -175,21 +175,26 @@ impl Reader {
     async fn load(&mut self) -> Result<(), Fault> {
         let place = self.cell.place;
         let shown = self.shared.view.shown(place.campaign, |person| self.is_here(person));
+        // Before the standing: which coupon an event of an order is about, the order says as it was then.
+        let (from, orders) = self.orders().await?;
         let standing = loop {
             if let Some(standing) = self.standing().await? {
                 break standing;
             }
         };
+        let kinds = standing.opened.as_ref().map_or(&[][..], |opened| &opened.kinds);
+        let mut book = Book::of(kinds, orders);
+        self.catch_up(&mut book, from, standing.seq).await?;
         let mut holders = Vec::new();
         for round in standing.rounds.keys() {
             let mut states = BTreeMap::new();
             let found = holders.len();
-            self.scan(place.key(Key::Holders(*round)), |field, record| {
+            self.scan(place.key(Key::Holders(*round)), |_, field, record| {
                 holders.push(fields::holder(*round, field, record)?);
                 Some(())
             })
             .await?;
-            self.scan(place.key(Key::States(*round)), |field, word| {
+            self.scan(place.key(Key::States(*round)), |_, field, word| {
                 states.insert(field.to_vec(), read_state(Some(word))?);
                 Some(())
             })
@@ -199,8 +204,6 @@ impl Reader {
                 held.state = state.copied().unwrap_or_default();
             }
         }
-        let kinds = standing.opened.as_ref().map_or(&[][..], |opened| &opened.kinds);
-        let book = self.book(place, kinds).await?;
         // Holders may be newer than the standing, but not than this.
         let end = self.end().await?;
         self.witness_all(end).await?;
@@ -287,30 +290,60 @@ impl Reader {
             .ok_or_else(|| Fault::Damaged("its keys are not what scripts write".to_owned()))
     }
 
-    /// Reads the orders of a shard.
-    async fn book(&mut self, place: Place, kinds: &[KindTerms]) -> Result<Book, Fault> {
-        let mut slots = BTreeMap::new();
+    /// Reads the orders of a shard, each as it is after an entry that stands with it; and the entry before the first
+    /// of them.
+    async fn orders(&mut self) -> Result<(u64, BTreeMap<RedemptionId, (u64, Slot)>), Fault> {
+        let place = self.cell.place;
+        let mut orders = BTreeMap::new();
+        let from = self.end().await?;
         if place.part != Part::Identities {
-            self.scan(place.key(Key::Orders), |field, slot| {
-                slots.insert(RedemptionId(field.try_into().ok()?), Slot::decode(slot)?);
+            self.scan(place.key(Key::Orders), |seq, field, slot| {
+                orders.insert(RedemptionId(field.try_into().ok()?), (seq, Slot::decode(slot)?));
                 Some(())
             })
             .await?;
         }
-        Ok(Book::of(kinds, slots))
+        Ok((from, orders))
     }
 
-    /// Reads every field of a hash; `take` says `None` of what scripts don't write.
+    /// Takes in what orders became by the entries after `from`, up to `end`.
+    async fn catch_up(&mut self, book: &mut Book, from: u64, end: u64) -> Result<(), Fault> {
+        let place = self.cell.place;
+        let mut next = from.saturating_add(1);
+        while next <= end {
+            let value = self.ask(entry::range(place, next, ENTRIES)).await?;
+            let entries = entry::read(place, next, value);
+            let entries = entries.map_err(|error| Fault::Damaged(error.to_string()))?;
+            if entries.is_empty() {
+                return Err(Fault::Damaged(format!("its log ends before entry {end}")));
+            }
+            for Logged { entry, .. } in entries.into_iter().filter(|it| it.entry.seq <= end) {
+                next = entry.seq.saturating_add(1);
+                let events = codec::decode(&entry.body).ok_or_else(|| {
+                    Fault::Damaged(format!("entry {} is not in words known here", entry.seq))
+                })?;
+                for event in events {
+                    book.take(&event.what, (entry.seq, entry.at));
+                }
+            }
+        }
+        book.caught_up();
+        Ok(())
+    }
+
+    /// Reads every field of a hash, each as it is after an entry; `take` says `None` of what scripts don't write.
     async fn scan(
         &mut self,
         key: String,
-        mut take: impl FnMut(&[u8], &[u8]) -> Option<()>,
+        mut take: impl FnMut(u64, &[u8], &[u8]) -> Option<()>,
     ) -> Result<(), Fault> {
         let mut cursor = "0".to_owned();
         loop {
             let scan = cmd("HSCAN").arg(&key).arg(&cursor).arg("COUNT").arg(FIELDS).to_owned();
             let not = || Fault::Damaged("HSCAN is answered otherwise".to_owned());
-            let Value::Array(answer) = self.ask(scan).await? else { return Err(not()) };
+            // Something may be written between the two, which is then read again.
+            let Some((seq, answer)) = self.at_a_seq(scan).await? else { continue };
+            let Value::Array(answer) = answer else { return Err(not()) };
             let [Value::BulkString(next), Value::Array(fields)] = answer.as_slice() else {
                 return Err(not());
             };
@@ -318,7 +351,7 @@ impl Reader {
                 let [Value::BulkString(field), Value::BulkString(record)] = pair else {
                     return Err(not());
                 };
-                take(field, record).ok_or_else(not)?;
+                take(seq, field, record).ok_or_else(not)?;
             }
             cursor = String::from_utf8_lossy(next).into_owned();
             if cursor == "0" {
@@ -330,6 +363,21 @@ impl Reader {
     async fn fields(&mut self, item: Item) -> Result<Fields, Fault> {
         let (mut fates, _) = self.link.read(&[item]).await;
         hash(done(fates.pop().unwrap_or(Fate::Unknown))?)
+    }
+
+    /// What `command` is answered after an entry, and which that is; `None` if another was written meanwhile.
+    async fn at_a_seq(&mut self, command: redis::Cmd) -> Result<Option<(u64, Value)>, Fault> {
+        let seq =
+            || Item::plain(cmd("HGET").arg(self.cell.place.key(Key::Meta)).arg("seq").to_owned());
+        let items = [seq(), Item::plain(command), seq()];
+        let (fates, _) = self.link.read(&items).await;
+        let answers = fates.into_iter().map(done).collect::<Result<Vec<Value>, Fault>>()?;
+        let Ok([before, answer, after]) = <[Value; 3]>::try_from(answers) else {
+            return Err(Fault::Unavailable("no answer".to_owned()));
+        };
+        let text = super::connection::text(&before).and_then(|seq| seq.parse().ok());
+        let seq = text.ok_or_else(|| Fault::Damaged("its seq is no number".to_owned()))?;
+        Ok((before == after).then_some((seq, answer)))
     }
 
     async fn ask(&mut self, command: redis::Cmd) -> Result<Value, Fault> {

@@ -3,7 +3,7 @@ use crate::domain::At;
 use crate::drain::tests::{rush, rush_with};
 use crate::ledger::embedded::Embedded;
 use crate::ledger::journal::{Options, disk::fake::FakeDisk};
-use crate::ledger::machine::tests::redeem::Town;
+use crate::ledger::machine::tests::town::Town;
 
 const ID: u64 = 7;
 

@@ -14,7 +14,19 @@ const ANDROID_ID: &str = "9774d56d682e549c";
 
 /// Whether `text` says nothing about whom it belongs to.
 pub(super) fn is_blank(text: &str) -> bool {
-    // Five of these a request: nothing is copied, and most texts differ from all of them at the second letter.
+    // Five of these a request, and most are told by two letters.
+    !begins_plainly(text.as_bytes()) && says_nothing(text)
+}
+
+/// Whether two different letters stand first, with which no text begins that says nothing.
+fn begins_plainly(text: &[u8]) -> bool {
+    let [a, b, ..] = text else { return false };
+    [a, b].iter().all(|it| it.is_ascii_alphanumeric())
+        && !a.eq_ignore_ascii_case(b)
+        && !b"nu09".contains(&a.to_ascii_lowercase())
+}
+
+fn says_nothing(text: &str) -> bool {
     let bare = || {
         text.chars()
             .filter(|it| !it.is_whitespace() && !is_unseen(*it) && !"-:._".contains(*it))
@@ -65,6 +77,22 @@ mod tests {
             "9774D56D682E549C",
         ] {
             assert!(is_blank(text), "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn r_who_3_what_begins_plainly_says_something(text in "[0-9a-zA-Z]{2}\\PC{0,20}") {
+            proptest::prop_assert!(!begins_plainly(text.as_bytes()) || !says_nothing(&text));
+        }
+    }
+
+    #[test]
+    fn r_who_3_no_word_for_nothing_begins_plainly() {
+        for word in NO_VALUE.into_iter().chain([ANDROID_MAC, ANDROID_ID]) {
+            for text in [word.to_owned(), word.to_uppercase()] {
+                assert!(!begins_plainly(text.as_bytes()), "{text}");
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Further rounds (R-ADJ-2): decided before the end, one extension after the other, within what the pools can have.
 
-use super::redeem::Town;
+use super::town::Town;
 use super::*;
 use crate::domain::calendar::Extension;
 use crate::funds::FundsRefusal;

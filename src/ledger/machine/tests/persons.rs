@@ -1,6 +1,6 @@
 //! What persons decided: what is done is what they decided, once, and nothing that was decided otherwise since.
 
-use super::redeem::Town;
+use super::town::Town;
 use super::*;
 use crate::ledger::event::{Adjusted, Admitted, Extended, Standing, Stands, decisions};
 

@@ -151,6 +151,7 @@ impl Call {
         self.arg(change.field.clone());
         let (op, value) = match &change.op {
             Op::Set(value) => ("set", value.clone()),
+            Op::Stamp(record) => ("stamp", record.clone()),
             Op::Add(more) => ("add", super::whole(*more)?.to_string().into()),
             Op::UpTo(more, limit) => {
                 ("upto", format!("{} {}", super::count(*more)?, super::count(*limit)?).into())
