@@ -207,7 +207,7 @@ fn r_risk_3_one_person_stops_issuing_and_two_go_on() {
     refused(&office.send("changed"), "the signature of li does not fit");
 
     let written = fs::read_to_string(data.join("decisions.jsonl")).expect("the decisions");
-    assert_eq!(written.lines().filter(|line| !line.is_empty()).count(), 8, "{written}");
+    assert_eq!(written.lines().filter(|line| !line.is_empty()).count(), 11, "{written}");
     let metrics = get(office.ops, "/metrics");
     drop(office);
     audited(folder, &data, &keys);

@@ -31,7 +31,10 @@ const KEPT: [(&str, &str); 40] = [
         "R-ADJ-1",
         "armed between the last end and the opening, with what was decided; quantities are proposed",
     ),
-    ("R-ADJ-2", "an issued coupon's end never changes; extending is not built"),
+    (
+        "R-ADJ-2",
+        "bureau and leading group add further rounds before the end; an issued coupon's end never changes",
+    ),
     ("R-ADJ-3", "off, as by default: no money moves between pools; deciding so is not built"),
     ("R-KIND-1", "faces and thresholds of the kinds"),
     ("R-KIND-2", "the order amount reaches the threshold, inclusive"),

@@ -147,6 +147,7 @@ impl Look for Funds {
                 | What::Admitted(_)
                 | What::Stands(_)
                 | What::Adjusted(_)
+                | What::Extended(_)
                 | What::Reserved(_)
                 | What::Vacated(_)
                 | What::GivenBack(_) => {}

@@ -133,7 +133,8 @@ impl Book {
             | What::Bound(_)
             | What::Passed(_)
             | What::Interlock(_)
-            | What::Adjusted(_) => Ok(()),
+            | What::Adjusted(_)
+            | What::Extended(_) => Ok(()),
             What::Decided(decided) => {
                 if let Subject::Admit { sha256, .. } = &decided.statement.what
                     && self.roll.is_none_or(|roll| roll.at <= decided.statement.at)

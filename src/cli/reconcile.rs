@@ -173,8 +173,11 @@ impl Reconcile {
 }
 
 fn checklist(found: &Found, read: &Read, report: &Report, round: RoundNo) -> Result<Checklist> {
-    let planned = found.plan.rounds.iter().find(|it| it.no == round);
-    let window = planned.with_context(|| format!("the plan has no round {}", round.0))?.window;
+    let planned = found.plan.rounds.iter().find(|it| it.no == round).map(|it| it.window);
+    // One by which the campaign was extended stands in no plan.
+    let mut books = read.books.of(read.campaign);
+    let window = planned.or_else(|| books.find_map(|(_, it)| Some(it.rounds.get(&round)?.window)));
+    let window = window.with_context(|| format!("there is no round {}", round.0))?;
     ensure!(!read.books.ends().is_empty(), "the ledger has no entries");
     let clean = runtime()?.block_on(async {
         Ok::<_, anyhow::Error>(match &found.source {

@@ -159,7 +159,7 @@ async fn sign(
     }
     let kept = match store.propose(decided).await? {
         Proposed::Full => return Err(Refused::Full.into()),
-        Proposed::Kept(kept) => kept,
+        Proposed::Kept(kept) => *kept,
     };
     match kept.stage {
         Stage::Proposed => {

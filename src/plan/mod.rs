@@ -3,10 +3,12 @@
 //! A plan with any error is refused; a warning is something a person should know and may want.
 
 mod check;
+mod extending;
 mod parse;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use extending::{Calendar, rounds};
 pub use parse::{Allocation, BoundFor, ClockRules, Leftover, Limit, LimitOf, Per, RateRules};
 
 use crate::code::CodeRules;
@@ -39,6 +41,8 @@ pub struct Plan {
     pub kinds: Vec<Kind>,
     /// The rounds, in order (R-CAL-1).
     pub rounds: Vec<Round>,
+    /// What its rounds are made of, and those after them.
+    pub calendar: Calendar,
     /// How many coupons a person may get (R-WHO-3).
     pub limits: Vec<Limit>,
     /// Who gets a coupon (R-CLAIM-1).

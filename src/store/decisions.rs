@@ -71,7 +71,7 @@ pub struct Kept {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proposed {
     /// It stands so, with these signatures.
-    Kept(Kept),
+    Kept(Box<Kept>),
     /// Too many are open.
     Full,
 }
@@ -102,7 +102,7 @@ impl Store {
         let kept = kept(&mut tx, &id).await?;
         tx.commit().await?;
         let gone = || Error::Contradiction { table: "decisions", why: format!("{id} is gone") };
-        kept.map(Proposed::Kept).ok_or_else(gone)
+        kept.map(|kept| Proposed::Kept(Box::new(kept))).ok_or_else(gone)
     }
 
     /// A decision.

@@ -62,7 +62,7 @@ use std::{fmt, time::Duration};
 const BUSY: Duration = Duration::from_secs(5);
 
 /// The schema, in steps that are never changed once a version with them is out.
-const SCHEMA: [(i64, &str, &str); 9] = [
+const SCHEMA: [(i64, &str, &str); 10] = [
     (1, "ledger", include_str!("migrations/0001_ledger.sql")),
     (2, "nodes", include_str!("migrations/0002_nodes.sql")),
     (3, "given up", include_str!("migrations/0003_given_up.sql")),
@@ -72,6 +72,7 @@ const SCHEMA: [(i64, &str, &str); 9] = [
     (7, "trails", include_str!("migrations/0007_trails.sql")),
     (8, "orders by log", include_str!("migrations/0008_orders_by_log.sql")),
     (9, "sendings", include_str!("migrations/0009_sendings.sql")),
+    (10, "extensions", include_str!("migrations/0010_extensions.sql")),
 ];
 
 /// An open store.

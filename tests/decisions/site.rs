@@ -13,9 +13,13 @@ use std::{
 pub(crate) fn staff(folder: &Path) -> PathBuf {
     let keys = folder.join("keys");
     write_keys(&keys);
-    for (name, role) in
-        [("li", "operator"), ("wang", "bureau"), ("zhao", "finance"), ("sun", "auditor")]
-    {
+    for (name, role) in [
+        ("li", "operator"),
+        ("wang", "bureau"),
+        ("zhao", "finance"),
+        ("sun", "auditor"),
+        ("zhou", "leading_group"),
+    ] {
         let made = key(folder, name, role);
         assert!(made.status.success(), "{made:?}");
         let public = format!("staff-{name}.pub");

@@ -26,6 +26,7 @@ pub(crate) fn renumbered(command: &Command, numbers: &[CampaignNo], names: &[Str
         Command::Trip(no) => Command::Trip(to(no)),
         Command::Resume(no) => Command::Resume(to(no)),
         Command::Adjust(no, it) => Command::Adjust(to(no), it),
+        Command::Extend(no, it) => Command::Extend(to(no), it),
         Command::Admit(no, it) => Command::Admit(to(no), it),
         Command::Stand(no, it) => Command::Stand(to(no), it),
         Command::Lock(mut ask) => {
@@ -55,7 +56,8 @@ pub(crate) fn renumbered(command: &Command, numbers: &[CampaignNo], names: &[Str
                 | Subject::Admit { campaign, .. }
                 | Subject::Settle { campaign, .. }
                 | Subject::Paid { campaign, .. }
-                | Subject::Failed { campaign, .. } => name(campaign),
+                | Subject::Failed { campaign, .. }
+                | Subject::Extend { campaign, .. } => name(campaign),
                 Subject::Forget { .. } => {}
             }
             it.1 = renumbered(&it.1, numbers, names);
@@ -74,6 +76,7 @@ pub(crate) fn by_persons(
     let of = match &command {
         Command::Resume(no)
         | Command::Adjust(no, _)
+        | Command::Extend(no, _)
         | Command::Admit(no, _)
         | Command::Stand(no, _)
         | Command::SettleDue(no, _)

@@ -20,6 +20,11 @@ pub(crate) fn decided<'a>(
             let quantities = kinds.into_iter().map(str::to_owned).zip(units).collect();
             Subject::Adjust { campaign, round: it.round, version: it.version, quantities }
         }
+        Command::Extend(_, it) => {
+            let units = it.quantities.iter().copied();
+            let quantities = kinds.into_iter().map(str::to_owned).zip(units).collect();
+            Subject::Extend { campaign, extension: it.extension.clone(), quantities }
+        }
         Command::Admit(..) => Subject::Admit { campaign, sha256: Hex([9; 32]) },
         Command::Stand(_, it) => {
             Subject::Standing { campaign, merchant: it.merchant, standing: it.standing }

@@ -1,3 +1,4 @@
+mod extend;
 mod merchants;
 mod orders;
 mod persons;

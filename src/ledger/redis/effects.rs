@@ -16,8 +16,9 @@ use crate::domain::{
 };
 use crate::funds::{Account, Posting};
 use crate::ledger::event::{
-    Adjusted, Aftermath, Armed, Bound, Decided, Event, GivenBack, Granted, Interlock, Load, Locked,
-    Opened, Passed, PaymentFailed, Refunded, Reservation, Settled, Subject, Transfer, What, codec,
+    Adjusted, Aftermath, Armed, Bound, Decided, Event, Extended, GivenBack, Granted, Interlock,
+    Load, Locked, Opened, Passed, PaymentFailed, Refunded, Reservation, Settled, Subject, Transfer,
+    What, codec,
 };
 use crate::ledger::machine::Roll;
 
@@ -291,6 +292,7 @@ impl List<'_> {
         self.known.take(what, self.at)?;
         match what {
             What::Adjusted(adjusted) => self.adjusted(adjusted),
+            What::Extended(extended) => self.extended(extended),
             What::Stands(it) => {
                 let field = of_merchant("standing", it.merchant);
                 self.set(Key::Merchants, field, (it.standing as u8).to_string())
@@ -325,6 +327,13 @@ impl List<'_> {
 
     fn adjusted(&mut self, it: &Adjusted) -> Result<(), NotSent> {
         self.set(Key::Meta, format!("adjusted:{}", it.round.0), records::adjusted(it))
+    }
+
+    fn extended(&mut self, it: &Extended) -> Result<(), NotSent> {
+        it.adjusted().try_for_each(|adjusted| self.adjusted(&adjusted))?;
+        self.set(Key::Meta, "extended", ms(it.extension.ends)?.to_string())?;
+        let said = self.body(What::Extended(it.clone()))?;
+        self.set(Key::Meta, format!("extended:{}", it.extension.first.0), said)
     }
 
     fn slot(&mut self, redemption: RedemptionId) -> Result<(), NotSent> {

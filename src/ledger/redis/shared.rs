@@ -204,6 +204,7 @@ fn summary(places: &Places) -> (u64, Summary) {
         funds: Funds::default(),
         rounds: Vec::new(),
         adjusted: Vec::new(),
+        extended: Vec::new(),
         lapses_at: None,
     };
     let (mut epochs, mut seqs, mut caught_up) = (0_u64, 0_u64, true);
@@ -221,6 +222,7 @@ fn summary(places: &Places) -> (u64, Summary) {
         sum.lapses_at = deadlines.into_iter().flatten().min();
         let unarmed = |it: &&Adjusted| !standing.armed.contains_key(&it.round);
         sum.adjusted.extend(standing.adjusted.values().filter(unarmed).cloned());
+        sum.extended.extend(standing.extended.values().cloned());
         sum.tripped |= standing.tripped;
         sum.funds = sum.funds.plus(&standing.funds);
         for (no, round) in &standing.rounds {

@@ -36,7 +36,7 @@ async fn r_role_1_signatures_come_together_from_wherever_they_are_sent() {
         };
         // Who proposed it stands first.
         assert_eq!(both.decided, decided(1, &["li", "wang"]));
-        assert_eq!(kept(&one, &id).await, both);
+        assert_eq!(kept(&one, &id).await, *both);
         assert!(one.move_decision(&id, Stage::Proposed, Stage::Approved, "").await.unwrap());
         assert!(!other.move_decision(&id, Stage::Proposed, Stage::Approved, "").await.unwrap());
         let late = other.propose(&decided(1, &["zhao"])).await.unwrap();
