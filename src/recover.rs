@@ -10,7 +10,7 @@ use crate::node::Node;
 use crate::plan::Plan;
 use crate::steward;
 use crate::store::{LogNo, Store, StoreUrl};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Serialize;
 use std::{collections::BTreeSet, path::Path, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -119,9 +119,6 @@ async fn report(store: &Store, state: LogState, campaign: String) -> Result<LogR
 }
 
 fn command(plan: &Path) -> Result<(String, Command)> {
-    let shown = plan.display();
-    match Plan::load(plan).with_context(|| format!("{shown}"))? {
-        Ok((plan, _)) => Ok((plan.id.clone(), steward::opening(&plan))),
-        Err(_) => bail!("`quan check {shown}` tells what is wrong with it"),
-    }
+    let plan = Plan::usable(plan)?;
+    Ok((plan.id.clone(), steward::opening(&plan)))
 }

@@ -2,13 +2,14 @@
 //! were held for orders which came to nothing.
 //!
 //! A round is armed between the last round's end and its opening (R-ADJ-1), or as soon as the
-//! server runs again if it was down then; a round that ended unarmed never is. It gets the quantities
+//! server runs again if it was down then; a round that ended unarmed never is. Rounds are the plan's, and those by
+//! which the campaign was extended (R-ADJ-2). It gets the quantities
 //! that were decided for it, or the plan's. A round that has ended gives its money back (R-FUND-2).
 
 use crate::domain::{At, CampaignNo, calendar::Round};
 use crate::ledger::event::{Armed, KindTerms};
 use crate::ledger::machine::{Command, Summary};
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 
 /// The command that opens the plan's campaign in the ledger; opening it again changes nothing.
 pub fn opening(plan: &Plan) -> Command {
@@ -30,16 +31,21 @@ pub fn due(no: CampaignNo, plan: &Plan, summary: &Summary, now: At) -> Vec<Comma
     let ended = summary.rounds.iter().filter(|it| !it.expired && now >= it.window.until);
     let ends = ended.map(|it| Command::Expire(no, it.round));
     let lapse = summary.lapses_at.filter(|at| *at <= now).map(|_| Command::Lapse(no));
-    let arm = to_arm(plan, summary, now).map(|round| arming(no, plan, summary, round));
+    let arm = to_arm(plan, summary, now).map(|round| arming(no, plan, summary, &round));
     lapse.into_iter().chain(ends).chain(arm).collect()
 }
 
 /// The round that should be armed now.
-fn to_arm<'a>(plan: &'a Plan, summary: &Summary, now: At) -> Option<&'a Round> {
-    let at = plan.rounds.iter().position(|round| now < round.window.until)?;
-    let before = at.checked_sub(1).and_then(|before| plan.rounds.get(before));
-    let from = before.map_or(plan.period.from, |before| before.window.until);
-    let round = plan.rounds.get(at)?;
+fn to_arm(plan: &Plan, summary: &Summary, now: At) -> Option<Round> {
+    let mut from = plan.period.from;
+    let extended = summary.extended.iter().map(|it| &it.extension);
+    let round = plan::rounds(plan, extended).find(|round| {
+        let over = now >= round.window.until;
+        if over {
+            from = round.window.until;
+        }
+        !over
+    })?;
     (now >= from && summary.round(round.no).is_none()).then_some(round)
 }
 
@@ -53,11 +59,12 @@ fn arming(no: CampaignNo, plan: &Plan, summary: &Summary, round: &Round) -> Comm
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Fen, PoolNo};
-    use crate::ledger::event::Adjusted;
+    use crate::domain::{Fen, PoolNo, RoundNo};
+    use crate::ledger::event::{Adjusted, Extended};
     use crate::ledger::machine::Machine;
 
     const NO: CampaignNo = CampaignNo(0);
+    const DAY_MS: i64 = 86_400_000;
 
     /// Lets the steward do what is due at each of `at`, given as campaign clock times.
     fn run(at: &[&str]) -> (Machine, Vec<String>) {
@@ -115,6 +122,37 @@ mod tests {
         let [Command::Arm(_, armed)] = due.as_slice() else { panic!("{due:?}") };
         assert_eq!(armed.quantities, [9; 6]);
         machine.execute(&due[0], now).unwrap();
+    }
+
+    #[test]
+    fn r_adj_2_further_rounds_are_armed_and_ended_after_the_plans() {
+        let plan = crate::plan::tests::shipped();
+        let mut machine = Machine::default();
+        let [.., last] = plan.rounds.as_slice() else { panic!("rounds") };
+        machine.execute(&opening(&plan), plan.period.from).unwrap();
+        let extension = plan.extension(RoundNo(16), 2).unwrap();
+        let ends = extension.rounds().last().unwrap().window.until;
+        let extended = Extended { extension, quantities: vec![5; 6] };
+        machine.execute(&Command::Extend(NO, extended), plan.period.from).unwrap();
+        let mut done = Vec::new();
+        for at in [last.window.from, last.window.until, last.window.until.plus_ms(7 * DAY_MS), ends]
+        {
+            for command in due(NO, &plan, &machine.summary(NO).unwrap(), at) {
+                machine.execute(&command, at).unwrap();
+                done.push(match command {
+                    Command::Arm(_, armed) => {
+                        format!("arm {} {:?}", armed.round.0, armed.quantities)
+                    }
+                    Command::Expire(_, round) => format!("expire {}", round.0),
+                    other => panic!("{other:?}"),
+                });
+            }
+        }
+        let further = [5; 6];
+        let armed = |no: u8| format!("arm {no} {further:?}");
+        let planned = "arm 15 [4000, 3000, 600, 160, 1000, 480]".to_owned();
+        let expired = |no: u8| format!("expire {no}");
+        assert_eq!(done, [planned, expired(15), armed(16), expired(16), armed(17), expired(17)]);
     }
 
     #[test]

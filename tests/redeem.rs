@@ -338,6 +338,23 @@ fn suspended_and_reinstated(home: Home) {
     site.ends_well();
 }
 
+/// R-MERCH-1: what a merchant is due is known by its number, so another company must not have that.
+#[test]
+fn r_merch_1_a_folder_in_which_a_number_is_another_company_s_is_refused() {
+    let site = Site::start(&Wish::shipped(Home::Here));
+    let (till, customer) = (site.till("T-1"), site.customer(1, &["retail-10"]));
+    let head = "number,credit_code,name,in_county,above_size,categories,cap_fen,promotion_plan,safety_plan,offers\n";
+    let rows = ["1,91141029MA0KX1234Y", "2,91141029MA0KU0001G"];
+    let rows = rows.map(|row| format!("{row},甲,是,是,retail;appliance,,有,有,\n")).concat();
+    site.write("merchants/merchants.csv", &format!("{head}{rows}"));
+    let why = site.not_admitted();
+    assert!(why.contains("merchant 1 is registered with another one"), "{why}");
+    // Those that were decided are in force.
+    let order = Order::new("N-1", &site.code(&customer), 5_000);
+    assert_eq!(site.redeem(&till, &order).status, 201);
+    site.ends_well();
+}
+
 /// What 64 tills want at once.
 #[derive(Clone, Copy, Debug)]
 enum Race {

@@ -14,6 +14,8 @@ mod common {
 mod backup;
 #[path = "settle/reconcile.rs"]
 mod reconcile;
+#[path = "settle/twice.rs"]
+mod twice;
 #[path = "settle/world.rs"]
 mod world;
 

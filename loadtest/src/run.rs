@@ -52,11 +52,6 @@ impl Prepared {
         self.world.opens_at_us / 1000
     }
 
-    /// What the server's clock shows now, Unix milliseconds.
-    pub fn server_now_ms(&self) -> i64 {
-        self.world.clock.now_us() / 1000
-    }
-
     /// How the passes were made.
     pub fn passes(&self) -> &Passes {
         &self.passes

@@ -103,6 +103,7 @@ fn deed(what: &What) -> Option<String> {
     Some(match what {
         What::Interlock(Interlock::Resumed) => "issuing went on".to_owned(),
         What::Adjusted(it) => format!("round {} has other quantities", it.round.0),
+        What::Extended(it) => format!("there are rounds from {} on", it.extension.first.0),
         What::Admitted(it) => format!("{:?} is admitted", it.merchant),
         What::Stands(it) => format!("{:?} is {:?}", it.merchant, it.standing),
         What::Settled(it) => format!("{:?} is settled in batch {}", it.merchant, it.batch.0),
@@ -120,12 +121,10 @@ fn allows(decided: &Subject, what: &What, kinds: &[KindTerms]) -> bool {
         (Subject::Resume { .. }, What::Interlock(_))
         | (Subject::Admit { .. }, What::Admitted(_)) => true,
         (Subject::Adjust { round, version, quantities, .. }, What::Adjusted(it)) => {
-            let same =
-                |(kind, units): (&KindTerms, &u32)| quantities.get(&kind.name) == Some(units);
-            let all = [it.quantities.len(), kinds.len()] == [quantities.len(); 2];
-            (it.round, it.version) == (*round, *version)
-                && all
-                && kinds.iter().zip(&it.quantities).all(same)
+            (it.round, it.version) == (*round, *version) && named(quantities, &it.quantities, kinds)
+        }
+        (Subject::Extend { extension, quantities, .. }, What::Extended(it)) => {
+            it.extension == *extension && named(quantities, &it.quantities, kinds)
         }
         (Subject::Standing { merchant, standing, .. }, What::Stands(it)) => {
             it.merchant == *merchant && it.standing == *standing
@@ -141,6 +140,12 @@ fn allows(decided: &Subject, what: &What, kinds: &[KindTerms]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether quantities by name are those of all kinds.
+fn named(quantities: &BTreeMap<String, u32>, units: &[u32], kinds: &[KindTerms]) -> bool {
+    let same = |(kind, units): (&KindTerms, &u32)| quantities.get(&kind.name) == Some(units);
+    [units.len(), kinds.len()] == [quantities.len(); 2] && kinds.iter().zip(units).all(same)
 }
 
 /// How many persons it takes.

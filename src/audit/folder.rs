@@ -52,11 +52,6 @@ pub fn audit_folder_with(
     journal(data, record.as_ref(), staff.as_ref())
 }
 
-/// As [`audit_folder`], with a record that was read already.
-pub fn audit_journal(data: &Path, record: Option<&Record>) -> Result<Audit, AuditError> {
-    journal(data, record, None)
-}
-
 fn journal(
     data: &Path,
     record: Option<&Record>,

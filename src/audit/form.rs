@@ -180,7 +180,8 @@ fn belongs(log: LogNo, event: &Event) -> bool {
         | What::Settled(_)
         | What::Paid(_)
         | What::PaymentFailed(_)
-        | What::Adjusted(_) => embedded || !log.of_identities(),
+        | What::Adjusted(_)
+        | What::Extended(_) => embedded || !log.of_identities(),
         What::Reserved(_) | What::Vacated(_) => !embedded,
         What::GivenBack(_) => log.of_identities(),
     }

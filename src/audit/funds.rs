@@ -116,7 +116,9 @@ impl Look for Funds {
                 }
                 What::Sent(sent) => due.extend(self.moves(entry, campaign, End::Sent, sent, book)),
                 What::Received(it) => {
-                    due.extend(self.moves(entry, campaign, End::Received, it, book));
+                    let moved = self.moves(entry, campaign, End::Received, it, book);
+                    due.extend(moved);
+                    due.extend(moved.and_then(|moved| self.too_late(spot.log, it, moved)));
                 }
                 // Its money stays where it is.
                 What::Locked(locked) => self.lock(spot.log, campaign, locked, book),
@@ -145,6 +147,7 @@ impl Look for Funds {
                 | What::Admitted(_)
                 | What::Stands(_)
                 | What::Adjusted(_)
+                | What::Extended(_)
                 | What::Reserved(_)
                 | What::Vacated(_)
                 | What::GivenBack(_) => {}
@@ -345,6 +348,18 @@ impl Funds {
         let place = (entry.spot, campaign, book.shard(campaign, log).no);
         self.transfers.take(place, end, transfer, money, &mut self.check);
         due.map(|due| (campaign, due))
+    }
+
+    /// Stock that is received after its round has expired there gives its money back at once.
+    fn too_late(
+        &self,
+        log: LogNo,
+        received: &Transfer,
+        (campaign, due): Movement,
+    ) -> Option<Movement> {
+        let Load::Stock { round, .. } = received.load else { return None };
+        let late = self.expired.contains(&(log, campaign, round));
+        late.then_some((campaign, Due { from: due.to, to: Account::Available, ..due }))
     }
 
     /// What goes back when the round expires, for the first time.

@@ -46,7 +46,7 @@ mod undersell;
 
 pub use check::Check;
 pub use elsewhere::{ElsewhereError, audit_elsewhere, audit_store};
-pub use folder::{AuditError, audit_folder, audit_folder_with, audit_journal};
+pub use folder::{AuditError, audit_folder, audit_folder_with};
 pub use record::{Record, RecordError};
 pub use totals::{Flow, KindTotals, PoolTotals, Totals};
 

@@ -3,12 +3,13 @@
 //! A shard grants of what it was armed with or received less what it sent, and gives its own turns in order. A turn
 //! is missing only where an entry was lost: one without events stands in its place.
 //!
-//! What was decided of a round before it was armed (R-ADJ-1) is what it is armed with.
+//! What was decided of a round before it was armed (R-ADJ-1) is what it is armed with, and of a further round (R-ADJ-2)
+//! also when. An extension moves the period's end on from where the last one left it, and is in time.
 
 use super::book::StockNo;
 use super::{Book, Check, Look, Seen, Spot};
 use crate::domain::{CampaignNo, RoundNo, Shard};
-use crate::ledger::event::{Adjusted, Armed, Granted, Load, Transfer, What};
+use crate::ledger::event::{Adjusted, Armed, Extended, Granted, Load, Transfer, What};
 use crate::store::LogNo;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,8 @@ pub(super) struct Stock {
     armed: BTreeSet<(CampaignNo, RoundNo)>,
     /// What was decided last of each round, and where.
     adjusted: BTreeMap<(CampaignNo, RoundNo), (Adjusted, Spot)>,
+    /// The extensions of each campaign, in order.
+    extended: BTreeMap<CampaignNo, Vec<Extended>>,
     /// What was granted of each stock, over all shards.
     given: BTreeMap<StockNo, u32>,
     shares: BTreeMap<(LogNo, StockNo), Share>,
@@ -49,6 +52,7 @@ impl Default for Stock {
             check: Check::new("I1", what),
             armed: BTreeSet::new(),
             adjusted: BTreeMap::new(),
+            extended: BTreeMap::new(),
             given: BTreeMap::new(),
             shares: BTreeMap::new(),
             lost: BTreeMap::new(),
@@ -69,6 +73,7 @@ impl Look for Stock {
             match &event.what {
                 What::Armed(armed) => self.arm(spot, campaign, armed, book),
                 What::Adjusted(adjusted) => self.adjust(spot, campaign, adjusted, book),
+                What::Extended(it) => self.extend(entry, campaign, it, book),
                 What::Granted(granted) => self.grant(spot, campaign, granted, book),
                 What::Sent(sent) => self.transfer(spot, campaign, sent, -1, book),
                 What::Received(received) => self.transfer(spot, campaign, received, 1, book),
@@ -100,6 +105,7 @@ impl Stock {
             let text = format!("round {} gets another stock than was decided", round.0);
             self.check.find(format!("{spot}: {text} at {before}"));
         }
+        self.in_time(spot, campaign, armed);
         for (kind, units) in (0..=u8::MAX).map(crate::domain::KindNo).zip(&armed.quantities) {
             self.share(spot, (campaign, round, kind)).left += i64::from(*units);
         }
@@ -134,6 +140,44 @@ impl Stock {
             let (no, version) = (round.0, adjusted.version);
             self.check
                 .find(format!("{spot}: round {no} has version {version} where {next} was next"));
+        }
+    }
+
+    /// A further round, and every one after it, is one that was decided, at that time.
+    fn in_time(&mut self, spot: Spot, campaign: CampaignNo, armed: &Armed) {
+        let Some(all) = self.extended.get(&campaign) else { return };
+        let (no, mut rounds) = (armed.round.0, all.iter().flat_map(|it| it.extension.rounds()));
+        let of_plan = all.first().is_some_and(|first| armed.round < first.extension.first);
+        match rounds.find(|it| it.no == armed.round) {
+            Some(decided) if decided.window != armed.window => {
+                self.check.find(format!("{spot}: round {no} opens or ends otherwise than decided"));
+            }
+            None if !of_plan => {
+                self.check.find(format!("{spot}: round {no} is beyond those that were decided"));
+            }
+            _ => {}
+        }
+    }
+
+    fn extend(&mut self, entry: &Seen, campaign: CampaignNo, it: &Extended, book: &Book) {
+        let (spot, extension) = (entry.spot, &it.extension);
+        let no = extension.first.0;
+        if entry.at >= extension.ended {
+            self.check.find(format!("{spot}: rounds from {no} on are decided after the end"));
+        }
+        if !extension.is_sound() {
+            self.check.find(format!("{spot}: rounds from {no} on are not one after the other"));
+        }
+        let all = self.extended.entry(campaign).or_default();
+        if let Some(last) = all.last().map(|last| &last.extension)
+            && (last.next(), last.ends) != (extension.first, extension.ended)
+        {
+            let text = "don't follow the extension before them";
+            self.check.find(format!("{spot}: rounds from {no} on {text}"));
+        }
+        all.push(it.clone());
+        for adjusted in it.adjusted() {
+            self.adjust(spot, campaign, &adjusted, book);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::{Book, Seen};
 use crate::domain::{CampaignNo, CouponId, KindNo, PoolNo, RedemptionId, RoundNo};
-use crate::funds::Posting;
+use crate::funds::{Account, Posting};
 use crate::ledger::event::{Aftermath, Release, What};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -105,7 +105,7 @@ impl Adding {
             let campaign = event.campaign;
             match &event.what {
                 // What goes to another shard comes in there.
-                What::Posted(_) if moved => {}
+                What::Posted(it) if moved && [it.from, it.to].contains(&Account::Treasury) => {}
                 What::Posted(posting) => self.post(campaign, posting),
                 What::Granted(it) => {
                     self.kind(campaign, it.coupon).granted += 1;

@@ -86,6 +86,42 @@ async fn r_audit_1_a_folder_is_copied_while_it_is_written_and_the_copy_is_sound(
     assert!(writer.join().unwrap() >= last);
 }
 
+/// What a node has told is all that brings a lost tail back.
+#[tokio::test]
+async fn a_nodes_folder_is_copied_with_all_that_it_told() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (data, to) = (scratch.path().join("data"), scratch.path().join("to"));
+    let told = |data: &Path, generation: &str| -> Vec<Vec<u8>> {
+        let folder = Folder::open(&DataFolder::at(data).acks().join(generation)).unwrap();
+        let entries = Reader::all(&folder).unwrap().map(Result::unwrap);
+        entries.filter(|entry| !entry.seal).map(|entry| entry.body).collect()
+    };
+    for generation in ["1", "2"] {
+        let folder = Folder::open(&DataFolder::at(&data).acks().join(generation)).unwrap();
+        let mut journal = journal::Journal::open(folder, SMALL, At(0)).unwrap();
+        for no in 0..90 {
+            journal.append(At(i64::from(no)), vec![no; 100]).unwrap();
+            journal.commit().unwrap();
+        }
+    }
+    std::fs::write(DataFolder::at(&data).node(), "a-node\n").unwrap();
+    let made = backup(&data, &to).await.unwrap();
+    assert_eq!((made.journal_seq, made.store_seq), (0, None), "it has neither");
+    for generation in ["1", "2"] {
+        let copied = told(&to, generation);
+        assert_eq!((copied.len(), copied), (90, told(&data, generation)));
+    }
+    assert_eq!(std::fs::read_to_string(DataFolder::at(&to).node()).unwrap(), "a-node\n");
+    // Damage of what it told is not copied as if nothing was.
+    let segment = DataFolder::at(&data).acks().join("2/00000000000000000001.journal");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[200] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let damaged = backup(&data, &scratch.path().join("other")).await.unwrap_err().to_string();
+    assert!(damaged.contains("00000000000000000001.journal"), "{damaged}");
+    assert!(!scratch.path().join("other/backup.json").exists());
+}
+
 #[tokio::test]
 async fn what_is_damaged_is_named_and_what_holds_something_is_not_written_into() {
     let scratch = tempfile::tempdir().unwrap();

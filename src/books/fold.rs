@@ -5,10 +5,10 @@ use crate::domain::{At, Fen, KindNo, MerchantNo, PoolNo, RoundNo, Window};
 use crate::funds::{Account, Funds, Posting};
 use crate::ledger::event::{
     Aftermath, Armed, Event, Load, Locked, Opened, Paid, PaymentFailed, Refunded, Released,
-    Settled, Standing, Transfer, What, codec,
+    Settled, Standing, Subject, Transfer, What, codec,
 };
 use crate::ledger::journal::Entry;
-use crate::ledger::machine::Level;
+use crate::ledger::machine::{Level, Roll};
 use crate::store::LogNo;
 use std::collections::BTreeMap;
 
@@ -68,6 +68,7 @@ impl Book {
             refunds: BTreeMap::new(),
             lines: Vec::new(),
             dues: BTreeMap::new(),
+            roll: None,
             standings: BTreeMap::new(),
             rounds: BTreeMap::new(),
         }
@@ -133,7 +134,15 @@ impl Book {
             | What::Passed(_)
             | What::Interlock(_)
             | What::Adjusted(_)
-            | What::Decided(_) => Ok(()),
+            | What::Extended(_) => Ok(()),
+            What::Decided(decided) => {
+                if let Subject::Admit { sha256, .. } = &decided.statement.what
+                    && self.roll.is_none_or(|roll| roll.at <= decided.statement.at)
+                {
+                    self.roll = Some(Roll { at: decided.statement.at, sha256: *sha256 });
+                }
+                Ok(())
+            }
         }
     }
 
@@ -263,7 +272,7 @@ impl Book {
             consumed,
             owed_before: dues.owed_after_line,
             owed,
-            payment: Payment::Due,
+            payment: Payment::Payable,
             seq: spot.seq,
             at: spot.at,
         };
@@ -289,10 +298,10 @@ impl Book {
         let Paid { batch, merchant, pool, fen } = *paid;
         let line = self.lines_of(batch, merchant).find(|it| it.pool == pool);
         let line = line.ok_or("what is paid was not settled")?;
-        if line.payment == Payment::Made || line.payable() != fen {
+        if line.payment == Payment::Paid || line.payable() != fen {
             return Err("it was paid, or is another amount");
         }
-        line.payment = Payment::Made;
+        line.payment = Payment::Paid;
         let dues = self.dues.entry((merchant, pool)).or_default();
         less(&mut dues.payable, fen)?;
         plus(&mut dues.paid, fen)
@@ -300,7 +309,7 @@ impl Book {
 
     fn fail(&mut self, failed: PaymentFailed) {
         let unpaid = self.lines_of(failed.batch, failed.merchant);
-        unpaid.filter(|it| it.payment != Payment::Made).for_each(|it| it.payment = Payment::Failed);
+        unpaid.filter(|it| it.payment != Payment::Paid).for_each(|it| it.payment = Payment::Failed);
     }
 }
 

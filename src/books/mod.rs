@@ -23,9 +23,12 @@ use crate::domain::{
 };
 use crate::funds::Funds;
 use crate::ledger::event::{Opened, Release, Standing};
-use crate::ledger::machine::Level;
+use crate::ledger::machine::{Level, Roll};
 use crate::store::LogNo;
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// The books of all logs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub struct Book {
     pub lines: Vec<Line>,
     /// What stands between each merchant and pool.
     pub dues: BTreeMap<(MerchantNo, PoolNo), Dues>,
+    /// The folder of merchants that was decided last.
+    pub roll: Option<Roll>,
     /// How each merchant stood, since when.
     pub standings: BTreeMap<MerchantNo, Vec<(At, Standing)>>,
     /// The rounds that have stock here.
@@ -136,11 +141,11 @@ pub struct Line {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payment {
     /// To be made.
-    Due,
+    Payable,
     /// It did not arrive.
     Failed,
     /// It was made.
-    Made,
+    Paid,
 }
 
 /// What stands between a merchant and a pool.
@@ -233,6 +238,21 @@ impl Books {
     /// What batches have, log by log.
     pub fn lines(&self, campaign: CampaignNo) -> impl Iterator<Item = (LogNo, &Line)> {
         self.of(campaign).flat_map(|(log, book)| book.lines.iter().map(move |it| (log, it)))
+    }
+
+    /// The merchants that are not settled as they stood at an instant, in whichever log.
+    pub fn held(&self, campaign: CampaignNo, at: At) -> BTreeSet<MerchantNo> {
+        let mut held = BTreeSet::new();
+        for (_, book) in self.of(campaign) {
+            let stops = |no: &&MerchantNo| !book.standing(**no, at).settles();
+            held.extend(book.standings.keys().filter(stops));
+        }
+        held
+    }
+
+    /// The folder of merchants that was decided last; `None` if none was.
+    pub fn roll(&self, campaign: CampaignNo) -> Option<Roll> {
+        self.of(campaign).filter_map(|(_, book)| book.roll).max_by_key(|roll| roll.at)
     }
 
     /// The batch that was begun last; `None` before the first.

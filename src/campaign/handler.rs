@@ -44,7 +44,7 @@ pub struct About {
     /// The first instant of the campaign period.
     #[schema(format = DateTime)]
     starts_at: String,
-    /// The first instant after it.
+    /// The first instant after it, as far as the campaign was extended.
     #[schema(format = DateTime)]
     ends_at: String,
     kinds: Vec<KindTerms>,
@@ -114,7 +114,7 @@ pub async fn list(extract::State(app): extract::State<Arc<Local>>) -> Json<Campa
     Json(Campaigns { campaigns: app.campaigns().map(|it| entry(&it.plan)).collect() })
 }
 
-/// A campaign: its kinds and its rounds.
+/// A campaign: its kinds and its rounds, those by which it was extended included.
 #[utoipa::path(
     get,
     operation_id = "campaign",
@@ -122,7 +122,12 @@ pub async fn list(extract::State(app): extract::State<Arc<Local>>) -> Json<Campa
     params(("campaign" = String, Path, description = "the campaign's id")),
     responses((status = 200, body = About, description = "the campaign"))
 )]
-pub async fn about(InCampaign(campaign): InCampaign) -> Json<About> {
+pub async fn about(
+    extract::State(app): extract::State<Arc<Local>>,
+    InCampaign(campaign): InCampaign,
+) -> Json<About> {
+    let summary = app.ledger.view().campaign(campaign.no);
+    let extended = summary.as_ref().and_then(|it| it.extended.last());
     let plan = &campaign.plan;
     let kinds = plan.kinds.iter().map(|kind| KindTerms {
         kind: kind.name.clone(),
@@ -130,7 +135,7 @@ pub async fn about(InCampaign(campaign): InCampaign) -> Json<About> {
         face_fen: kind.face.get(),
         threshold_fen: kind.threshold.get(),
     });
-    let rounds = plan.rounds.iter().map(|round| RoundTimes {
+    let rounds = campaign.rounds().map(|round| RoundTimes {
         round: round.no.0,
         opens_at: round.window.from.in_zone(&plan.zone),
         ends_at: round.window.until.in_zone(&plan.zone),
@@ -140,7 +145,7 @@ pub async fn about(InCampaign(campaign): InCampaign) -> Json<About> {
         title: plan.title.clone(),
         zone: plan.zone.iana_name().unwrap_or("UTC").to_owned(),
         starts_at: plan.period.from.in_zone(&plan.zone),
-        ends_at: plan.period.until.in_zone(&plan.zone),
+        ends_at: extended.map_or(plan.period.until, |it| it.extension.ends).in_zone(&plan.zone),
         kinds: kinds.collect(),
         rounds: rounds.collect(),
     })

@@ -8,8 +8,9 @@ mod state;
 pub use place::{InCampaign, InRound, in_campaign, in_round, order_in};
 pub use state::{Remaining, State, state};
 
+use crate::domain::calendar::{MOST_ROUNDS, Round};
 use crate::domain::refusal::BUSY_MS;
-use crate::domain::{At, CampaignNo, KindNo, Refusal, RoundNo, calendar::Round};
+use crate::domain::{At, CampaignNo, KindNo, Refusal, RoundNo};
 use crate::gate::{Gate, Reason};
 use crate::http::Problem;
 use crate::inventory::{Shortage, Stock};
@@ -43,19 +44,41 @@ pub struct Campaign {
     till: OnceLock<Till>,
     /// Takes that its shields let through beyond what is left.
     overshoot: u32,
-    /// By round, from the first: when its coupons end, as people are told.
-    ends: Vec<String>,
+    /// By round, from the first: those of the plan, and those by which it was extended (R-ADJ-2).
+    rounds: Vec<OnceLock<Known>>,
     /// By round, from the first; empty until the round is armed.
     stocks: Vec<OnceLock<Vec<Arc<Stock>>>>,
+}
+
+/// A round that there is.
+#[derive(Debug)]
+struct Known {
+    round: Round,
+    /// When its coupons end, as people are told.
+    ends: String,
 }
 
 impl Campaign {
     /// The campaign of `plan`, with no round armed yet; its shields let `overshoot` takes through beyond what is left.
     pub fn new(no: CampaignNo, plan: Plan, gate: Gate, overshoot: u32) -> Campaign {
-        let stocks = plan.rounds.iter().map(|_| OnceLock::new()).collect();
+        let stocks = (0..MOST_ROUNDS).map(|_| OnceLock::new()).collect();
+        let rounds = (0..MOST_ROUNDS).map(|_| OnceLock::new()).collect();
         let counts = Counts::of(&plan);
-        let ends = plan.rounds.iter().map(|it| it.window.until.in_zone(&plan.zone)).collect();
-        Campaign { no, plan, gate, counts, till: OnceLock::new(), overshoot, ends, stocks }
+        let till = OnceLock::new();
+        let campaign = Campaign { no, plan, gate, counts, till, overshoot, rounds, stocks };
+        campaign.plan.rounds.iter().for_each(|round| campaign.has(*round));
+        campaign
+    }
+
+    /// There is such a round from now on.
+    fn has(&self, round: Round) {
+        let Some(known) = self.rounds.get(place(round.no)) else { return };
+        known.get_or_init(|| Known { round, ends: round.window.until.in_zone(&self.plan.zone) });
+    }
+
+    /// Every round that there is, in order.
+    pub fn rounds(&self) -> impl Iterator<Item = &Round> {
+        self.rounds.iter().filter_map(|known| Some(&known.get()?.round))
     }
 
     /// What redeeming needs.
@@ -77,16 +100,19 @@ impl Campaign {
         }
     }
 
-    /// The round of that number in the plan.
+    fn known(&self, round: RoundNo) -> Option<&Known> {
+        self.rounds.get(place(round))?.get()
+    }
+
+    /// The round of that number.
     pub fn round(&self, round: RoundNo) -> Result<&Round, Refusal> {
-        self.plan.rounds.get(place(round)).ok_or(Refusal::RoundUnknown)
+        self.known(round).map(|known| &known.round).ok_or(Refusal::RoundUnknown)
     }
 
     /// The instant as people are told it; the end of the round's coupons is written already.
     pub fn told(&self, round: RoundNo, at: At) -> Cow<'_, str> {
-        let end = self.round(round).ok().filter(|round| round.window.until == at);
-        let written = end.and_then(|round| self.ends.get(place(round.no)));
-        written.map_or_else(|| at.in_zone(&self.plan.zone).into(), Into::into)
+        let known = self.known(round).filter(|known| known.round.window.until == at);
+        known.map_or_else(|| at.in_zone(&self.plan.zone).into(), |known| (&*known.ends).into())
     }
 
     /// The kind of that name.
@@ -106,9 +132,9 @@ impl Campaign {
         self.stocks.get(place(round))?.get()?.get(usize::from(kind.0))
     }
 
-    /// The round that is open by the plan and not armed, so that nobody can claim, if there is one.
+    /// The round that is open by the calendar and not armed, so that nobody can claim, if there is one.
     pub fn unarmed(&self, view: &View, now: At) -> Option<RoundNo> {
-        let round = self.plan.rounds.iter().find(|round| round.window.has(now))?.no;
+        let round = self.rounds().find(|round| round.window.has(now))?.no;
         let armed = view.campaign(self.no)?.round(round).is_some();
         (!armed).then_some(round)
     }
@@ -128,6 +154,8 @@ impl Campaign {
     /// Takes note of how the ledger stands, durably, at `seq`.
     pub fn note(&self, seq: u64, summary: &Summary) {
         self.gate.interlock.set(Reason::Ledger, summary.tripped);
+        let further = summary.extended.iter().flat_map(|it| it.extension.rounds());
+        further.for_each(|round| self.has(round));
         for round in &summary.rounds {
             let Some(stocks) = self.stocks.get(place(round.round)) else { continue };
             let stocks = stocks.get_or_init(|| {

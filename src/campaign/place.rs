@@ -9,7 +9,7 @@ use std::{borrow::Cow, sync::Arc};
 /// The campaign that an address names.
 pub struct InCampaign(pub Here);
 
-/// The campaign and the round, one of its plan, that an address names.
+/// The campaign and the round, one that it has, that an address names.
 pub struct InRound(pub Here, pub RoundNo);
 
 impl FromRequestParts<Arc<Local>> for InCampaign {
@@ -34,7 +34,7 @@ pub fn in_campaign<'a>(app: &'a Local, path: &str) -> Result<&'a Here, Refusal> 
     named(app, &segment(path, CAMPAIGN))
 }
 
-/// The campaign and the round, one of its plan, that a path names.
+/// The campaign and the round, one that it has, that a path names.
 pub fn in_round<'a>(app: &'a Local, path: &str) -> Result<(&'a Here, RoundNo), Refusal> {
     let campaign = in_campaign(app, path)?;
     let round = segment(path, ROUND).parse().ok().map(RoundNo);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::{Fen, PoolNo};
 use crate::funds::{Account, Posting};
+use crate::ledger::event::Extended;
 use crate::ledger::event::{Event, What};
 use crate::ledger::machine::{Command, Machine};
 use crate::pass::test_keys;
@@ -54,4 +55,28 @@ fn i5_books_that_do_not_balance_stop_issuing_until_people_looked() {
         campaign.check_books(4, &machine.summary(C).unwrap());
         assert_eq!(campaign.gate.interlock.reasons().count(), 1);
     }
+}
+
+#[test]
+fn r_adj_2_a_further_round_is_there_once_it_is_decided_and_gets_its_stock_as_others_do() {
+    let (campaign, mut machine, now) = armed();
+    let further = campaign.plan.extension(RoundNo(16), 1).unwrap();
+    let round = further.rounds().next().unwrap();
+    assert_eq!(campaign.round(round.no), Err(Refusal::RoundUnknown));
+    assert_eq!(campaign.rounds().count(), 15);
+    let extended = Extended { extension: further, quantities: vec![1; 6] };
+    machine.execute(&Command::Extend(C, extended), now).unwrap();
+    campaign.note(3, &machine.summary(C).unwrap());
+    assert_eq!(campaign.round(round.no), Ok(&round));
+    assert_eq!(campaign.rounds().last(), Some(&round));
+    assert_eq!(campaign.round(RoundNo(17)), Err(Refusal::RoundUnknown));
+    assert_eq!(campaign.told(round.no, round.window.until), "2023-12-21T23:00:00.000+08:00");
+    assert!(campaign.stock(round.no, KindNo(0)).is_none());
+    let before = round.window.from;
+    let due = steward::due(C, &campaign.plan, &machine.summary(C).unwrap(), before);
+    for command in &due {
+        machine.execute(command, before).unwrap();
+    }
+    campaign.note(4, &machine.summary(C).unwrap());
+    assert!(campaign.stock(round.no, KindNo(0)).is_some(), "{due:?}");
 }

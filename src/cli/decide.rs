@@ -9,13 +9,15 @@ use hyper_util::rt::TokioIo;
 use quan::{
     clock::wall,
     decision::{Clerk, Ending, roles::Needs, roles::Role, sign},
-    domain::{BatchNo, MerchantNo, RoundNo},
+    domain::{BatchNo, MerchantNo, RoundNo, calendar::MOST_ROUNDS},
     ledger::event::{Decided, DecisionId, Standing, Statement, Subject},
     merchant::folder_digest,
     pass::{read_key, write_key},
+    plan::Plan,
 };
 use serde::Deserialize;
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, Write},
     net::SocketAddr,
@@ -24,8 +26,8 @@ use std::{
 };
 use tokio::net::TcpStream;
 
-/// Decide what takes persons to decide: stop issuing, go on with it, give up a node, change quantities, admit merchants,
-/// settle.
+/// Decide what takes persons to decide: stop issuing, go on with it, give up a node, change quantities, extend a
+/// campaign, admit merchants, settle.
 ///
 /// Stopping takes one person, everything else two, of the roles that have a word in it. Whoever proposes signs with a
 /// key of their own; another signs the same, at the same server or any other. Each can sign where their key is: `sign`
@@ -147,6 +149,18 @@ enum About {
         #[arg(required = true, value_parser = quantity)]
         quantities: Vec<(String, u32)>,
     },
+    /// Add further rounds after the last one, by the rule of the plan; the period ends as many weeks later.
+    Extend {
+        /// The plan file, as servers have it.
+        plan: PathBuf,
+        /// The first of the rounds.
+        first: u8,
+        /// How many.
+        rounds: u8,
+        /// Every kind and its coupons in each of them, as `car-fuel=120`.
+        #[arg(required = true, value_parser = quantity)]
+        quantities: Vec<(String, u32)>,
+    },
     /// Let a merchant redeem and be paid, or not.
     Standing {
         /// The campaign's id.
@@ -201,6 +215,13 @@ fn standing(text: &str) -> Result<Standing, String> {
     serde_json::from_value(text.into()).map_err(|error| error.to_string())
 }
 
+fn by_name(quantities: Vec<(String, u32)>) -> Result<BTreeMap<String, u32>> {
+    let named = quantities.len();
+    let quantities: BTreeMap<_, _> = quantities.into_iter().collect();
+    ensure!(named == quantities.len(), "a kind is named twice");
+    Ok(quantities)
+}
+
 impl About {
     fn subject(self) -> Result<Subject> {
         Ok(match self {
@@ -208,10 +229,17 @@ impl About {
             About::Resume { campaign } => Subject::Resume { campaign },
             About::Forget { node } => Subject::Forget { node },
             About::Adjust { campaign, round, version, quantities } => {
-                let named = quantities.len();
-                let quantities: std::collections::BTreeMap<_, _> = quantities.into_iter().collect();
-                ensure!(named == quantities.len(), "a kind is named twice");
+                let quantities = by_name(quantities)?;
                 Subject::Adjust { campaign, round: RoundNo(round), version, quantities }
+            }
+            About::Extend { plan, first, rounds, quantities } => {
+                let (file, plan) = (plan.display().to_string(), Plan::usable(&plan)?);
+                let last = plan.rounds.last().map_or(0, |round| round.no.0);
+                let extension = plan.extension(RoundNo(first), rounds.into());
+                let extension = extension.with_context(|| {
+                    format!("{file}: further rounds come after {last}, at least one, up to {MOST_ROUNDS}")
+                })?;
+                Subject::Extend { campaign: plan.id, extension, quantities: by_name(quantities)? }
             }
             About::Standing { campaign, merchant, standing } => {
                 Subject::Standing { campaign, merchant: MerchantNo(merchant), standing }

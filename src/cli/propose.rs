@@ -1,24 +1,26 @@
 //! `quan propose PLAN`.
 
-use super::{runtime, simulate::plan};
+use super::runtime;
 use anyhow::Context;
 use quan::{
     data::DataFolder,
-    planner::{Proposal, propose},
+    plan::Plan,
+    planner::{Figures, Proposal, propose},
     store::{Store, StoreUrl},
 };
 use std::{
     fmt::Write as _,
     fs,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 /// Propose quantities for the rounds left, from what rounds have granted and redeemed so far.
 ///
 /// It changes nothing. The last lines are the command by which somebody of the bureau or of finance proposes them for
-/// the next round; another of the two signs it, and the round is armed with them.
+/// the next round; another of the two signs it, and the round is armed with them. With --extend, also the one by which
+/// bureau and leading group add further rounds.
 #[derive(clap::Args)]
 pub(crate) struct Propose {
     /// The plan file.
@@ -32,6 +34,9 @@ pub(crate) struct Propose {
     /// Why quantities are to be changed.
     #[arg(long)]
     why: String,
+    /// Propose quantities as if there were so many further rounds, with the command that extends the campaign.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    extend: Option<u8>,
     /// Write figures and proposal to this file.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -39,7 +44,7 @@ pub(crate) struct Propose {
 
 impl Propose {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let plan = plan(&self.plan)?;
+        let plan = Plan::usable(&self.plan)?;
         let url = match (self.store, self.data) {
             (Some(url), _) => url,
             (None, data) => {
@@ -56,19 +61,22 @@ impl Propose {
             figures
         });
         let figures = figures?.with_context(|| format!("{url} knows no campaign {}", plan.id))?;
+        let (planned, more) = (figures.rounds_left, self.extend.unwrap_or(0));
+        let rounds_left = planned.saturating_add(more);
+        let figures = Figures { rounds_left, ..figures };
         let proposal = propose(&figures, &self.why)?;
         if let Some(file) = &self.json {
             let both = serde_json::json!({ "figures": figures, "proposal": proposal });
             fs::write(file, serde_json::to_string_pretty(&both)? + "\n")
                 .with_context(|| file.display().to_string())?;
         }
-        write!(io::stdout().lock(), "{}", told(&proposal))?;
+        write!(io::stdout().lock(), "{}", told(&proposal, (planned, more), &self.plan))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The proposal, and how it is signed.
-fn told(proposal: &Proposal) -> String {
+/// The proposal, and how it is signed, of rounds that there are and further ones.
+fn told(proposal: &Proposal, (planned, more): (u8, u8), plan: &Path) -> String {
     let Proposal { campaign, next, rounds_left, version, reason, pools, kinds } = proposal;
     let mut text =
         format!("{campaign}: round {} and the {rounds_left} rounds left from it\n", next.0);
@@ -88,12 +96,14 @@ fn told(proposal: &Proposal) -> String {
     let units: Vec<String> =
         kinds.iter().map(|kind| format!("{}={}", kind.name, kind.proposed)).collect();
     let (version, why) = (version.saturating_add(1), reason.replace('\'', "'\\''"));
-    let head = "quan decide sign --by NAME --key NAME.key";
-    let _ = writeln!(
-        text,
-        "\n{head} --why '{why}' \\\n    adjust {campaign} {} {version} {}",
-        next.0,
-        units.join(" ")
-    );
+    let head = format!("\nquan decide sign --by NAME --key NAME.key --why '{why}' \\\n    ");
+    let units = units.join(" ");
+    if planned > 0 {
+        let _ = writeln!(text, "{head}adjust {campaign} {} {version} {units}", next.0);
+    }
+    if more > 0 {
+        let (plan, first) = (plan.display(), next.0.saturating_add(planned));
+        let _ = writeln!(text, "{head}extend {plan} {first} {more} {units}");
+    }
     text
 }

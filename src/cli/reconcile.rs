@@ -9,7 +9,7 @@ use quan::{
     audit,
     books::{Books, Cut, ReadError, Source},
     clock::wall,
-    domain::{At, BatchNo, CampaignNo, MerchantNo, RoundNo},
+    domain::{At, BatchNo, CampaignNo, RoundNo},
     reconcile::{
         Bounds, Report, Row, Sides, channel,
         close::{Checklist, Stands},
@@ -78,18 +78,12 @@ struct Read {
 
 impl Reconcile {
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let read = self.site.found().and_then(|found| Ok((self.read(&found)?, found)));
-        let (read, found) = match read {
-            Ok(read) => read,
+        let (found, report, list) = match self.compared() {
+            Ok(compared) => compared,
             Err(error) => {
                 writeln!(io::stderr(), "quan: {error:#}")?;
                 return Ok(ExitCode::from(UNREADABLE));
             }
-        };
-        let report = reconcile(&read.sides, &self.bounds(&read));
-        let list = match self.close {
-            Some(round) => Some(checklist(&found, &read, &report, RoundNo(round))?),
-            None => None,
         };
         let mut out = io::stdout().lock();
         if self.json {
@@ -100,6 +94,15 @@ impl Reconcile {
         }
         let clean = report.differences.is_empty();
         Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// What was compared, and the list if one was asked for.
+    fn compared(&self) -> Result<(Found, Report, Option<Checklist>)> {
+        let found = self.site.found()?;
+        let read = self.read(&found)?;
+        let report = reconcile(&read.sides, &self.bounds(&read));
+        let list = self.close.map(|round| checklist(&found, &read, &report, RoundNo(round)));
+        Ok((found, report, list.transpose()?))
     }
 
     fn read(&self, found: &Found) -> Result<Read> {
@@ -152,16 +155,12 @@ impl Reconcile {
     }
 
     fn bounds(&self, read: &Read) -> Bounds {
-        let mut held: BTreeSet<MerchantNo> = BTreeSet::new();
         let last = read.books.last_batch(read.campaign);
         let lines = read.books.lines(read.campaign).filter(|(_, line)| Some(line.batch) == last);
         let made_at = lines.map(|(_, line)| line.at).max().unwrap_or(At(i64::MAX));
-        for (_, book) in read.books.of(read.campaign) {
-            // As it stood when the last batch was made, or as it stands now.
-            held.extend(book.standings.keys().filter(|no| {
-                [made_at, At(i64::MAX)].iter().any(|at| !book.standing(**no, *at).settles())
-            }));
-        }
+        // As they stood when the last batch was made, or as they stand now.
+        let held = [made_at, At(i64::MAX)].map(|at| read.books.held(read.campaign, at));
+        let held = held.into_iter().flatten().collect();
         Bounds {
             until: self.until.unwrap_or(At(i64::MAX)),
             store_ms: 0,
@@ -174,8 +173,11 @@ impl Reconcile {
 }
 
 fn checklist(found: &Found, read: &Read, report: &Report, round: RoundNo) -> Result<Checklist> {
-    let planned = found.plan.rounds.iter().find(|it| it.no == round);
-    let window = planned.with_context(|| format!("the plan has no round {}", round.0))?.window;
+    let planned = found.plan.rounds.iter().find(|it| it.no == round).map(|it| it.window);
+    // One by which the campaign was extended stands in no plan.
+    let mut books = read.books.of(read.campaign);
+    let window = planned.or_else(|| books.find_map(|(_, it)| Some(it.rounds.get(&round)?.window)));
+    let window = window.with_context(|| format!("there is no round {}", round.0))?;
     ensure!(!read.books.ends().is_empty(), "the ledger has no entries");
     let clean = runtime()?.block_on(async {
         Ok::<_, anyhow::Error>(match &found.source {

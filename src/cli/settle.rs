@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use quan::{
     books::{Books, Cut, Payment, ReadError, Source},
     data::DataFolder,
-    domain::{At, BatchNo, MerchantNo},
+    domain::{At, BatchNo, Fen, MerchantNo},
     reconcile::channel,
     redeem,
     settle::{
@@ -13,13 +13,14 @@ use quan::{
         desk::{Next, Terms},
         folder::{Batches, Sent},
         make_files,
-        payment::{self, Heard, State},
+        payment::{Heard, State},
+        sending::{self, Unlike},
     },
     trail,
 };
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -84,7 +85,7 @@ impl Settle {
             zone: found.plan.zone.clone(),
             rules: found.plan.settlement.clone(),
             orders: self.orders(name)?,
-            names: found.names,
+            names: found.names(&books)?,
         };
         let (Some(to), false) = (&self.to, self.look) else { return self.show(&terms, &books) };
         let to = Batches::at(to);
@@ -96,7 +97,7 @@ impl Settle {
             bail!("no batch was begun: `quan decide sign .. settle {name} 1` proposes the first")
         };
         if self.send {
-            return self.send(&terms, &books, &to, batch);
+            return self.send(&terms, &books, (&to, &found.source), batch);
         }
         let rows = runtime.block_on(async {
             let store = found.source.store().await?;
@@ -175,28 +176,32 @@ impl Settle {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn send(&self, terms: &Terms, books: &Books, to: &Batches, batch: BatchNo) -> Result<ExitCode> {
+    fn send(
+        &self,
+        terms: &Terms,
+        books: &Books,
+        (to, store): (&Batches, &Source),
+        batch: BatchNo,
+    ) -> Result<ExitCode> {
         let filed = to.filed(batch, &terms.zone)?;
-        let known = to.payments(batch)?;
-        // The ledger has the last word on what is paid; a record that was lost must not pay again.
-        for (_, line) in books.lines(terms.campaign).filter(|(_, line)| line.batch == batch) {
-            let state =
-                known.as_ref().and_then(|it| it.get(&line.merchant)).map(payment::Payment::state);
-            let unsent = matches!(state, None | Some(State::Payable));
-            if line.payment != Payment::Due && unsent && line.payable().get() > 0 {
-                let no = line.merchant.0;
-                bail!(
-                    "batch {}: merchant {no}: the ledger has an answer of the bank, and nothing was sent from here: \
-                    find the folder that it was sent from; nothing is sent",
-                    batch.0
-                )
-            }
+        let (known, files) = (to.payments(batch)?, to.unsent(batch, &filed)?);
+        let ledger = sending::ledger(books, terms.campaign, batch);
+        let agree = sending::agree(&terms.name, &ledger, (&filed, &files), known.as_ref());
+        agree.with_context(|| format!("batch {}: nothing is sent", batch.0))?;
+        let id = to.id()?;
+        let mine = runtime()?.block_on(async {
+            let store = store.store().await?;
+            let mine = store.sends_from(terms.campaign, batch, id).await;
+            store.close().await;
+            Ok::<_, ReadError>(mine?)
+        });
+        if !mine? {
+            bail!(
+                "batch {}: nothing is sent: it was sent from another folder, whose `id` is not {id}: find that one",
+                batch.0
+            )
         }
-        let mut held = BTreeSet::new();
-        for (_, book) in books.of(terms.campaign) {
-            let stops = |no: &&MerchantNo| !book.standing(**no, At(i64::MAX)).settles();
-            held.extend(book.standings.keys().filter(stops));
-        }
+        let held = books.held(terms.campaign, At(i64::MAX));
         let retry: Vec<MerchantNo> = self.retry.iter().copied().map(MerchantNo).collect();
         let Sent { sending, not, file } = to.send(batch, &filed, &held, &retry)?;
         for (merchant, why) in &not {
@@ -219,6 +224,12 @@ impl Settle {
     fn hear(&self, terms: &Terms, books: &Books, to: &Batches, file: &Path) -> Result<ExitCode> {
         let bytes = fs::read(file).with_context(|| file.display().to_string())?;
         let answers = bank::answers(&bytes).with_context(|| file.display().to_string())?;
+        for batch in to.all()? {
+            let of = to.campaign(batch)?;
+            if of != terms.name {
+                bail!("batch {}: {}; nothing is heard", batch.0, Unlike::Campaign(of))
+            }
+        }
         let mut good = true;
         for (answer, heard) in to.hear(&answers)? {
             let why = match heard {
@@ -234,20 +245,36 @@ impl Settle {
                 format!("batch {} merchant {} attempt {attempt}: {why}", batch.0, merchant.0);
             self.say(&object, || text)?;
         }
-        self.to_decide(terms, books, to)?;
+        good &= self.to_decide(terms, books, to)?;
         Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// Prints what the bank said and the ledger does not have yet.
-    fn to_decide(&self, terms: &Terms, books: &Books, to: &Batches) -> Result<()> {
+    /// Prints what the bank said and the ledger does not have yet; not of what was sent otherwise than the ledger has it,
+    /// which is named. Whether there is nothing of that kind.
+    fn to_decide(&self, terms: &Terms, books: &Books, to: &Batches) -> Result<bool> {
+        let mut good = true;
         for batch in to.all()? {
+            let ledger = sending::ledger(books, terms.campaign, batch);
             for (merchant, payment) in to.payments(batch)?.unwrap_or_default() {
+                let settled = ledger.get(&merchant).map_or(Fen::ZERO, |it| it.payable);
+                if settled != payment.fen {
+                    good = false;
+                    let (no, sent) = (merchant.0, payment.fen);
+                    let object = json!({
+                        "batch": batch, "merchant": merchant, "sent_fen": sent, "ledger_fen": settled,
+                        "why": "the ledger has another amount in the batch: persons have to look at it",
+                    });
+                    self.say(&object, || {
+                        format!("batch {} merchant {no}: {sent} was sent, the ledger has {settled}: not to be decided", batch.0)
+                    })?;
+                    continue;
+                }
                 let mut lines = books.lines(terms.campaign).map(|(_, line)| line).filter(|line| {
                     (line.batch, line.merchant) == (batch, merchant) && line.payable().get() > 0
                 });
                 let word = match payment.state() {
-                    State::Paid if lines.any(|it| it.payment != Payment::Made) => "paid",
-                    State::Failed if lines.any(|it| it.payment == Payment::Due) => "failed",
+                    State::Paid if lines.any(|it| it.payment != Payment::Paid) => "paid",
+                    State::Failed if lines.any(|it| it.payment == Payment::Payable) => "failed",
                     _ => continue,
                 };
                 let (name, no, fen) = (&terms.name, merchant.0, payment.fen);
@@ -258,6 +285,6 @@ impl Settle {
                 self.say(&object, || text)?;
             }
         }
-        Ok(())
+        Ok(good)
     }
 }

@@ -55,7 +55,7 @@ impl FromStr for Redeemed {
 
 impl Simulate {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let plan = plan(&self.file)?;
+        let plan = Plan::usable(&self.file)?;
         let redeemed = rates(&plan.kinds, &self.redeemed)?;
         let planned = u8::try_from(plan.rounds.len())?;
         let assumed = Assumed { rounds_left: self.rounds.unwrap_or(planned), redeemed };
@@ -71,14 +71,6 @@ impl Simulate {
         }
         write!(io::stdout().lock(), "{}", table(&simulation))?;
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-pub(super) fn plan(file: &Path) -> anyhow::Result<Plan> {
-    let shown = file.display();
-    match Plan::load(file).with_context(|| format!("{shown}"))? {
-        Ok((plan, _)) => Ok(plan),
-        Err(_) => bail!("`quan check {shown}` tells what is wrong with it"),
     }
 }
 
@@ -120,11 +112,5 @@ mod tests {
         assert_eq!(shown(&["a=10%", "90%", "b=1%"]).unwrap(), ["90%", "1%"]);
         assert!(shown(&["c=10%"]).unwrap_err().contains("no such kind; the plan has a, b"));
         assert!(shown(&["a=0.7"]).unwrap_err().contains("write a rate as 70%"));
-    }
-
-    #[test]
-    fn a_plan_with_errors_is_sent_to_check() {
-        let why = plan(Path::new("config/quan.toml")).unwrap_err().to_string();
-        assert!(why.contains("quan check"), "{why}");
     }
 }

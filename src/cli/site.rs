@@ -2,12 +2,13 @@
 
 use anyhow::{Context, Result, bail};
 use quan::{
-    books::Source,
+    books::{Books, Source},
     config::Config,
+    data::DataFolder,
     domain::MerchantNo,
     ledger::redis::RedisUrl,
-    merchant::Merchants,
-    plan::{Faulty, Plan},
+    merchant::Folders,
+    plan::Plan,
     store::StoreUrl,
 };
 use std::{collections::BTreeMap, path::PathBuf};
@@ -35,8 +36,25 @@ pub(super) struct Site {
 pub(super) struct Found {
     pub(super) source: Source,
     pub(super) plan: Plan,
-    /// The merchants' names.
-    pub(super) names: BTreeMap<MerchantNo, String>,
+    /// The folder of merchants, and where copies of those are that were decided.
+    merchants: Option<(PathBuf, PathBuf)>,
+}
+
+impl Found {
+    /// The merchants' names, of the folder that was decided last: the one that is here is but a proposal (R-MERCH-1).
+    pub(super) fn names(&self, books: &Books) -> Result<BTreeMap<MerchantNo, String>> {
+        let id = &self.plan.id;
+        let decided = books.campaign(id).and_then(|no| books.roll(no));
+        let (Some((folder, kept)), Some(decided)) = (&self.merchants, decided) else {
+            return Ok(BTreeMap::new());
+        };
+        let mut folders = Folders::new(kept.clone());
+        folders.add(id, folder, self.plan.pools.iter().map(|pool| pool.name.clone()).collect());
+        let merchants = folders.with(id, decided.sha256).map_err(anyhow::Error::msg);
+        let merchants = merchants.context("the merchants that were decided are not here")?;
+        let named = merchants.registry.merchants();
+        Ok(named.map(|it| (MerchantNo(it.number), it.name.clone())).collect())
+    }
 }
 
 impl Site {
@@ -44,15 +62,7 @@ impl Site {
         let config = Config::load(&self.config)?;
         let mut plans = Vec::new();
         for campaign in &config.campaign {
-            let file = campaign.plan.display();
-            let checked = Plan::load(&campaign.plan).with_context(|| file.to_string())?;
-            let (plan, _) = match checked {
-                Ok(checked) => checked,
-                Err(Faulty { errors, .. }) => {
-                    let first = errors.first().map(ToString::to_string).unwrap_or_default();
-                    bail!("{file}: {first}; `quan check` tells all")
-                }
-            };
+            let plan = Plan::usable(&campaign.plan)?;
             plans.push((plan, campaign.merchants.as_deref()));
         }
         let ids = plans.iter().map(|(plan, _)| plan.id.clone()).collect::<Vec<_>>().join(", ");
@@ -61,15 +71,10 @@ impl Site {
         let (Some((plan, merchants)), None) = (asked.next(), asked.next()) else {
             bail!("--campaign is one of {ids}")
         };
-        let pools: Vec<&str> = plan.pools.iter().map(|pool| pool.name.as_str()).collect();
-        let names = match merchants {
-            Some(folder) => {
-                let registry = Merchants::load(folder, &pools)?.registry;
-                registry.merchants().map(|it| (MerchantNo(it.number), it.name.clone())).collect()
-            }
-            None => BTreeMap::new(),
-        };
-        Ok(Found { source: self.source(config), plan, names })
+        let data = self.data.as_ref().unwrap_or(&config.data.folder);
+        let kept = DataFolder::at(data).merchants();
+        let merchants = merchants.map(|folder| (folder.to_owned(), kept));
+        Ok(Found { source: self.source(config), plan, merchants })
     }
 
     fn source(&self, config: Config) -> Source {

@@ -4,17 +4,18 @@ use super::deeds::{Deed, deed, number, outlook, served};
 use super::roles::{Seat, told};
 use super::{Ending, Refused};
 use crate::app::App;
+use crate::campaign::Campaign;
 use crate::domain::At;
 use crate::ledger::embedded::Outcome;
 use crate::ledger::event::{Decided, DecisionId, Subject};
-use crate::ledger::machine::{Answer, Command, No};
+use crate::ledger::machine::{Answer, Command, No, Roll};
 use crate::ledger::service;
 use crate::store::{self, Kept, Proposed, Stage, Store};
 use crate::trail::{self, Head, TrailError};
 use futures_util::future::join_all;
 use serde::Serialize;
 use std::{fmt::Display, io, sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 /// For so long after it ran out an approved decision is still carried out, if nobody could before.
 const LATE_MS: i64 = 10 * 60_000;
@@ -22,6 +23,9 @@ const LATE_MS: i64 = 10 * 60_000;
 const HEARD_MS: i64 = 10 * 60_000;
 /// For so long a stop may take to be noted in the store.
 const NOTED: Duration = Duration::from_secs(10);
+/// For so long somebody else who carries a decision out is waited for, looking so often.
+const AT_IT: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(50);
 /// So much of a name and of a reason comes into the trail, in letters: who sends something that is no decision may
 /// write anything there.
 const LONGEST_NAME: usize = 128;
@@ -155,7 +159,7 @@ async fn sign(
     }
     let kept = match store.propose(decided).await? {
         Proposed::Full => return Err(Refused::Full.into()),
-        Proposed::Kept(kept) => kept,
+        Proposed::Kept(kept) => *kept,
     };
     match kept.stage {
         Stage::Proposed => {
@@ -172,12 +176,24 @@ async fn sign(
         stage => return Err(used(stage.word()).into()),
     }
     finish(app, store, &kept.decided).await?;
-    let kept = store.decision(id).await?.ok_or(Refused::Unknown(*id))?;
+    let kept = at_its_end(store, id).await?;
     if kept.stage == Stage::Approved {
         return Err(Away::Unknown("another server is at it".to_owned()));
     }
     let changes = outlook(app, &kept.decided.statement.what);
     Ok(Shown::of(kept, &[], changes))
+}
+
+/// The decision once it is carried out; whoever is at it, perhaps this server's own round, is given a while.
+async fn at_its_end(store: &Store, id: &DecisionId) -> Result<Kept, Away> {
+    let start = Instant::now();
+    loop {
+        let kept = store.decision(id).await?.ok_or(Refused::Unknown(*id))?;
+        if kept.stage != Stage::Approved || start.elapsed() > AT_IT {
+            return Ok(kept);
+        }
+        sleep(AGAIN).await;
+    }
 }
 
 fn used(stage: &str) -> Refused {
@@ -287,21 +303,27 @@ pub async fn tend(app: &App, store: &Store, now: At) -> Result<(), store::Error>
     for Kept { decided, .. } in store.carried_out(HEARD_MS).await? {
         if let Subject::Admit { campaign, .. } = &decided.statement.what
             && let Ok(served) = served(app, campaign)
-            && let Some(decided) = store.roll(served.no).await?
-            && served.till().is_ok_and(|till| till.in_force() != Some(decided))
-            && let Err(why) = app.take_merchants(served, decided)
+            && let Some(roll) = roll(app, store, served).await?
+            && served.till().is_ok_and(|till| till.in_force().is_none_or(|is| is.at < roll.at))
+            && let Err(why) = app.take_merchants(served, roll)
         {
             tracing::error!(why, "the merchants that were decided are not here");
         }
         if let Subject::Resume { campaign } = &decided.statement.what
             && app.decisions.stop(campaign).is_some_and(|stop| stop <= decided.statement.at)
-            && app.decisions.staff.lacking(&decided).is_ok_and(|lacks| lacks.is_empty())
+            && app.decisions.staff.has_decided(&decided, campaign)
             && let Ok(no) = number(app, campaign)
         {
             app.resume(no);
         }
     }
     Ok(())
+}
+
+/// The folder of merchants that persons decided last, as far as the store has heard.
+async fn roll(app: &App, store: &Store, of: &Campaign) -> Result<Option<Roll>, store::Error> {
+    let counts = |it: &Decided| app.decisions.staff.has_decided(it, &of.plan.id);
+    store.roll(of.no, counts).await
 }
 
 /// Carries an approved decision out, if nobody else is at it.
@@ -361,7 +383,8 @@ async fn carry_out(app: &App, decided: &Decided) -> Result<(), Fault> {
         Subject::Resume { campaign } => app.resume(number(app, campaign).map_err(|it| never(&it))?),
         Subject::Admit { campaign, sha256 } => {
             let served = served(app, campaign).map_err(|it| never(&it))?;
-            app.take_merchants(served, *sha256).map_err(Fault::Unknown)?;
+            let roll = Roll { at: decided.statement.at, sha256: *sha256 };
+            app.take_merchants(served, roll).map_err(Fault::Unknown)?;
         }
         _ => {}
     }

@@ -113,6 +113,7 @@ impl Needs {
                 ("R-RISK-3, R-ROLE-1", &[RESUMES, RESUMES], SOON_MS)
             }
             Subject::Adjust { .. } => ("R-ADJ-1, R-ROLE-1", &[&[Bureau], &[Finance]], DAY_MS),
+            Subject::Extend { .. } => ("R-ADJ-2, R-ROLE-1", &[&[Bureau], &[LeadingGroup]], DAY_MS),
             Subject::Standing { .. } | Subject::Admit { .. } => {
                 ("R-MERCH-1, R-ROLE-1", &[&[Operator], &[Bureau]], DAY_MS)
             }
@@ -157,6 +158,7 @@ mod tests {
                 "settle: bureau + finance (1440 min, R-ROLE-1)",
                 "paid: bureau + finance (1440 min, R-ROLE-1)",
                 "failed: bureau + finance (1440 min, R-ROLE-1)",
+                "extend: bureau + leading_group (1440 min, R-ADJ-2, R-ROLE-1)",
             ]
         );
     }

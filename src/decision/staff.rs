@@ -122,6 +122,12 @@ impl Staff {
         Ok(lacks(seats, &roles))
     }
 
+    /// Whether enough persons have signed it, whenever that was, and it is about that campaign.
+    pub fn has_decided(&self, decided: &Decided, campaign: &str) -> bool {
+        decided.statement.what.campaign() == Some(campaign)
+            && self.lacking(decided).is_ok_and(|lacks| lacks.is_empty())
+    }
+
     /// Whether an ending of what was proposed counts; `true` if it is the proposer's own.
     pub fn ends(&self, ending: &Ending, statement: &Statement) -> Result<bool, Refused> {
         if ending.why.trim().is_empty() || ending.why.len() > 1_000 {

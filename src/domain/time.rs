@@ -42,25 +42,27 @@ fn written(instant: Timestamp, offset: Offset) -> Option<String> {
     if seconds != 0 {
         return None;
     }
-    let mut text = String::with_capacity("2023-09-01T10:00:00.000+08:00".len());
-    let mut number = |before: Option<char>, digits: u32, number: u32| {
-        text.extend(before);
-        for place in (0..digits).rev() {
-            text.extend(char::from_digit(number / 10_u32.pow(place) % 10, 10));
+    let mut text = *b"0000-00-00T00:00:00.000+00:00";
+    let mut write = |at: usize, digits: usize, mut number: u32| {
+        for digit in text.iter_mut().skip(at).take(digits).rev() {
+            *digit = b"0123456789".get((number % 10) as usize).copied().unwrap_or(b'0');
+            number /= 10;
         }
     };
     let of = |part: i8| u32::from(part.unsigned_abs());
-    number(None, 4, year);
-    number(Some('-'), 2, of(it.month()));
-    number(Some('-'), 2, of(it.day()));
-    number(Some('T'), 2, of(it.hour()));
-    number(Some(':'), 2, of(it.minute()));
-    number(Some(':'), 2, of(it.second()));
-    number(Some('.'), 3, u32::from(it.millisecond().unsigned_abs()));
-    let sign = if minutes < 0 { '-' } else { '+' };
-    number(Some(sign), 2, minutes.unsigned_abs() / 60);
-    number(Some(':'), 2, minutes.unsigned_abs() % 60);
-    Some(text)
+    write(0, 4, year);
+    write(5, 2, of(it.month()));
+    write(8, 2, of(it.day()));
+    write(11, 2, of(it.hour()));
+    write(14, 2, of(it.minute()));
+    write(17, 2, of(it.second()));
+    write(20, 3, u32::from(it.millisecond().unsigned_abs()));
+    write(24, 2, minutes.unsigned_abs() / 60);
+    write(27, 2, minutes.unsigned_abs() % 60);
+    if let (Some(sign), true) = (text.get_mut(23), minutes < 0) {
+        *sign = b'-';
+    }
+    String::from_utf8(text.to_vec()).ok()
 }
 
 impl fmt::Debug for At {

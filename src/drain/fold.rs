@@ -142,6 +142,10 @@ impl Fold {
             }
             What::Interlock(change) => self.rows.interlock.push((seq, line, campaign, *change, at)),
             What::Adjusted(adjusted) => self.adjust(campaign, at, adjusted)?,
+            What::Extended(extended) => {
+                extended.adjusted().try_for_each(|it| self.adjust(campaign, at, &it))?;
+                self.rows.extensions.push((campaign, at, extended.extension.clone()));
+            }
             What::Decided(decided) => {
                 self.rows.decided.push((seq, line, campaign, decided.clone()));
             }

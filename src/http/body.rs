@@ -29,7 +29,12 @@ pub struct Json<T>(pub T);
 
 /// An answer, written into room that most answers fit in.
 pub fn json(status: StatusCode, said: &impl Serialize) -> Response {
-    let mut text = Vec::with_capacity(384);
+    json_in(384, status, said)
+}
+
+/// An answer of about so many bytes.
+pub fn json_in(bytes: usize, status: StatusCode, said: &impl Serialize) -> Response {
+    let mut text = Vec::with_capacity(bytes);
     if serde_json::to_writer(&mut text, said).is_err() {
         return Problem::INTERNAL.into_response();
     }

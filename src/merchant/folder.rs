@@ -63,22 +63,9 @@ impl Merchants {
     /// Reads a folder; `pools` are the plan's, by number.
     pub fn load(folder: &Path, pools: &[&str]) -> Result<Merchants, FolderError> {
         let files = files(folder)?;
-        let nobody = Dishonest::default();
-        let mut registry = Registry::default();
-        let mut take = |name: &str, import: &Importing| {
-            let bytes = files.get(name).map(Vec::as_slice).unwrap_or_default();
-            let import = import(bytes, &registry);
-            let import = import.map_err(|faults| faulty(folder.join(name), &faults))?;
-            import.changes.into_iter().for_each(|change| registry.apply(change));
-            Ok(())
-        };
-        take("merchants.csv", &|file, known| {
-            merchants(file, known, pools, &nobody, BadRows::Refuse)
-        })?;
-        take("shops.csv", &|file, known| shops(file, known, BadRows::Refuse))?;
-        take("terminals.csv", &|file, known| terminals(file, known, BadRows::Refuse))?;
+        let registry = registered(&files, Registry::default(), pools, folder)?;
         let dishonest = match files.get(FILES[0]) {
-            None => nobody,
+            None => Dishonest::default(),
             Some(bytes) => {
                 let list = Dishonest::read(bytes, BadRows::Refuse);
                 list.map_err(|faults| faulty(folder.join(FILES[0]), &faults))?.0
@@ -86,6 +73,22 @@ impl Merchants {
         };
         let sha256 = digest(&files);
         Ok(Merchants { registry, dishonest, sha256, files })
+    }
+
+    /// Whether these go on from those that were registered before them; or the first fault, by its file and line.
+    ///
+    /// What a merchant is due is known by its number, so a number stays a company's and a company its number, and no
+    /// merchant is left out. A till's orders are its merchant's, so it stays with that one.
+    pub fn follow(&self, before: &Registry, pools: &[&str]) -> Result<(), FolderError> {
+        registered(&self.files, before.clone(), pools, Path::new(""))?;
+        let gone = before.merchants().find(|it| self.registry.merchant(it.number).is_none());
+        gone.map_or(Ok(()), |gone| {
+            let first = format!(
+                "merchant {} is registered and not in it: leave its row, and suspend it if it has to go",
+                gone.number
+            );
+            Err(FolderError::Faulty { file: FILES[1].into(), first, count: 1 })
+        })
     }
 
     /// The files that it was read from, by name.
@@ -109,6 +112,27 @@ impl Merchants {
         });
         vec![self.registry.merchants().map(admit).collect(), suspend.collect()]
     }
+}
+
+/// What the files make of those that are known.
+fn registered(
+    files: &BTreeMap<&'static str, Vec<u8>>,
+    mut registry: Registry,
+    pools: &[&str],
+    folder: &Path,
+) -> Result<Registry, FolderError> {
+    let nobody = Dishonest::default();
+    let mut take = |name: &str, import: &Importing| {
+        let bytes = files.get(name).map(Vec::as_slice).unwrap_or_default();
+        let import = import(bytes, &registry);
+        let import = import.map_err(|faults| faulty(folder.join(name), &faults))?;
+        import.changes.into_iter().for_each(|change| registry.apply(change));
+        Ok(())
+    };
+    take("merchants.csv", &|file, known| merchants(file, known, pools, &nobody, BadRows::Refuse))?;
+    take("shops.csv", &|file, known| shops(file, known, BadRows::Refuse))?;
+    take("terminals.csv", &|file, known| terminals(file, known, BadRows::Refuse))?;
+    Ok(registry)
 }
 
 /// The digest of a folder, as [`Merchants::sha256`] is, whatever its files say.
@@ -170,6 +194,34 @@ mod tests {
         let Merchants { registry, dishonest: list, .. } =
             Merchants::load(folder, &["retail"]).unwrap();
         assert_eq!(list.suspensions(&registry, |_| super::super::Standing::Active).len(), 1);
+        // What is due is known by the number: another company must not get it, nor this one a second limit.
+        let before = registry;
+        let follows = |merchants: &str, shops: &str| {
+            write("merchants.csv", &format!("{head}{merchants}"));
+            write("shops.csv", &format!("shop,merchant,name,address,lat,lon,datum\n{shops}"));
+            let after = Merchants::load(folder, &["retail"]).unwrap();
+            after.follow(&before, &["retail"]).map_err(|error| error.to_string())
+        };
+        let (shop, two) = ("7,1,总店,,,,\n", "2,91141029MA0KX1234Y,云丘电器,是,是,retail,,有,,\n");
+        assert_eq!(follows(one, shop), Ok(()));
+        assert_eq!(follows(&format!("{one}{two}"), shop), Ok(()));
+        assert_eq!(follows(&one.replace("乡宁百货", "乡宁商场"), shop), Ok(()));
+        for (merchants, shops, says) in [
+            (two.replace("2,", "1,"), shop, "merchant 1 is registered with another one"),
+            (one.replace("1,", "3,"), "7,3,总店,,,,\n", "merchant 1 is registered with it"),
+            (two.to_owned(), "8,2,分店,,,,\n7,2,总店,,,,\n", "the shop is merchant 1's"),
+        ] {
+            let why = follows(&merchants, shops).unwrap_err();
+            assert!(why.contains(says), "{why}");
+        }
+        write("terminals.csv", "terminal,shop\nT-1,8\n");
+        let why = follows(&format!("{one}{two}"), "8,2,分店,,,,\n").unwrap_err();
+        assert!(why.contains("the terminal is merchant 1's"), "{why}");
+        write("terminals.csv", "terminal,shop\n");
+        let why = follows(two, "").unwrap_err();
+        assert!(why.contains("merchant 1 is registered and not in it"), "{why}");
+        write("merchants.csv", &format!("{head}{one}"));
+        write("shops.csv", "shop,merchant,name,address,lat,lon,datum\n7,1,总店,迎旭西大街,,,\n");
         write("terminals.csv", "terminal,shop\nT-1,8\n");
         let error = Merchants::load(folder, &["retail"]).unwrap_err().to_string();
         assert!(error.contains("terminals.csv: line 2, shop: `8`"), "{error}");

@@ -1,6 +1,6 @@
 //! A server's folders of merchants, of which each is a proposal until persons decided its digest (R-MERCH-1).
 
-use super::{Merchants, folder_digest};
+use super::{Merchants, Registry, folder_digest};
 use crate::domain::Hex;
 use std::{
     collections::BTreeMap,
@@ -66,6 +66,18 @@ impl Folders {
             }
         }
         Err(why)
+    }
+
+    /// Whether merchants go on from those that are in force.
+    pub fn follow(
+        &self,
+        campaign: &str,
+        merchants: &Merchants,
+        before: &Registry,
+    ) -> Result<(), String> {
+        let pools = self.folders.get(campaign).map(|it| it.pools.as_slice()).unwrap_or_default();
+        let pools: Vec<&str> = pools.iter().map(String::as_str).collect();
+        merchants.follow(before, &pools).map_err(|error| error.to_string())
     }
 
     /// Keeps a copy, which is there as a whole or not at all.

@@ -38,6 +38,8 @@ const TERMINALS: [Column; 2] = [("terminal", "终端编号"), ("shop", "门店�
 const NAME: usize = 100;
 /// Characters of what a merchant offers at most.
 const OFFERS: usize = 500;
+/// The highest cap: ten billion yuan, as of an order. A store's number would hold no much higher one.
+const MOST_FEN: u64 = 1_000_000_000_000;
 /// Pools that a category can be: a bit each.
 const CATEGORIES: usize = 32;
 
@@ -181,7 +183,12 @@ fn categories(cell: &str, pools: &[&str]) -> Result<u32, Wrong> {
 }
 
 fn cap(cell: &str) -> Result<Fen, Wrong> {
-    if cell.is_empty() { Ok(Fen::ZERO) } else { number(cell).map(Fen::new) }
+    if cell.is_empty() {
+        return Ok(Fen::ZERO);
+    }
+    let fen = number(cell)?;
+    let remedy = || format!("write {MOST_FEN} at most, or nothing if there is none");
+    if fen > MOST_FEN { Err(Wrong::new("higher than any", remedy())) } else { Ok(Fen::new(fen)) }
 }
 
 fn paper(cell: &str) -> Result<Paper, Wrong> {
@@ -239,7 +246,8 @@ fn position(row: &mut Reading) -> Result<Option<Position>, ()> {
         Datum::named(cell).ok_or_else(|| Wrong::new("neither WGS-84 nor GCJ-02", remedy))
     });
     let (Some(lat), Some(lon), Some(datum)) = (lat, lon, datum) else { return Err(()) };
-    Ok(Some(Position { lat, lon, datum }))
+    // Each order looks how far away its customer was, and what phones and satellites say is WGS-84.
+    Ok(Some(Position { lat, lon, datum }.to(Datum::Wgs84)))
 }
 
 fn degrees(cell: &str, most: f64) -> Result<f64, Wrong> {

@@ -49,7 +49,7 @@ pub struct Shop {
     pub name: String,
     /// Where it is, for people.
     pub address: String,
-    /// Where it is, if that is known.
+    /// Where it is, in WGS-84, if that is known.
     pub position: Option<Position>,
 }
 

@@ -1,7 +1,7 @@
 //! What a campaign counts while it serves: plain arrays, no name looked up, nothing made.
 
 use super::redeeming::Redeeming;
-use crate::domain::{KindNo, RoundNo};
+use crate::domain::{KindNo, RoundNo, calendar::MOST_ROUNDS};
 use crate::http::Problem;
 use crate::ledger::machine::Summary;
 use crate::plan::Plan;
@@ -72,7 +72,7 @@ pub(super) fn outcomes() -> impl Iterator<Item = &'static str> {
 
 // Relaxed throughout: the numbers guard no other memory; they are the data.
 impl Counts {
-    /// Nothing counted yet, for the rounds and kinds of `plan`.
+    /// Nothing counted yet, for any round and the kinds of `plan`.
     pub fn of(plan: &Plan) -> Counts {
         let zero = || AtomicU64::new(0);
         let seen = || Seen {
@@ -80,7 +80,8 @@ impl Counts {
             issued: zero(),
             sold_out_ms: AtomicI64::new(NEVER),
         };
-        let rounds = || plan.rounds.iter();
+        // Also those by which it may be extended.
+        let rounds = || 0..MOST_ROUNDS;
         Counts {
             claims: rounds().map(|_| std::array::from_fn(|_| zero())).collect(),
             passes: rounds().map(|_| zero()).collect(),
@@ -209,6 +210,7 @@ mod tests {
             funds: crate::funds::Funds::new(0),
             rounds: vec![round],
             adjusted: Vec::new(),
+            extended: Vec::new(),
             lapses_at: None,
         }
     }

@@ -90,7 +90,7 @@ impl Metrics {
             let holds = campaign.gate.interlock.reasons().any(|held| held == reason);
             self.gauge(&c::INTERLOCK, &[id, reason.name()]).set(flag(holds));
         }
-        for round in &campaign.plan.rounds {
+        for round in campaign.rounds() {
             let armed = summary.as_ref().and_then(|it| it.round(round.no));
             self.round(app, campaign, round, armed);
         }

@@ -14,7 +14,7 @@ use crate::domain::{At, KeyedHash, PersonId, Refusal};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use claims::Claims;
 use jsonwebtoken::{Algorithm, DecodingKey, crypto, decode_header};
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 /// A longer token is not looked at: eleven claims of 128 bytes at most, escaped and in base64, stay below it.
 const MOST_BYTES: usize = 8_192;
@@ -44,6 +44,8 @@ struct Key {
     kid: String,
     algorithm: Algorithm,
     verifier: DecodingKey,
+    /// The header of a token that it signed, as it was written: a host app writes the same one each time.
+    header: OnceLock<String>,
 }
 
 impl fmt::Debug for IdentityKeys {
@@ -81,31 +83,43 @@ impl IdentityKeys {
         if self.0.iter().any(|key| key.id == id) {
             return Err(KeyError::TwiceNamed(id));
         }
-        self.0.push(Key { id, kid: format!("host-{id}"), algorithm, verifier });
+        let (kid, header) = (format!("host-{id}"), OnceLock::new());
+        self.0.push(Key { id, kid, algorithm, verifier, header });
         Ok(())
     }
 
     /// What the host app says in `token` about the person who asks `campaign` for something at `now`.
     pub fn read(&self, token: Option<&str>, campaign: &str, now: At) -> Result<Material, Refusal> {
         let token = token.filter(|token| !token.is_empty()).ok_or(Refusal::ChannelRequired)?;
-        self.claims(token).ok_or(Refusal::IdentityInvalid)?.material(campaign, now)
+        let text = self.claims(token).ok_or(Refusal::IdentityInvalid)?;
+        let claims: Claims = serde_json::from_slice(&text).map_err(|_| Refusal::IdentityInvalid)?;
+        claims.material(campaign, now)
     }
 
-    /// The claims of a token that the key of its `kid` signed.
-    fn claims(&self, token: &str) -> Option<Claims> {
-        if token.len() > MOST_BYTES {
-            return None;
-        }
+    /// The key that the header of `token` names, if it is to be used so.
+    fn named(&self, token: &str) -> Option<&Key> {
         let header = decode_header(token).ok()?;
         // A critical extension must be understood or refused (RFC 7515, 4.1.11), and none is understood here.
         let kid = header.kid.filter(|_| header.crit.is_none())?;
-        let key = self.0.iter().find(|key| key.kid == kid && key.algorithm == header.alg)?;
+        self.0.iter().find(|key| key.kid == kid && key.algorithm == header.alg)
+    }
+
+    /// The claims, as JSON, of a token that the key of its `kid` signed.
+    fn claims(&self, token: &str) -> Option<Vec<u8>> {
+        if token.len() > MOST_BYTES {
+            return None;
+        }
         let (message, signature) = token.rsplit_once('.')?;
-        let (_, claims) = message.split_once('.')?;
+        let (header, claims) = message.split_once('.')?;
+        let known = self.0.iter().find(|key| key.header.get().is_some_and(|it| it == header));
+        let key = known.or_else(|| self.named(token))?;
         let good = crypto::verify(signature, message.as_bytes(), &key.verifier, key.algorithm);
         good.ok().filter(|good| *good)?;
-        let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
-        serde_json::from_slice(&claims).ok()
+        if known.is_none() {
+            // Another one may have been seen meanwhile; it is as good.
+            let _ = key.header.set(header.to_owned());
+        }
+        BASE64_URL_SAFE_NO_PAD.decode(claims).ok()
     }
 }
 

@@ -1,13 +1,13 @@
 //! What must hold between the values of a plan file, and what a person should know about them.
 
 use super::{
-    BoundFor, Checked, Faulty, Finding, Kind, Limit, LimitOf, PassRules, Per, Plan, Pool,
+    BoundFor, Calendar, Checked, Faulty, Finding, Kind, Limit, LimitOf, PassRules, Per, Plan, Pool,
     RedeemRules, parse,
 };
 use crate::code::{CodeRules, MOST_WRONG_A_DAY};
 use crate::domain::{
     At, Fen, KindSet, MOST_UNITS, PoolNo, PoolSet, Window,
-    calendar::{Round, WeeklyRule, instant},
+    calendar::{MOST_ROUNDS, Round, WeeklyRule, instant},
     fence::{Fence, FixRules},
     workdays::{SettlementRules, WorkingDays, is_weekend},
 };
@@ -26,8 +26,6 @@ use std::{
 };
 use toml::Spanned;
 
-/// Rounds of a campaign: a coupon number has two digits for them.
-const MOST_ROUNDS: u8 = 99;
 /// How long a coupon may be held for an order, in seconds: a day.
 const LONGEST_LOCK_S: u32 = 86_400;
 /// Working days until payment: more than two weeks of them are a slip of the pen.
@@ -77,6 +75,7 @@ struct Times {
     zone: TimeZone,
     period: Window,
     rounds: Vec<Round>,
+    calendar: Calendar,
     books_close: At,
 }
 
@@ -102,6 +101,7 @@ fn resolve(
         pools: pools.collect(),
         kinds,
         rounds: time.rounds,
+        calendar: time.calendar,
         limits: file.limit.into_inner().into_iter().map(Spanned::into_inner).collect(),
         allocation: file.allocation,
         leftover: file.leftover,
@@ -201,7 +201,9 @@ impl Check<'_> {
             );
         }
         let books_close = end.plus_ms(i64::from(campaign.books_close_after_days) * DAY_MS);
-        Some(Times { zone, period, rounds, books_close })
+        let cuts = validity.cut_at_period_end;
+        let calendar = Calendar { rule, ends: *campaign.ends.get_ref(), cuts };
+        Some(Times { zone, period, rounds, calendar, books_close })
     }
 
     fn instant(&mut self, clock: &Spanned<DateTime>, zone: &TimeZone) -> Option<At> {

@@ -3,10 +3,12 @@
 //! A plan with any error is refused; a warning is something a person should know and may want.
 
 mod check;
+mod extending;
 mod parse;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use extending::{Calendar, rounds};
 pub use parse::{Allocation, BoundFor, ClockRules, Leftover, Limit, LimitOf, Per, RateRules};
 
 use crate::code::CodeRules;
@@ -16,7 +18,7 @@ use crate::domain::{
 use crate::merchant::terminal::TerminalRules;
 use crate::redeem::Policy;
 use jiff::tz::TimeZone;
-use std::{fmt, fs, io, num::NonZeroU32, path::Path};
+use std::{fmt, fs, io, num::NonZeroU32, path::Path, path::PathBuf};
 
 /// A plan without errors.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +41,8 @@ pub struct Plan {
     pub kinds: Vec<Kind>,
     /// The rounds, in order (R-CAL-1).
     pub rounds: Vec<Round>,
+    /// What its rounds are made of, and those after them.
+    pub calendar: Calendar,
     /// How many coupons a person may get (R-WHO-3).
     pub limits: Vec<Limit>,
     /// Who gets a coupon (R-CLAIM-1).
@@ -144,6 +148,34 @@ pub struct Faulty {
     pub warnings: Vec<Finding>,
 }
 
+impl fmt::Display for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.errors.first().map_or(Ok(()), |first| write!(f, "{first}"))?;
+        write!(f, " (errors: {})", self.errors.len())
+    }
+}
+
+/// Why a file's plan can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// The file can't be read.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// It is no plan.
+    #[error("{}: {faulty}; `quan check {}` lists them all", path.display(), path.display())]
+    Faulty {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        faulty: Faulty,
+    },
+}
+
 /// A plan and what a person should know about it, in the order of the lines.
 pub type Checked = (Plan, Vec<Finding>);
 
@@ -153,6 +185,17 @@ impl Plan {
         let folder = path.parent().unwrap_or(Path::new(""));
         let text = fs::read_to_string(path)?;
         Ok(Plan::from_toml(&text, |file| fs::read_to_string(folder.join(file))))
+    }
+
+    /// The plan of the file at `path`, for whoever can go on only with one that has no errors.
+    pub fn usable(path: &Path) -> Result<Plan, Unusable> {
+        let checked = Plan::load(path);
+        let path = path.to_owned();
+        match checked {
+            Ok(Ok((plan, _))) => Ok(plan),
+            Ok(Err(faulty)) => Err(Unusable::Faulty { path, faulty }),
+            Err(error) => Err(Unusable::Io { path, error }),
+        }
     }
 
     /// Reads and checks the text of a plan file; `fence` reads the file of that name beside it.

@@ -124,7 +124,10 @@ pub fn read(bytes: &[u8]) -> Result<ChannelFile, Unreadable> {
         match row(&record) {
             Ok(row) => file.rows.push(row),
             Err((column, value, remedy)) => {
-                let value = value.chars().take(LONGEST).collect();
+                // It is shown on terminals, which take control characters for commands.
+                let shown =
+                    |it: char| if it.is_control() { char::REPLACEMENT_CHARACTER } else { it };
+                let value = value.chars().take(LONGEST).map(shown).collect();
                 file.bad.push(BadRow { line, column, value, remedy });
             }
         }
@@ -264,6 +267,8 @@ mod tests {
         bad("success,", "", None);
         let shown = of(&GOOD.replacen("4000", "40.00", 1)).bad[0].to_string();
         assert_eq!(shown, "line 2, fen: `40.00`: a whole number of fen, at least 1");
+        let loud = of(&GOOD.replacen("4000", "\u{1b}[2J40\u{7}", 1)).bad[0].to_string();
+        assert!(!loud.contains(char::is_control), "{loud:?}");
     }
 
     #[test]

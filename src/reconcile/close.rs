@@ -28,11 +28,11 @@ pub struct Standing {
     pub store_seq: u64,
     /// What was redeemed and is in no batch, but for merchants whose settlement is stopped.
     pub unsettled: Fen,
-    /// Payments that were not sent, or failed.
+    /// Payments in which something of the round is, that were not sent, or failed.
     pub unpaid: u64,
-    /// Payments that were sent and not answered.
+    /// Such payments that were sent and not answered.
     pub on_their_way: u64,
-    /// Payments that people have to look at.
+    /// Such payments that people have to look at.
     pub disputed: u64,
     /// What is due to merchants whose settlement is stopped.
     pub held: Fen,

@@ -31,15 +31,15 @@ pub fn standing(
     beside: &Beside<'_>,
 ) -> Standing {
     let (locks, expired, tied) = tied(books, campaign, round);
-    let settles = |no: MerchantNo| {
-        books.of(campaign).all(|(_, book)| book.standing(no, At(i64::MAX)).settles())
-    };
+    let stopped = books.held(campaign, At(i64::MAX));
     let waiting = sides::in_no_batch(books, campaign, round);
     let (settled, held): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        waiting.into_iter().partition(|(no, _)| settles(*no));
+        waiting.into_iter().partition(|(no, _)| !stopped.contains(no));
     let owed = books.of(campaign).flat_map(|(_, book)| book.dues.values()).map(|it| it.owed);
-    let (unpaid, on_their_way) = unpaid(books, campaign, beside.payments);
+    let shares = sides::in_batches(books, campaign, round);
+    let (unpaid, on_their_way) = unpaid(books, campaign, &shares, beside.payments);
     let payments = beside.payments.values().flat_map(BTreeMap::values);
+    let payments = payments.filter(|it| shares.contains(&(it.batch, it.merchant)));
     Standing {
         round,
         at: beside.at,
@@ -80,15 +80,17 @@ fn tied(books: &Books, campaign: CampaignNo, round: RoundNo) -> (u64, bool, Fen)
     (locks, expired && armed, tied)
 }
 
-/// Payments that are not made, and of those the ones that the bank has not answered.
+/// Payments of these shares of batches that are not made, and of those the ones that the bank has not answered.
 fn unpaid(
     books: &Books,
     campaign: CampaignNo,
+    shares: &BTreeSet<(BatchNo, MerchantNo)>,
     payments: &BTreeMap<BatchNo, Payments>,
 ) -> (u64, u64) {
     let lines = books.lines(campaign).map(|(_, line)| line);
-    let open = lines.filter(|it| it.payment != Payment::Made && it.payable() > Fen::ZERO);
-    let open: BTreeSet<(BatchNo, MerchantNo)> = open.map(|it| (it.batch, it.merchant)).collect();
+    let open = lines.filter(|it| it.payment != Payment::Paid && it.payable() > Fen::ZERO);
+    let open: BTreeSet<(BatchNo, MerchantNo)> =
+        open.map(|it| (it.batch, it.merchant)).filter(|of| shares.contains(of)).collect();
     let is_sent = |(batch, merchant): &&(BatchNo, MerchantNo)| {
         let payment = payments.get(batch).and_then(|it| it.get(merchant));
         payment.is_some_and(|it| it.state() == State::Sent)
@@ -104,4 +106,38 @@ fn count(of: impl Iterator) -> u64 {
 /// Parts of one fund, which fits.
 fn sum(of: impl IntoIterator<Item = Fen>) -> Fen {
     of.into_iter().fold(Fen::ZERO, |all, fen| all.checked_add(fen).unwrap_or(all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::funds::Account::{Consumed, Payable};
+    use crate::ledger::made::posted;
+    use crate::ledger::made::redeeming::{Timed, entries, settled, story};
+    use crate::store::LogNo;
+
+    /// Payments of a round that are not made after these entries.
+    fn unpaid_of(round: u8, all: Vec<Timed>) -> u64 {
+        let mut books = Books::default();
+        for entry in entries(all) {
+            books.take(LogNo::EMBEDDED, &entry).unwrap();
+        }
+        let campaign = CampaignNo(0);
+        let shares = sides::in_batches(&books, campaign, RoundNo(round));
+        unpaid(&books, campaign, &shares, &BTreeMap::new()).0
+    }
+
+    #[test]
+    fn r_camp_1_a_round_waits_for_the_payments_in_which_something_of_it_is() {
+        let mut all = story();
+        all.truncate(31);
+        assert_eq!((unpaid_of(1, all.clone()), unpaid_of(2, all)), (1, 0), "batch 1 failed");
+        let mut all = story();
+        all.truncate(33);
+        assert_eq!(unpaid_of(1, all), 0, "it was paid");
+        let mut all = story();
+        all.truncate(38);
+        all.push((9_450, vec![settled(2, 20, 0), posted(Consumed, Payable, 20)]));
+        assert_eq!((unpaid_of(1, all.clone()), unpaid_of(2, all)), (1, 0), "orders 5 and 6");
+    }
 }

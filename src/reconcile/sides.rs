@@ -2,7 +2,7 @@
 
 use super::{Id, Key, Row, State};
 use crate::books::{Book, Books, Status};
-use crate::domain::{At, CampaignNo, Fen, MerchantNo, PoolNo};
+use crate::domain::{At, BatchNo, CampaignNo, Fen, MerchantNo, PoolNo};
 use crate::settle::{What, folder::Filed};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,6 +82,30 @@ pub fn in_no_batch(
     }
     // A refund comes after its redemption, so no sum is below zero.
     due.into_iter().map(|(no, fen)| (no, Fen::new(u64::try_from(fen).unwrap_or(0)))).collect()
+}
+
+/// The merchants' shares of batches in which something of a round is.
+pub fn in_batches(
+    books: &Books,
+    campaign: CampaignNo,
+    round: crate::domain::RoundNo,
+) -> BTreeSet<(BatchNo, MerchantNo)> {
+    let mut shares = BTreeSet::new();
+    for (_, book) in books.of(campaign) {
+        let mut lines: BTreeMap<(MerchantNo, PoolNo), BTreeMap<u64, BatchNo>> = BTreeMap::new();
+        for line in &book.lines {
+            lines.entry((line.merchant, line.pool)).or_default().insert(line.seq, line.batch);
+        }
+        let done = orders(book).filter(|it| it.row.state == State::Done);
+        for it in done.chain(refunds(book)).filter(|it| it.round == Some(round)) {
+            let merchant = it.row.key.merchant;
+            let later = lines.get(&(merchant, it.pool)).map(|of| of.range(it.seq..));
+            if let Some((_, batch)) = later.and_then(|mut later| later.next()) {
+                shares.insert((*batch, merchant));
+            }
+        }
+    }
+    shares
 }
 
 /// A row, and where it stands.

@@ -137,11 +137,8 @@ fn now() -> At {
 }
 
 fn first_plan(config: &Config) -> Result<Plan> {
-    let file = &config.campaign.first().context("no campaign is configured")?.plan;
-    match Plan::load(file).with_context(|| file.display().to_string())? {
-        Ok((plan, _)) => Ok(plan),
-        Err(_) => anyhow::bail!("`quan check {}` tells what is wrong with it", file.display()),
-    }
+    let first = config.campaign.first().context("no campaign is configured")?;
+    Ok(Plan::usable(&first.plan)?)
 }
 
 fn round(plan: &Plan, no: u8) -> Result<&Round> {

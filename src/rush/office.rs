@@ -1,7 +1,12 @@
 //! Staff of a played campaign: who signs, and decisions that are sent to a server.
 
 use crate::clock::wall;
-use crate::decision::{Clerk, decide, roles::Role};
+use crate::decision::roles::{
+    self, Needs,
+    Role::{Bureau, Finance, Operator},
+    Seat,
+};
+use crate::decision::{Clerk, decide};
 use crate::domain::MerchantNo;
 use crate::ledger::event::{Decided, Standing, Subject};
 use crate::merchant::folder_digest;
@@ -32,23 +37,16 @@ impl Office {
     pub fn open(keys: &Path) -> Result<Office> {
         let hire = |name, role| Clerk::hire(name, &[role], keys);
         Ok(Office {
-            operator: hire("office-operator", Role::Operator)?,
-            bureau: hire("office-bureau", Role::Bureau)?,
-            finance: hire("office-finance", Role::Finance)?,
+            operator: hire("office-operator", Operator)?,
+            bureau: hire("office-bureau", Bureau)?,
+            finance: hire("office-finance", Finance)?,
         })
     }
 
     /// Has a server carry out what two persons decide now, who have a word in it.
     pub fn decide(&self, ops: SocketAddr, what: Subject) -> Result<()> {
-        let other = match &what {
-            Subject::Adjust { .. }
-            | Subject::Settle { .. }
-            | Subject::Paid { .. }
-            | Subject::Failed { .. } => &self.finance,
-            _ => &self.operator,
-        };
-        let word = what.word();
-        let decided = decide(what, "as it was agreed", &[&self.bureau, other], wall());
+        let (word, signers) = (what.word(), self.signers(&what)?);
+        let decided = decide(what, "as it was agreed", &signers, wall());
         let begins = Instant::now();
         loop {
             let said = send(ops, &decided).with_context(|| format!("{word} at {ops}"))?;
@@ -60,6 +58,18 @@ impl Office {
             ensure!(later, "{word} at {ops}: {said}");
             sleep(AGAIN);
         }
+    }
+
+    /// One of the staff for each seat of the decision.
+    fn signers(&self, what: &Subject) -> Result<Vec<&Clerk>> {
+        let all = [(Bureau, &self.bureau), (Finance, &self.finance), (Operator, &self.operator)];
+        let mut left = Vec::from(all);
+        let signer = |seat: &Seat| {
+            let at = left.iter().position(|(role, _)| seat.contains(role));
+            let at = at.with_context(|| format!("nobody here is {}", roles::told(seat)))?;
+            Ok(left.remove(at).1)
+        };
+        Needs::of(what).seats.iter().map(signer).collect()
     }
 
     /// Admits the merchants of a folder.

@@ -142,7 +142,7 @@ impl Terms {
         let begun = of_batch.iter().map(|line| line.at).min()?;
         let ended = of_batch.iter().map(|line| line.at).max()?;
         // What a batch has paid it takes no more of.
-        let paid = |no| of_batch.iter().any(|it| it.merchant == no && it.payment == Payment::Made);
+        let paid = |no| of_batch.iter().any(|it| it.merchant == no && it.payment == Payment::Paid);
         let mut due: BTreeMap<_, i128> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.batch.is_none_or(|it| it > batch)) {
             let fen = i128::from(row.fen.get());

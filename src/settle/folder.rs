@@ -5,6 +5,7 @@
 //! | `batch-000012*` | see [`files`](super::files); the manifest comes last, and without it there is no batch |
 //! | `batch-000012-sent.json` | what was sent to the bank, and what is known of it; written before anything is sent |
 //! | `batch-000012-bank-001.csv` | what was sent at once: see [`bank`](super::bank) |
+//! | `id` | what the folder is known by: a batch is sent from one folder only |
 //! | `lock` | held by who writes |
 //!
 //! A file is there whole or not at all. One that is there is never replaced by another, but for `sent.json`, which goes on.
@@ -12,7 +13,7 @@
 use super::bank;
 use super::files::{File, Files, LineRow, Manifest, PaymentRow, ReadFault, Row, Unsealed, read};
 use super::payment::{Heard, Instruction, NotSent, Payment, Sending, send_new};
-use crate::domain::{BatchNo, Fen, MerchantNo};
+use crate::domain::{BatchNo, Fen, Hex, MerchantNo};
 use jiff::tz::TimeZone;
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -68,6 +69,9 @@ pub enum Unusable {
         /// What is wrong.
         fault: ReadFault,
     },
+    /// The folder's id is none.
+    #[error("{}: not 32 hexadecimal digits", .0.display())]
+    NoId(PathBuf),
     /// A sum is beyond any amount.
     #[error("batch {}: a sum is beyond any amount of money", .0.0)]
     TooMuch(BatchNo),
@@ -154,6 +158,25 @@ impl Batches {
         let payments = table(batch, &files, "-payments.csv", zone)?;
         let lines = table(batch, &files, "-lines.csv", zone)?;
         Ok(Filed { manifest, payments, lines })
+    }
+
+    /// What the folder is known by, wherever it is moved; made if there is none yet.
+    pub fn id(&self) -> Result<Hex<16>, Unusable> {
+        let _alone = self.alone()?;
+        if let Some(bytes) = self.read("id")? {
+            let id = str::from_utf8(&bytes).ok().and_then(|it| it.trim().parse().ok());
+            return id.ok_or_else(|| Unusable::NoId(self.0.join("id")));
+        }
+        let id = Hex(rand::random());
+        self.put(&File { name: "id".to_owned(), bytes: format!("{id}\n").into_bytes() })?;
+        Ok(id)
+    }
+
+    /// The campaign that a batch's files are of.
+    pub fn campaign(&self, batch: BatchNo) -> Result<String, Unusable> {
+        let name = format!("{}.json", stem(batch));
+        let bytes = self.read(&name)?.ok_or_else(|| Unusable::NoBatch(self.0.clone(), batch))?;
+        Ok(self.manifest(&name, &bytes)?.campaign)
     }
 
     /// The batches that have files here, in order.

@@ -7,7 +7,7 @@
 //! - The same batch makes the same bytes, so their SHA-256 in the manifest says whether a file is what was made.
 //! - A line of a batch is paid at most once, however the bank's answers come.
 //!
-//! - What is sent to the bank is written down before it is sent.
+//! - What is sent to the bank is written down before it is sent, is what the ledger settled, and is sent from one folder.
 //!
 //! # Not here
 //!
@@ -20,6 +20,7 @@ pub mod desk;
 pub mod files;
 pub mod folder;
 pub mod payment;
+pub mod sending;
 pub mod statement;
 
 pub use files::{Files, make_files};

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt};
 
 /// Every table that is a fold of the logs, what its rows are known by, and what else is compared.
 /// The cursor's owner is not: it says who writes, not what was written.
-pub(super) const TABLES: [(&str, &[&str], &[&str]); 21] = [
+pub(super) const TABLES: [(&str, &[&str], &[&str]); 22] = [
     ("cursor", &["log"], &["seq"]),
     ("events", &["log", "seq"], &["at_ms", "body"]),
     ("campaigns", &["campaign"], &["name"]),
@@ -108,6 +108,11 @@ pub(super) const TABLES: [(&str, &[&str], &[&str]); 21] = [
         "adjustments",
         &["log", "campaign", "round", "version", "kind"],
         &["quantity", "follows", "at_ms"],
+    ),
+    (
+        "extensions",
+        &["log", "campaign", "round"],
+        &["opens_at_ms", "ends_at_ms", "period_ended_ms", "period_ends_ms", "at_ms"],
     ),
     ("decided", &["log", "seq", "line"], &["campaign", "decision", "subject", "persons"]),
 ];

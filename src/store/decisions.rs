@@ -5,6 +5,7 @@
 use super::{Error, Store, Value, sql::Tx};
 use crate::domain::{At, CampaignNo, Hex};
 use crate::ledger::event::{Decided, DecisionId, Signed, Statement, Subject};
+use crate::ledger::machine::Roll;
 
 /// Decisions that may be open at once: people can't look at more.
 const MOST_OPEN: i64 = 200;
@@ -70,7 +71,7 @@ pub struct Kept {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proposed {
     /// It stands so, with these signatures.
-    Kept(Kept),
+    Kept(Box<Kept>),
     /// Too many are open.
     Full,
 }
@@ -101,7 +102,7 @@ impl Store {
         let kept = kept(&mut tx, &id).await?;
         tx.commit().await?;
         let gone = || Error::Contradiction { table: "decisions", why: format!("{id} is gone") };
-        kept.map(Proposed::Kept).ok_or_else(gone)
+        kept.map(|kept| Proposed::Kept(Box::new(kept))).ok_or_else(gone)
     }
 
     /// A decision.
@@ -131,15 +132,20 @@ impl Store {
         self.kept_of(done, &[ms.into()]).await
     }
 
-    /// The digest of the folder of merchants that was decided last for a campaign, of those that its logs tell of
-    /// (R-MERCH-1).
-    pub async fn roll(&self, campaign: CampaignNo) -> Result<Option<Hex<32>>, Error> {
+    /// The folder of merchants that was decided last for a campaign, of those that its logs tell of and that count: whoever
+    /// can write the database can't decide (R-MERCH-1).
+    pub async fn roll(
+        &self,
+        campaign: CampaignNo,
+        counts: impl Fn(&Decided) -> bool,
+    ) -> Result<Option<Roll>, Error> {
         let admitted =
             "SELECT DISTINCT decision FROM decided WHERE campaign = $1 AND subject = 'admit'";
         let all = self.kept_of(admitted, &[campaign.0.into()]).await?;
-        let last = all.iter().max_by_key(|kept| kept.decided.statement.at);
-        Ok(last.and_then(|kept| match kept.decided.statement.what {
-            Subject::Admit { sha256, .. } => Some(sha256),
+        let all = all.iter().map(|kept| &kept.decided).filter(|decided| counts(decided));
+        let last = all.map(|decided| &decided.statement).max_by_key(|said| said.at);
+        Ok(last.and_then(|said| match said.what {
+            Subject::Admit { sha256, .. } => Some(Roll { at: said.at, sha256 }),
             _ => None,
         }))
     }

@@ -32,9 +32,12 @@ impl Store {
         };
         let granted = by_number(&mut tx, &ended("granted"), &[campaign.into()]).await?;
         let redeemed = by_number(&mut tx, &ended("used"), &[campaign.into()]).await?;
-        let mut left = plan.rounds.iter().filter(|round| u64::from(round.no.0) > armed);
-        let next = left.next().map_or(RoundNo(u8::MAX), |round| round.no);
-        let rounds_left = left.count().saturating_add(usize::from(next != RoundNo(u8::MAX)));
+        let further = "SELECT 0, COALESCE(MAX(round), 0) FROM extensions WHERE campaign = $1";
+        let further = by_number(&mut tx, further, &[campaign.into()]).await?;
+        let planned = plan.rounds.last().map_or(0, |round| u64::from(round.no.0));
+        let last = planned.max(further.get(&0).copied().unwrap_or_default());
+        let next = RoundNo(u8::try_from(armed.saturating_add(1)).unwrap_or(u8::MAX));
+        let rounds_left = last.saturating_sub(armed);
         let of_next = [campaign.into(), next.0.into()];
         let version = "SELECT 0, COALESCE(MAX(version), 0) FROM adjustments
                        WHERE campaign = $1 AND round = $2";

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 const ORDERS: &str = "SELECT redemption, merchant, fen, state, COALESCE(ended_at_ms, locked_at_ms)
     FROM redemptions WHERE campaign = (SELECT campaign FROM campaigns WHERE name = $1)
     ORDER BY log, seq";
-/// Without its redemption, a refund is nobody's: merchant 0 is none.
-const REFUNDS: &str = "SELECT f.refund, f.back_fen, f.at_ms, COALESCE(
-        (SELECT MAX(r.merchant) FROM redemptions r WHERE r.campaign = f.campaign AND r.redemption = f.redemption), 0)
-    FROM refunds f WHERE f.campaign = (SELECT campaign FROM campaigns WHERE name = $1)";
+const REFUNDS: &str = "SELECT refund, redemption, back_fen, at_ms FROM refunds
+    WHERE campaign = (SELECT campaign FROM campaigns WHERE name = $1)";
+/// Whose a refund is without its redemption: nobody has this number.
+const NOBODY: MerchantNo = MerchantNo(0);
 
 impl Store {
     /// Every order and refund of a campaign: of an order that was released and locked anew, what became of it last.
@@ -36,14 +36,18 @@ impl Store {
                 known.push(row);
             }
         }
-        let mut rows: Vec<Row> = orders.into_values().flatten().collect();
+        let mut refunds = Vec::new();
         for row in self.query(REFUNDS, &[campaign.into()]).await? {
-            let [id, back, at, merchant] = exactly(row)?;
+            let [id, of, back, at] = exactly(row)?;
             let id = Id::Refund(RefundId(sixteen(id.bytes())?));
-            let key = Key { merchant: MerchantNo(number(&merchant)?), id };
+            let of = orders.get(&RedemptionId(sixteen(of.bytes())?));
+            let merchant = of.and_then(|rows| rows.last()).map_or(NOBODY, |row| row.key.merchant);
+            let key = Key { merchant, id };
             let (fen, at) = (Fen::new(number(&back)?), At(at.number()));
-            rows.push(Row { key, fen, state: State::Done, at });
+            refunds.push(Row { key, fen, state: State::Done, at });
         }
+        let mut rows: Vec<Row> = orders.into_values().flatten().collect();
+        rows.append(&mut refunds);
         Ok(rows)
     }
 }

@@ -1,7 +1,9 @@
 //! What a batch of entries adds to the store, table by table.
 
 use crate::domain::{At, CampaignNo, Fen, IdentifierKind, KeyedHash, KindNo, PoolNo, RoundNo};
-use crate::domain::{PassNonce, PersonId, ProofId, RedemptionId, Shard, Window};
+use crate::domain::{
+    PassNonce, PersonId, ProofId, RedemptionId, Shard, Window, calendar::Extension,
+};
 use crate::funds::{Account, Posting};
 use crate::ledger::event::{
     Admitted, Decided, Granted, Interlock, KindTerms, Locked, Opened, Paid,
@@ -54,6 +56,8 @@ pub struct Rows {
     pub deeds: Vec<(i64, u16, CampaignNo, At, Deed)>,
     /// What was decided of a round that is not armed: its version, a kind and its quantity, and when.
     pub adjustments: Vec<(CampaignNo, RoundNo, u32, KindNo, u32, At)>,
+    /// What was decided of further rounds, and when.
+    pub extensions: Vec<(CampaignNo, At, Extension)>,
 }
 
 /// Something that merchants, people with coupons, or those who pay did.

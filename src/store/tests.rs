@@ -88,6 +88,27 @@ async fn a_transaction_that_is_given_up_while_it_begins_locks_nobody_out() {
     }
 }
 
+/// Whoever comes second finds what the first has made, or waits for it.
+#[test]
+fn all_that_open_a_fresh_file_at_once_have_it() {
+    let scratch = Scratch::new("store-at-once");
+    for no in 0..12 {
+        let place = StoreUrl::File(scratch.file(&format!("{no}.sqlite")));
+        let ready = std::sync::Barrier::new(6);
+        let open = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                ready.wait();
+                let store = Store::open(&place).await.unwrap_or_else(|error| panic!("{error}"));
+                store.close().await;
+            });
+        };
+        std::thread::scope(|scope| {
+            (0..6).for_each(|_| drop(scope.spawn(open)));
+        });
+    }
+}
+
 /// R-AUDIT-1.
 #[tokio::test]
 async fn i8_a_store_made_again_from_the_journal_is_the_drained_one() {
@@ -168,7 +189,7 @@ async fn every_kind_of_difference_is_named_with_its_row() {
 }
 
 /// What is no fold of the logs.
-const APART: [&str; 8] = [
+const APART: [&str; 9] = [
     "quarantine",
     "nodes",
     "recoveries",
@@ -177,6 +198,7 @@ const APART: [&str; 8] = [
     "decisions",
     "signatures",
     "trails",
+    "sendings",
 ];
 
 #[tokio::test]

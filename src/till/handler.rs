@@ -6,20 +6,22 @@ use super::{
     told::{self, OrderNow, RefundMade},
 };
 use crate::app::Local;
-use crate::campaign::{Campaign, InCampaign, order_in};
+use crate::campaign::{Campaign, in_campaign, order_in};
 use crate::domain::{CouponId, Fen, Refusal};
 use crate::http::body::{self, HasBodyLimits};
 use crate::http::{Peer, Problem};
 use crate::ledger::machine::{Redemption, Status};
 use crate::metrics::Asked;
 use axum::{
-    Extension,
-    extract::{Request, State},
-    http::StatusCode,
+    BoxError, Extension,
+    body::HttpBody,
+    extract::{self, State},
+    http::{Request, StatusCode},
     response::Response,
 };
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 use utoipa::ToSchema;
 
 /// Characters of an order's or a refund's number at most.
@@ -40,12 +42,14 @@ pub enum Scan {
 /// An order that is to be paid with a coupon.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RedeemRequest {
+pub struct RedeemRequest<'a> {
     /// The merchant's number of the order.
+    #[serde(borrow)]
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
-    order: String,
+    order: Cow<'a, str>,
     /// What was scanned.
-    code: String,
+    #[serde(borrow)]
+    code: Cow<'a, str>,
     /// The order's amount before the coupon.
     #[schema(minimum = 1, maximum = 1_000_000_000_000_u64)]
     amount_fen: u64,
@@ -60,10 +64,11 @@ pub struct RedeemRequest {
 /// An order that is paid back.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RefundRequest {
+pub struct RefundRequest<'a> {
     /// The merchant's number of the refund.
+    #[serde(borrow)]
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
-    refund: String,
+    refund: Cow<'a, str>,
     /// How much of the order's amount is paid back.
     #[schema(minimum = 1, maximum = 1_000_000_000_000_u64)]
     amount_fen: u64,
@@ -71,23 +76,23 @@ pub struct RefundRequest {
 
 /// An order and its coupon.
 #[derive(Serialize, ToSchema)]
-pub struct Redeemed {
-    redemption: OrderNow,
+pub struct Redeemed<'a> {
+    redemption: OrderNow<'a>,
     /// Whether an earlier request had it.
     replayed: bool,
 }
 
 /// An order as it stands.
 #[derive(Serialize, ToSchema)]
-pub struct Stands {
-    redemption: OrderNow,
+pub struct Stands<'a> {
+    redemption: OrderNow<'a>,
 }
 
 /// A refund, and the order after it.
 #[derive(Serialize, ToSchema)]
-pub struct PaidBack {
-    refund: RefundMade,
-    redemption: OrderNow,
+pub struct PaidBack<'a> {
+    refund: RefundMade<'a>,
+    redemption: OrderNow<'a>,
 }
 
 /// Holds a coupon for an order, or uses it at once. The same order again is answered as it stands.
@@ -105,26 +110,21 @@ pub struct PaidBack {
 )]
 pub async fn redeem(
     State(app): State<Arc<Local>>,
-    InCampaign(campaign): InCampaign,
     Extension(peer): Extension<Peer>,
-    request: Request,
+    request: extract::Request,
 ) -> Result<Response, Problem> {
-    let told = to_redeem(&app, &campaign, peer, request).await;
-    counted(&app, &campaign, Asked::Redeem, peer, told)
+    answer(&app, peer, request, Asked::Redeem).await
 }
 
-async fn to_redeem(app: &Local, campaign: &Campaign, peer: Peer, request: Request) -> Told {
-    let now = || app.clock.now();
-    let heard = Heard::of(campaign, peer, request, app.body_limits(), now).await?;
-    let desk = Desk { app, campaign, from: &heard };
-    let request: RedeemRequest = heard.says()?;
-    let (order, replayed) = redeemed(&desk, &request).await?;
+async fn to_redeem(desk: &Desk<'_>) -> Told {
+    let request: RedeemRequest = desk.from.says()?;
+    let (order, replayed) = redeemed(desk, &request).await?;
     let status = if replayed { StatusCode::OK } else { StatusCode::CREATED };
-    let redemption = order_now(campaign, request.order, &order)?;
+    let redemption = order_now(desk.campaign, &request.order, &order)?;
     Ok((body::json(status, &Redeemed { redemption, replayed }), replayed))
 }
 
-async fn redeemed(desk: &Desk<'_>, request: &RedeemRequest) -> Result<Bought, Problem> {
+async fn redeemed(desk: &Desk<'_>, request: &RedeemRequest<'_>) -> Result<Bought, Problem> {
     if request.scan == Scan::Consumer {
         return Err(Refusal::WrongScanDirection.into());
     }
@@ -160,12 +160,10 @@ async fn redeemed(desk: &Desk<'_>, request: &RedeemRequest) -> Result<Bought, Pr
 )]
 pub async fn confirm(
     State(app): State<Arc<Local>>,
-    InCampaign(campaign): InCampaign,
     Extension(peer): Extension<Peer>,
-    request: Request,
+    request: extract::Request,
 ) -> Result<Response, Problem> {
-    let told = about_order(&app, &campaign, peer, request, Asked::Confirm).await;
-    counted(&app, &campaign, Asked::Confirm, peer, told)
+    answer(&app, peer, request, Asked::Confirm).await
 }
 
 /// The order came to nothing: its coupon is its holder's again.
@@ -182,12 +180,10 @@ pub async fn confirm(
 )]
 pub async fn release(
     State(app): State<Arc<Local>>,
-    InCampaign(campaign): InCampaign,
     Extension(peer): Extension<Peer>,
-    request: Request,
+    request: extract::Request,
 ) -> Result<Response, Problem> {
-    let told = about_order(&app, &campaign, peer, request, Asked::Release).await;
-    counted(&app, &campaign, Asked::Release, peer, told)
+    answer(&app, peer, request, Asked::Release).await
 }
 
 /// An order of the till's merchant, as it stands.
@@ -204,12 +200,10 @@ pub async fn release(
 )]
 pub async fn look(
     State(app): State<Arc<Local>>,
-    InCampaign(campaign): InCampaign,
     Extension(peer): Extension<Peer>,
-    request: Request,
+    request: extract::Request,
 ) -> Result<Response, Problem> {
-    let told = about_order(&app, &campaign, peer, request, Asked::Look).await;
-    counted(&app, &campaign, Asked::Look, peer, told)
+    answer(&app, peer, request, Asked::Look).await
 }
 
 /// Pays an order back, whole or in part. The same refund again is answered as it was made.
@@ -227,74 +221,80 @@ pub async fn look(
 )]
 pub async fn refund(
     State(app): State<Arc<Local>>,
-    InCampaign(campaign): InCampaign,
     Extension(peer): Extension<Peer>,
-    request: Request,
+    request: extract::Request,
 ) -> Result<Response, Problem> {
-    let told = to_refund(&app, &campaign, peer, request).await;
-    counted(&app, &campaign, Asked::Refund, peer, told)
+    answer(&app, peer, request, Asked::Refund).await
 }
 
-async fn to_refund(app: &Local, campaign: &Campaign, peer: Peer, request: Request) -> Told {
-    let now = || app.clock.now();
-    let heard = Heard::of(campaign, peer, request, app.body_limits(), now).await?;
-    let desk = Desk { app, campaign, from: &heard };
-    let request: RefundRequest = heard.says()?;
-    let (order, amount) = (order_of(&heard)?, amount(request.amount_fen)?);
+async fn to_refund(desk: &Desk<'_>) -> Told {
+    let request: RefundRequest = desk.from.says()?;
+    let (order, amount) = (order_of(desk.from)?, amount(request.amount_fen)?);
     if !is_number(&request.refund) {
         return Err(Problem::BAD_REQUEST);
     }
     let (made, stands) = desk.refund(&order, &request.refund, amount).await?;
-    let redemption = order_now(campaign, order, &stands)?;
-    let refund = told::refund(request.refund, &made);
+    let redemption = order_now(desk.campaign, &order, &stands)?;
+    let refund = told::refund(&request.refund, &made);
     Ok((body::json(StatusCode::OK, &PaidBack { refund, redemption }), false))
 }
 
 /// A yes, and whether it was an earlier request's; or a no.
 type Told = Result<(Response, bool), Problem>;
 
-/// The answer, counted.
-fn counted(
+/// The answer to what a till asks, counted.
+pub async fn answer<B>(
     app: &Local,
-    campaign: &Campaign,
-    asked: Asked,
     peer: Peer,
-    told: Told,
-) -> Result<Response, Problem> {
+    request: Request<B>,
+    asked: Asked,
+) -> Result<Response, Problem>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    let campaign = in_campaign(app, request.uri().path())?;
+    let now = || app.clock.now();
+    let told = match Heard::of(campaign, peer, request, app.body_limits(), now).await {
+        Ok(heard) => told(&Desk { app, campaign, from: &heard }, asked).await,
+        Err(problem) => Err(problem),
+    };
     let outcome = told.as_ref().map(|(_, replayed)| *replayed);
     app.metrics.till(&campaign.counts, asked, outcome, peer.since);
     told.map(|(response, _)| response)
 }
 
+async fn told(desk: &Desk<'_>, asked: Asked) -> Told {
+    match asked {
+        Asked::Redeem => to_redeem(desk).await,
+        Asked::Refund => to_refund(desk).await,
+        Asked::Confirm | Asked::Release | Asked::Look => about_order(desk, asked).await,
+    }
+}
+
 /// What a till asks about an order that its address names, with nothing more to say.
-async fn about_order(
-    app: &Local,
-    campaign: &Campaign,
-    peer: Peer,
-    request: Request,
-    asked: Asked,
-) -> Told {
-    let now = || app.clock.now();
-    let heard = Heard::of(campaign, peer, request, app.body_limits(), now).await?;
-    heard.says_nothing()?;
-    let desk = Desk { app, campaign, from: &heard };
-    let order = order_of(&heard)?;
+async fn about_order(desk: &Desk<'_>, asked: Asked) -> Told {
+    desk.from.says_nothing()?;
+    let order = order_of(desk.from)?;
     let stands = match asked {
         Asked::Confirm => desk.confirm(&order).await?,
         Asked::Release => desk.release(&order).await?,
         Asked::Look | Asked::Redeem | Asked::Refund => desk.look(&order).await?,
     };
-    let redemption = order_now(campaign, order, &stands)?;
+    let redemption = order_now(desk.campaign, &order, &stands)?;
     Ok((body::json(StatusCode::OK, &Stands { redemption }), false))
 }
 
 /// The order that the address names.
-fn order_of(heard: &Heard) -> Result<String, Refusal> {
+fn order_of(heard: &Heard) -> Result<Cow<'_, str>, Refusal> {
     let order = order_in(heard.path());
-    if is_number(&order) { Ok(order.into_owned()) } else { Err(Refusal::OrderUnknown) }
+    if is_number(&order) { Ok(order) } else { Err(Refusal::OrderUnknown) }
 }
 
-fn order_now(campaign: &Campaign, order: String, it: &Redemption) -> Result<OrderNow, Problem> {
+fn order_now<'a>(
+    campaign: &'a Campaign,
+    order: &'a str,
+    it: &Redemption,
+) -> Result<OrderNow<'a>, Problem> {
     told::order(campaign, order, it).ok_or(Problem::INTERNAL)
 }
 

@@ -6,11 +6,12 @@ use crate::http::body::{self, BodyLimits, is_json};
 use crate::http::{Peer, Problem};
 use crate::merchant::{Shop, terminal};
 use axum::{
-    extract::Request,
-    http::{HeaderMap, Uri, header, request::Parts},
+    BoxError,
+    body::HttpBody,
+    http::{HeaderMap, Request, Uri, header, request::Parts},
 };
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 /// A request that a till signed.
 pub(super) struct Heard {
@@ -27,13 +28,16 @@ pub(super) struct Heard {
 
 impl Heard {
     /// The request, if a registered till signed it and it comes for the first time.
-    pub(super) async fn of(
+    pub(super) async fn of<B>(
         campaign: &Campaign,
         peer: Peer,
-        request: Request,
+        request: Request<B>,
         limits: BodyLimits,
         now: impl Fn() -> At,
-    ) -> Result<Heard, Problem> {
+    ) -> Result<Heard, Problem>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    {
         let till = campaign.till()?;
         campaign.gate.rates.address(peer.address, now())?;
         let (Parts { method, uri, headers, .. }, body) = request.into_parts();
@@ -54,7 +58,7 @@ impl Heard {
     }
 
     /// What its body says.
-    pub(super) fn says<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    pub(super) fn says<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
         if !is_json(&self.headers) {
             return Err(Problem::UNSUPPORTED_MEDIA_TYPE);
         }

@@ -12,8 +12,9 @@ mod heard;
 mod told;
 
 use crate::code::{Codes, Home};
-use crate::domain::{At, Hex, NoAnswer, Refusal, TerminalId};
+use crate::domain::{At, NoAnswer, Refusal, TerminalId};
 use crate::http::Problem;
+use crate::ledger::machine::Roll;
 use crate::merchant::{
     Merchants, Registry,
     terminal::{Nonces, Terminals},
@@ -29,8 +30,8 @@ pub struct Till {
     pub codes: Codes,
     /// The tills that may ask.
     pub terminals: Terminals,
-    /// Merchants, shops, and which till is where, as it was decided last; its digest.
-    registry: RwLock<(Arc<Registry>, Option<Hex<32>>)>,
+    /// Merchants, shops, and which till is where, as it was decided last.
+    registry: RwLock<(Arc<Registry>, Option<Roll>)>,
     /// The nonces that other servers have heard as well, if there are others.
     nonces: Option<Arc<dyn Nonces>>,
     /// How long a nonce is kept there.
@@ -84,19 +85,56 @@ impl Till {
         Arc::clone(&self.registry.read().0)
     }
 
-    /// The digest of the folder that is in force here.
-    pub fn in_force(&self) -> Option<Hex<32>> {
+    /// The folder that is in force here.
+    pub fn in_force(&self) -> Option<Roll> {
         self.registry.read().1
     }
 
-    /// These merchants are in force from now on.
-    pub fn take(&self, merchants: Merchants) {
-        *self.registry.write() = (Arc::new(merchants.registry), Some(merchants.sha256));
+    /// These merchants are in force from now on, which were proposed at `at`; unless others were later. The store may not
+    /// have heard of those yet.
+    pub fn take(&self, merchants: Merchants, at: At) {
+        let mut registry = self.registry.write();
+        if registry.1.is_none_or(|roll| roll.at <= at) {
+            let roll = Roll { at, sha256: merchants.sha256 };
+            *registry = (Arc::new(merchants.registry), Some(roll));
+        }
     }
 
     /// Forgets what counts no longer. To be called on a timer.
     pub fn tidy(&self, now: At) {
         self.codes.tidy(now);
         self.terminals.tidy(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn r_merch_1_what_was_decided_later_stays_in_force_when_the_store_tells_of_an_earlier_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write(
+            "merchants.csv",
+            "number,credit_code,name,in_county,above_size,categories,cap_fen,promotion_plan,safety_plan,offers\n\
+             1,91141029MA0KU0001G,乡宁百货,是,是,retail,,有,,\n",
+        );
+        write("shops.csv", "shop,merchant,name,address,lat,lon,datum\n7,1,总店,,,,\n");
+        let with = |terminals: &str| {
+            write("terminals.csv", &format!("terminal,shop\n{terminals}"));
+            Merchants::load(folder.path(), &["retail"]).unwrap()
+        };
+        let (lost, kept): (TerminalId, TerminalId) =
+            ("T-1".parse().unwrap(), "T-2".parse().unwrap());
+        let (before, after) = (with("T-1,7\nT-2,7\n"), with("T-2,7\n"));
+        let till = Till::new(&crate::plan::tests::shipped().redeem, &TerminalKeys::default());
+        till.take(before.clone(), At(1));
+        assert!(till.registry().at(lost).is_some());
+        till.take(after, At(2));
+        till.take(before, At(1));
+        assert_eq!(till.in_force().map(|roll| roll.at), Some(At(2)));
+        assert!(till.registry().at(lost).is_none() && till.registry().at(kept).is_some());
     }
 }

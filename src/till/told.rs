@@ -1,9 +1,10 @@
 //! What a till prints and shows.
 
 use crate::campaign::Campaign;
-use crate::domain::{At, Fen};
+use crate::domain::{At, CouponId, Fen};
 use crate::ledger::event::{Aftermath, Refunded, Release};
 use crate::ledger::machine::{Redemption, Status};
+use crate::wallet::as_text;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -31,15 +32,17 @@ pub(super) enum ReleasedBy {
 
 /// An order, as its till sees it.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct OrderNow {
+pub(super) struct OrderNow<'a> {
     /// The merchant's number of it.
-    pub(super) order: String,
+    pub(super) order: &'a str,
     /// Where it stands.
     pub(super) state: OrderState,
     /// The number of the coupon that pays for it.
-    pub(super) coupon: String,
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
+    pub(super) coupon: CouponId,
     /// The coupon's kind.
-    pub(super) kind: String,
+    pub(super) kind: &'a str,
     /// What the coupon takes off.
     pub(super) face_fen: u64,
     /// The order's amount before the coupon.
@@ -80,9 +83,9 @@ pub(super) enum CouponAfter {
 
 /// A refund, as it was made.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct RefundMade {
+pub(super) struct RefundMade<'a> {
     /// The merchant's number of it.
-    pub(super) refund: String,
+    pub(super) refund: &'a str,
     /// How much of the order is paid back.
     pub(super) amount_fen: u64,
     /// How much of that was the coupon's, and is taken back.
@@ -96,7 +99,11 @@ pub(super) struct RefundMade {
 }
 
 /// The order as its till sees it; `None` if the coupon's kind is not in the plan.
-pub(super) fn order(campaign: &Campaign, number: String, it: &Redemption) -> Option<OrderNow> {
+pub(super) fn order<'a>(
+    campaign: &'a Campaign,
+    number: &'a str,
+    it: &Redemption,
+) -> Option<OrderNow<'a>> {
     let told = |at: At| Some(at.in_zone(&campaign.plan.zone));
     let (state, until, since, released_by) = match it.status {
         Status::Locked { until } => (OrderState::Locked, Some(until), None, None),
@@ -112,8 +119,8 @@ pub(super) fn order(campaign: &Campaign, number: String, it: &Redemption) -> Opt
     Some(OrderNow {
         order: number,
         state,
-        coupon: it.coupon.to_string(),
-        kind: campaign.terms(it.coupon.kind)?.name.clone(),
+        coupon: it.coupon,
+        kind: &campaign.terms(it.coupon.kind)?.name,
         face_fen: it.face.get(),
         amount_fen: it.amount.get(),
         to_pay_fen: less(it.amount, it.face),
@@ -127,7 +134,7 @@ pub(super) fn order(campaign: &Campaign, number: String, it: &Redemption) -> Opt
 }
 
 /// The refund as its till sees it.
-pub(super) fn refund(number: String, made: &Refunded) -> RefundMade {
+pub(super) fn refund<'a>(number: &'a str, made: &Refunded) -> RefundMade<'a> {
     RefundMade {
         refund: number,
         amount_fen: made.amount.get(),

@@ -25,10 +25,17 @@ use line::NONE_BEFORE;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    thread::sleep,
+    time::{Duration, Instant},
 };
+
+/// How long another program's turn is waited for.
+const TURN: Duration = Duration::from_secs(2);
+/// How long until it is looked for again.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// The last record of a trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,7 +141,8 @@ impl Trail {
             let error = io::Error::other("a record could not be written: start again");
             return Err(self.io(error));
         }
-        end.file.lock().map_err(|error| self.io(error))?;
+        // Nothing was written, so it may be tried again.
+        self.take_turn(&end.file)?;
         let done = work(&mut end);
         let unlocked = end.file.unlock();
         if matches!(done, Err(TrailError::Io { .. })) {
@@ -144,8 +152,28 @@ impl Trail {
         done
     }
 
+    /// Takes the file's lock, which others have for a moment only: whoever has it for longer keeps nobody from stopping.
+    fn take_turn(&self, file: &File) -> Result<(), TrailError> {
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::Error(error)) => return Err(self.io(error)),
+                Err(TryLockError::WouldBlock) if start.elapsed() >= TURN => {
+                    return Err(self.io(io::Error::other("another program has locked it")));
+                }
+                Err(TryLockError::WouldBlock) => sleep(AGAIN),
+            }
+        }
+    }
+
     /// Reads on to the end; what is torn there is cut off.
     fn catch_up(&self, end: &mut End) -> Result<(), TrailError> {
+        let there = end.file.metadata().map_err(|error| self.io(error))?.len();
+        if there < end.bytes {
+            let line = end.head.map_or(1, |head| head.seq);
+            return Err(self.damaged(line, "its end was cut off".to_owned()));
+        }
         let mut more = Vec::new();
         end.file.seek(SeekFrom::Start(end.bytes)).map_err(|error| self.io(error))?;
         end.file.read_to_end(&mut more).map_err(|error| self.io(error))?;

@@ -36,6 +36,38 @@ fn r_role_1_a_trail_is_gone_on_with_by_each_program_that_writes_it() {
     assert_eq!(super::head(&folder.path().join("none")).unwrap(), None);
 }
 
+/// R-RISK-3: a program that was stopped with the trail's lock in its hand must keep nobody from stopping issuing.
+#[test]
+fn r_risk_3_who_has_locked_the_trail_is_not_waited_for_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, trail) = trail(folder.path());
+    let held = File::open(&path).unwrap();
+    held.lock().unwrap();
+    let (said, hear) = std::sync::mpsc::channel();
+    let trail = std::sync::Arc::new(trail);
+    let adds = std::sync::Arc::clone(&trail);
+    std::thread::spawn(move || said.send(adds.add("li", Deed::Signed, "trip")));
+    let told = hear.recv_timeout(Duration::from_secs(20)).expect("it is told");
+    let why = told.unwrap_err().to_string();
+    assert!(why.contains("another program has locked it"), "{why}");
+    held.unlock().unwrap();
+    assert_eq!(trail.add("li", Deed::Signed, "trip").unwrap().seq, 1, "nothing was written");
+}
+
+/// R-AUDIT-1: who runs knows how long it was.
+#[test]
+fn r_audit_1_a_trail_that_is_cut_off_under_a_server_is_not_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, trail) = trail(folder.path());
+    trail.add("li", Deed::Proposed, "resume 1").unwrap();
+    let first = fs::metadata(&path).unwrap().len();
+    trail.add("wang", Deed::Signed, "resume 1").unwrap();
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(first).unwrap();
+    let cut = trail.add("sun", Deed::Signed, "resume 1").unwrap_err();
+    assert!(matches!(cut, TrailError::Damaged { line: 2, .. }), "{cut}");
+    assert_eq!(fs::metadata(&path).unwrap().len(), first);
+}
+
 #[test]
 fn r_role_1_every_byte_flipped_is_named_by_its_line() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,6 +12,9 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
+/// Bytes of a coupon in an answer, or some more.
+const COUPON_BYTES: usize = 256;
+
 /// The coupons of the person who asks.
 #[derive(Serialize, ToSchema)]
 pub struct Coupons<'a> {
@@ -48,5 +51,6 @@ pub async fn answer<B>(app: &Local, peer: Peer, request: Request<B>) -> Result<R
     let mut held = held.ok_or(Problem::UNAVAILABLE)?;
     held.sort_unstable_by_key(|held| held.coupon);
     let coupons = held.iter().filter_map(|held| coupon(campaign, held, now));
-    Ok(body::json(StatusCode::OK, &Coupons { coupons: coupons.collect() }))
+    let room = 32 + held.len() * COUPON_BYTES;
+    Ok(body::json_in(room, StatusCode::OK, &Coupons { coupons: coupons.collect() }))
 }

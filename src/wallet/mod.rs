@@ -60,8 +60,9 @@ pub struct Coupon<'a> {
     pub ends_at: Cow<'a, str>,
 }
 
+/// A coupon's number as people are told it.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
-fn as_text<S: Serializer>(number: &CouponId, to: S) -> Result<S::Ok, S::Error> {
+pub fn as_text<S: Serializer>(number: &CouponId, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(number)
 }
 

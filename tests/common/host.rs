@@ -56,9 +56,14 @@ impl Host {
 
     /// A fix in the middle of Linfen, taken at `at_ms` by this device.
     pub(crate) fn fix(&self, device: &str, at_ms: i64) -> String {
+        self.fix_at((360_800_000, 1_115_200_000), device, at_ms)
+    }
+
+    /// A fix at this latitude and longitude, in 1e-7 degrees.
+    pub(crate) fn fix_at(&self, (lat, lon): (i32, i32), device: &str, at_ms: i64) -> String {
         let mut token = vec![1, 1, 2, 0];
-        token.extend(360_800_000_i32.to_be_bytes());
-        token.extend(1_115_200_000_i32.to_be_bytes());
+        token.extend(lat.to_be_bytes());
+        token.extend(lon.to_be_bytes());
         token.extend(200_u32.to_be_bytes());
         token.extend(at_ms.to_be_bytes());
         let tag = self.fix.clone().chain_update(&token).chain_update(device).finalize();

@@ -26,9 +26,9 @@ use std::{
 use tokio::runtime::Runtime;
 
 /// How long a story waits until what happened at one node is seen at another, on a machine that others use.
-const SEEN: Duration = Duration::from_secs(5);
+const SEEN: Duration = Duration::from_secs(20);
 /// How long somebody comes back who is told to.
-const COMES_BACK: Duration = Duration::from_secs(5);
+const COMES_BACK: Duration = Duration::from_secs(20);
 
 /// What is looked at again when a story has ended; nobody decided with signatures that issuing goes on.
 const AUDITED: [&str; 4] = ["I4", "I5", "I6", "R1"];

@@ -1,7 +1,9 @@
 //! What takes persons to decide comes decided.
 
-use quan::domain::{At, Hex};
-use quan::ledger::event::{Decided, Signed, Statement, Subject};
+#[path = "../model/decided.rs"]
+mod two;
+
+use quan::domain::At;
 use quan::ledger::machine::Command;
 
 /// The kinds of the stories' campaign.
@@ -17,29 +19,5 @@ pub(crate) fn decided<'a>(
     if command.bypass().is_none() {
         return command;
     }
-    let campaign = campaign.to_owned();
-    let what = match &command {
-        Command::Resume(_) => Subject::Resume { campaign },
-        Command::Adjust(_, it) => {
-            let units = it.quantities.iter().copied();
-            let quantities = kinds.into_iter().map(str::to_owned).zip(units).collect();
-            Subject::Adjust { campaign, round: it.round, version: it.version, quantities }
-        }
-        Command::Admit(..) => Subject::Admit { campaign, sha256: Hex([9; 32]) },
-        Command::Stand(_, it) => {
-            Subject::Standing { campaign, merchant: it.merchant, standing: it.standing }
-        }
-        Command::Settle(it) => Subject::Settle { campaign, batch: it.batch },
-        Command::SettleDue(_, batch) => Subject::Settle { campaign, batch: *batch },
-        Command::Paid(_, batch, who) => Subject::Paid { campaign, batch: *batch, merchant: *who },
-        Command::PaymentFailed(_, batch, who) => {
-            Subject::Failed { campaign, batch: *batch, merchant: *who }
-        }
-        other => panic!("nobody decides {other:?}"),
-    };
-    let (why, by) = ("a story".to_owned(), "li".to_owned());
-    let statement = Statement { what, why, by, at, until: At(at.0 + 1_000) };
-    let signed = |by: &str| Signed { by: by.into(), signature: Hex([7; 64]) };
-    let signatures = vec![signed("li"), signed("wang")];
-    Command::Decided(Box::new((Decided { statement, signatures }, command)))
+    two::decided(command, campaign, kinds, at)
 }

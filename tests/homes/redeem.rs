@@ -2,9 +2,10 @@
 
 use crate::story::person;
 use quan::domain::{
-    BatchNo, CampaignNo, Fen, MerchantNo, PoolNo, PoolSet, RedemptionId, RefundId, RoundNo,
+    At, BatchNo, CampaignNo, Fen, MerchantNo, PoolNo, PoolSet, RedemptionId, RefundId, RoundNo,
+    Window, calendar::Extension,
 };
-use quan::ledger::event::{Adjusted, Admitted, Standing, Stands};
+use quan::ledger::event::{Adjusted, Admitted, Extended, Standing, Stands};
 use quan::ledger::machine::{Answer, Command, Lock, Recall, Refund, Settle, Status};
 use quan::plan::Plan;
 use std::path::Path;
@@ -84,6 +85,22 @@ pub(crate) fn command(campaign: CampaignNo, verb: &str, args: &[&str]) -> Option
             let quantities = vec![number(2), number(3)];
             Command::Adjust(campaign, Adjusted { round, version, quantities })
         }
+        // The first round, how many, tens, twenties; round r opens at 10,000 (r - 1) + 1,000.
+        "extend" => {
+            let (first, rounds) = (byte(0), byte(1));
+            let start = |round: u8| At(10_000 * (i64::from(round) - 1));
+            let window = |round| {
+                let (from, until) = (start(round).plus_ms(1_000), start(round).plus_ms(9_000));
+                Window { from, until }
+            };
+            let windows = (first..first + rounds).map(window).collect();
+            let (ended, ends) = (start(first), start(first + rounds));
+            let extension = Extension { ended, ends, first: RoundNo(first), windows };
+            Command::Extend(
+                campaign,
+                Extended { extension, quantities: vec![number(2), number(3)] },
+            )
+        }
         _ => return None,
     })
 }
@@ -110,20 +127,15 @@ pub(crate) fn told(answer: &Answer) -> Option<String> {
     })
 }
 
-/// Name and steps of each.
-pub(crate) const STORIES: [(&str, &str); 6] = [
+/// Name and steps of each. `people N` are N persons with a pass, and a ten each.
+pub(crate) const STORIES: [(&str, &str); 7] = [
     (
         "r_redeem_4_orders",
         "
         0    admit 7 0         -> done
         0    admit@1 7 0       -> done
         0    arm 3 1           -> done
-        10   bind 1 1          -> done
-        10   bind 2 2          -> done
-        10   bind 3 3          -> done
-        1000 claim 1 0         -> granted 1
-        1000 claim@1 2 0       -> granted 2
-        1000 claim 3 0         -> granted 3
+        people 3
         1001 look 1            -> order_unknown
         1001 again@1 1 1       -> code_dead
         1001 confirm 1         -> order_unknown
@@ -169,12 +181,7 @@ pub(crate) const STORIES: [(&str, &str); 6] = [
         0    stand 8 2         -> merchant_unknown
         0    admit 9 0         -> done
         0    arm 5 1           -> done
-        10   bind 1 1          -> done
-        10   bind 2 2          -> done
-        10   bind 3 3          -> done
-        1000 claim 1 0         -> granted 1
-        1000 claim 2 0         -> granted 2
-        1000 claim 3 0         -> granted 3
+        people 3
         1000 claim 1 1         -> granted 1
         1001 lock 1 1 7 90     -> locked 1601
         1001 lock 2 1 7 100    -> merchant_cap
@@ -206,12 +213,7 @@ pub(crate) const STORIES: [(&str, &str); 6] = [
         "
         0    admit 7 0         -> done
         0    arm 3 1           -> done
-        10   bind 1 1          -> done
-        10   bind 2 2          -> done
-        10   bind 3 3          -> done
-        1000 claim 1 0         -> granted 1
-        1000 claim 2 0         -> granted 2
-        1000 claim 3 0         -> granted 3
+        people 3
         1000 claim 3 1         -> granted 1
         1001 lock 1 1 7 100    -> locked 1601
         1001 refund 1 1 50     -> not_confirmed
@@ -241,10 +243,7 @@ pub(crate) const STORIES: [(&str, &str); 6] = [
         "
         0    admit 7 0         -> done
         0    arm 3 1           -> done
-        10   bind 1 1          -> done
-        10   bind 2 2          -> done
-        1000 claim 1 0         -> granted 1
-        1000 claim 2 0         -> granted 2
+        people 2
         8900 lock 1 1 7 100    -> locked 9500
         8900 lock 2 2 7 100    -> locked 9500
         9000 expire            -> done
@@ -262,13 +261,8 @@ pub(crate) const STORIES: [(&str, &str); 6] = [
         0    admit 7 0         -> done
         0    admit 8 0         -> done
         0    arm 4 1           -> done
-        10   bind 1 1          -> done
-        10   bind 2 2          -> done
-        10   bind 3 3          -> done
-        1000 claim 1 0         -> granted 1
+        people 3
         1000 claim 1 1         -> granted 1
-        1000 claim 2 0         -> granted 2
-        1000 claim 3 0         -> granted 3
         1001 settle 1 7        -> settled 0 0
         1001 settle 1 9        -> merchant_unknown
         1001 settle_due 1      -> left 0
@@ -323,6 +317,32 @@ pub(crate) const STORIES: [(&str, &str); 6] = [
         9001 arm_2 2 1         -> conflict
         9001 adjust@1 2 2 2 2  -> done
         9002 arm_2 2 2         -> done
+        ",
+    ),
+    (
+        "r_adj_2_extended_campaign",
+        "
+        0     arm 3 1           -> done
+        10    bind 1 1          -> done
+        1000  claim 1 0         -> granted 1
+        1001  extend@1 2 1 6 3  -> not_enough
+        1001  extend 1 1 1 1    -> conflict
+        1001  extend@1 2 1 5 2  -> done
+        1001  extend 2 1 5 2    -> done
+        1001  extend@1 2 1 1 1  -> conflict
+        1002  extend 4 1 1 0    -> conflict
+        1002  extend@1 3 1 1 1  -> not_enough
+        1002  extend 3 1 1 0    -> done
+        1003  extend@1 2 1 5 2  -> done
+        1003  extend@1 2 1 5 1  -> conflict
+        1003  adjust 2 1 1 1    -> conflict
+        1003  adjust@1 2 2 2 2  -> done
+        1003  extend 3 1 1 0    -> done
+        9000  expire            -> done
+        9001  arm_2 5 2         -> conflict
+        9001  arm_2@1 2 2       -> done
+        9001  arm_3 1 0         -> conflict
+        30000 extend@1 4 1 1 0  -> conflict
         ",
     ),
 ];

@@ -147,6 +147,22 @@ pub(crate) fn command(no: CampaignNo, name: &str, line: &str) -> Option<(At, usi
     Some((at, node, persons::decided(command, name, KINDS, at)))
 }
 
+/// The steps of a story; `people N` are N persons with a pass, each of whom is granted a ten at 1,000, by two nodes.
+fn lines(steps: &str) -> Vec<String> {
+    let mut lines = vec![];
+    for line in steps.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let Some(people) = line.strip_prefix("people ") else {
+            lines.push(line.to_owned());
+            continue;
+        };
+        let people = 1..=people.parse::<u8>().unwrap();
+        lines.extend(people.clone().map(|who| format!("10 bind {who} {who} -> done")));
+        let claim = |who| format!("1000 claim@{} {who} 0 -> granted {who}", (who + 1) % 2);
+        lines.extend(people.map(claim));
+    }
+    lines
+}
+
 /// Makes one step.
 pub(crate) fn step(home: &mut dyn Home, line: &str) -> Told {
     let start = Instant::now();
@@ -178,7 +194,7 @@ pub(crate) fn check(home: &mut dyn Home, name: &str, steps: &str, often: bool) {
     let mut machine = Machine::default();
     machine.execute(&opening("test", BUDGET), At(0)).unwrap();
     assert_eq!(word(home.open(At(0), BUDGET)), "done");
-    for line in steps.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    for line in &lines(steps) {
         let (asked, want) = line.split_once(" -> ").unwrap_or((line, ""));
         if let Some((at, _, command)) = command(CampaignNo(0), "test", asked) {
             let outcome = machine.execute(&command, at);

@@ -86,6 +86,7 @@ impl Naive {
             | Command::Trip(no)
             | Command::Resume(no)
             | Command::Adjust(no, _)
+            | Command::Extend(no, _)
             | Command::Admit(no, _)
             | Command::Stand(no, _)
             | Command::Confirm(no, _)
@@ -111,6 +112,7 @@ impl Naive {
             Command::Trip(_) => campaign.stop(true),
             Command::Resume(_) => campaign.stop(false),
             Command::Adjust(_, adjusted) => campaign.adjust(adjusted),
+            Command::Extend(_, extended) => campaign.extend(extended, now),
             Command::Admit(_, admitted) => campaign.admit(admitted),
             Command::Stand(_, stands) => campaign.stand(*stands),
             Command::Lock(ask) => campaign.lock(ask, now),
@@ -248,6 +250,8 @@ impl Campaign {
         let (from, until) = (armed.window.from.0, armed.window.until.0);
         let decided = self.shops.adjusted.iter().rfind(|it| it.round == armed.round);
         let other = decided.is_some_and(|it| it.quantities != armed.quantities);
+        let elsewhen = self.shops.further(armed.round.0).is_some_and(|it| it != [from, until]);
+        let other = other || elsewhen;
         if armed.quantities.len() != self.kinds.len() || from >= until || now >= until || other {
             return no("conflict");
         }

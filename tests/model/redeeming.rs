@@ -5,8 +5,11 @@ use proptest::prelude::*;
 use quan::domain::{
     At, BatchNo, CampaignNo, CouponId, Fen, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo,
     PassNonce, PersonId, PoolNo, PoolSet, ProofId, RedemptionId, RefundId, RoundNo, Window,
+    calendar::Extension,
 };
-use quan::ledger::event::{Adjusted, Admitted, Armed, Bound, KindTerms, Standing, Stands};
+use quan::ledger::event::{
+    Adjusted, Admitted, Armed, Bound, Extended, KindTerms, Standing, Stands,
+};
 use quan::ledger::machine::{Command, Grant, Lock, Recall, Refund, Settle};
 use quan::redeem::{Case, Coupon, Money, Part, Policy, Side, Treatment};
 
@@ -191,6 +194,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => stand(),
         3 => admits(),
         3 => adjust(),
+        3 => extend(),
         2 => (1..4_u8, prop::collection::vec(0..3_u32, 3), 60..300_i64)
             .prop_map(|(round, quantities, length)| arm(round, quantities, length)),
         4 => (0..5_u8, 0..3_u8).prop_map(|(who, kind)| grant(who, kind)),
@@ -330,4 +334,20 @@ fn adjust() -> impl Strategy<Value = Command> {
     (campaign(), round, 0..4_u32, quantities).prop_map(|(no, round, version, quantities)| {
         Command::Adjust(no, Adjusted { round: RoundNo(round), version, quantities })
     })
+}
+
+/// Period ends are few, so that one extension meets the one before it.
+fn extend() -> impl Strategy<Value = Command> {
+    let rounds = prop_oneof![1 => Just(0), 8 => 1..3_i64];
+    let quantities = prop::collection::vec(0..3_u32, 3);
+    (campaign(), 1..6_u8, 1..4_i64, rounds, quantities, -1..3_i64).prop_map(
+        |(no, first, ended, rounds, quantities, odd)| {
+            let end = |of| At(60 * TICK * of);
+            let window = |of| Window { from: end(of).plus_ms(odd * TICK), until: end(of + 1) };
+            let windows = (ended..ended + rounds).map(window).collect();
+            let (ended, ends) = (end(ended), end(ended + rounds));
+            let extension = Extension { ended, ends, first: RoundNo(first), windows };
+            Command::Extend(no, Extended { extension, quantities })
+        },
+    )
 }

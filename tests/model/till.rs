@@ -2,7 +2,7 @@
 
 use super::naive::{Campaign, Told, no, yes};
 use quan::domain::CouponId;
-use quan::ledger::event::{Adjusted, Admitted, Standing, Stands};
+use quan::ledger::event::{Adjusted, Admitted, Extended, Standing, Stands};
 use quan::ledger::machine::{Lock, Recall, Refund, Settle};
 use quan::redeem::{Case, Coupon, Money, Part, Side};
 
@@ -13,6 +13,18 @@ pub(crate) struct Shops {
     orders: Vec<Order>,
     lines: Vec<Line>,
     pub(crate) adjusted: Vec<Adjusted>,
+    extended: Vec<Extended>,
+}
+
+impl Shops {
+    /// When a further round opens, and its coupons end.
+    pub(crate) fn further(&self, round: u8) -> Option<[i64; 2]> {
+        self.extended.iter().find_map(|it| {
+            let nth = usize::from(round.checked_sub(it.extension.first.0)?);
+            let window = it.extension.windows.get(nth)?;
+            Some([window.from.0, window.until.0])
+        })
+    }
 }
 
 struct Merchant {
@@ -474,6 +486,68 @@ impl Campaign {
                 ("done".into(), !known)
             }
         }
+    }
+
+    /// In the order of the period's ends, which are compared.
+    pub(crate) fn extend(&mut self, it: &Extended, now: i64) -> Told {
+        let Extended { extension, quantities } = it;
+        let last = self.shops.extended.last();
+        if self.shops.extended.contains(it) {
+            return no("done");
+        }
+        let first = usize::from(extension.first.0);
+        let rounds = extension.windows.len();
+        let next = last.map(|last| {
+            let end = last.extension.ends.0;
+            (usize::from(last.extension.first.0) + last.extension.windows.len(), end)
+        });
+        if next.is_some_and(|next| next != (first, extension.ended.0)) {
+            return no("conflict");
+        }
+        let opens: Vec<i64> = extension.windows.iter().map(|it| it.from.0).collect();
+        let ordered = opens.windows(2).all(|two| two[0] < two[1])
+            && extension.windows.iter().all(|it| it.from.0 < it.until.0)
+            && opens.last().is_some_and(|last| *last < extension.ends.0);
+        let known = self.armed.iter().any(|it| usize::from(it.round.0) >= first)
+            || self.shops.adjusted.iter().any(|it| usize::from(it.round.0) >= first);
+        if first == 0
+            || first + rounds > 100
+            || !ordered
+            || extension.ends.0 <= extension.ended.0
+            || now >= extension.ended.0
+            || now >= opens[0]
+            || known
+            || quantities.len() != self.kinds.len()
+        {
+            return no("conflict");
+        }
+        // What was decided last of each round that is not armed is promised.
+        let promised: Vec<&Adjusted> = (0..=u8::MAX)
+            .filter(|round| self.armed.iter().all(|it| it.round.0 != *round))
+            .filter_map(|round| self.shops.adjusted.iter().rfind(|it| it.round.0 == round))
+            .collect();
+        for pool in 0..self.pools.len() {
+            let cost = |quantities: &[u32]| -> i128 {
+                let kinds = self.kinds.iter().zip(quantities).filter(|(it, _)| it.pool == pool);
+                kinds.map(|(it, units)| it.face * i128::from(*units)).sum()
+            };
+            let before: i128 = promised.iter().map(|it| cost(&it.quantities)).sum();
+            let needed = before + cost(quantities) * rounds as i128;
+            let gone: i128 = self.at_shops(pool).iter().sum();
+            if needed > self.pools[pool].1 - gone {
+                return no("not_enough");
+            }
+        }
+        for round in extension.first.0..extension.first.0 + u8::try_from(rounds).unwrap() {
+            let round = quan::domain::RoundNo(round);
+            self.shops.adjusted.push(Adjusted {
+                round,
+                version: 1,
+                quantities: quantities.clone(),
+            });
+        }
+        self.shops.extended.push(it.clone());
+        yes("done".into())
     }
 
     pub(crate) fn adjust(&mut self, adjusted: &Adjusted) -> Told {

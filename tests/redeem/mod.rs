@@ -2,6 +2,7 @@ mod boundaries;
 mod crash;
 mod hostile;
 mod nodes;
+mod phones;
 pub(crate) mod site;
 pub(crate) mod till;
 

@@ -203,6 +203,13 @@ impl Site {
         }
     }
 
+    /// Why two persons can't decide that the folder is in force as it is now.
+    pub(crate) fn not_admitted(&self) -> String {
+        let folder = self.folder.path().join("merchants");
+        let said = self.office.admit(self.servers[0].ops, "xiangning-2023", &folder);
+        format!("{:#}", said.expect_err("it is refused"))
+    }
+
     /// Two persons decide what a merchant may do.
     pub(crate) fn stand(&self, merchant: u32, standing: Standing) {
         let ops = self.servers[0].ops;

@@ -12,6 +12,7 @@ use quan::ledger::event::{
 };
 use quan::ledger::journal::{Folder, Options};
 use quan::ledger::machine::{Answer, Command, Grant, Lock, Refund};
+use quan::merchant::folder_digest;
 use quan::plan::Plan;
 use quan::{redeem, steward, store};
 use std::{fs, path::Path, process};
@@ -65,9 +66,10 @@ impl World {
         let armed = Armed { round: R, window: world.plan.rounds[0].window, quantities };
         world.done(&steward::opening(&world.plan.clone()));
         world.done(&Command::Arm(C, armed));
+        let sha256 = folder_digest(Path::new(&world.path("merchants"))).expect("a folder");
         for (merchant, categories) in [(1, 0b1010), (2, 0b0110), (3, 0b0010)] {
             let (merchant, categories) = (MerchantNo(merchant), PoolSet(categories));
-            let what = Subject::Admit { campaign: NAME.to_owned(), sha256: Hex([1; 32]) };
+            let what = Subject::Admit { campaign: NAME.to_owned(), sha256 };
             let admitted = Admitted { merchant, categories, cap: Fen::ZERO };
             world.decided(what, Command::Admit(C, admitted));
         }

@@ -2,9 +2,10 @@
 
 use super::log::*;
 use crate::audit::exit_code;
+use crate::domain::calendar::Extension;
 use crate::domain::*;
 use crate::drain::{Drain, Handed, Step, tests::Scratch};
-use crate::ledger::event::{Adjusted, Admitted, Standing, Stands, What, codec};
+use crate::ledger::event::{Adjusted, Admitted, Extended, Standing, Stands, What, codec};
 use crate::ledger::machine::tests::{arm, bind, decided, grant, resume};
 use crate::ledger::machine::{Command, Lock, Machine, Refund, Settle};
 use crate::store::{LogNo, Store, StoreUrl, Value, check_events};
@@ -102,9 +103,18 @@ fn step() -> impl Strategy<Value = (Command, i64)> {
         let (round, quantities) = (RoundNo(2), vec![ten, twenty]);
         Command::Adjust(C, Adjusted { round, version, quantities })
     });
+    let extend = (2..5_u8, 0..3_i64, 1..3_i64, 0..2_u32).prop_map(|(first, ended, rounds, ten)| {
+        let end = |of: i64| At(10_000 * (of + 1));
+        let window = |of| Window { from: end(of).plus_ms(500), until: end(of).plus_ms(9_000) };
+        let windows = (ended..ended + rounds).map(window).collect();
+        let (ended, ends) = (end(ended), end(ended + rounds));
+        let extension = Extension { ended, ends, first: RoundNo(first), windows };
+        Command::Extend(C, Extended { extension, quantities: vec![ten, 1] })
+    });
     let command = prop_oneof![
         2 => arming,
         2 => adjust,
+        2 => extend,
         4 => (0..6_u8, 0..6_u8).prop_map(|(who, phone)| bind(who, phone)),
         8 => (0..6_u8, 0..3_u8).prop_map(|(who, kind)| grant(who, kind)),
         1 => (1..3_u8).prop_map(|round| Command::Expire(C, RoundNo(round))),
@@ -199,6 +209,7 @@ fn all_that_the_machine_can_do_is_among_it() {
         "ByTill",
         "Confirmed",
         "Expired",
+        "Extended",
         "Granted",
         "Interlock",
         "Issued",

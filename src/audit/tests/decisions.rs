@@ -8,7 +8,7 @@ use crate::ledger::event::decisions::subjects;
 use crate::ledger::event::{Decided, Interlock, Standing, Subject, What};
 use crate::ledger::machine::Command;
 use crate::ledger::machine::tests::resume;
-use crate::ledger::made::redeeming::{adjusted, admitted, failed, paid, settled, stands};
+use crate::ledger::made::redeeming::{adjusted, admitted, extended, failed, paid, settled, stands};
 
 const RESUMED: What = What::Interlock(Interlock::Resumed);
 
@@ -103,11 +103,12 @@ fn with_the_keys_a_signature_that_nobody_made_is_found() {
 }
 
 #[test]
-fn r_role_1_r_adj_1_a_decision_on_money_or_merchants_takes_two_persons() {
+fn r_role_1_r_adj_1_r_adj_2_a_decision_on_money_or_merchants_takes_two_persons() {
     let staff = staff();
     let (money, merchants) = (["bureau", "finance"], ["li", "bureau"]);
+    let group = ["bureau", "leading_group"];
     for (place, persons) in
-        [(3, money), (4, merchants), (5, merchants), (6, money), (7, money), (8, money)]
+        [(3, money), (4, merchants), (5, merchants), (6, money), (7, money), (8, money), (9, group)]
     {
         let log = |persons: &[&str]| {
             let mut log = Log::opened();
@@ -123,6 +124,7 @@ fn r_role_1_r_adj_1_a_decision_on_money_or_merchants_takes_two_persons() {
 fn r_role_1_what_takes_persons_stands_with_the_decision_of_just_that() {
     let kinds = [
         adjusted(1, [1, 0]),
+        extended([1, 0]),
         admitted(7, 0),
         stands(7, Standing::Held),
         settled(1, 10, 0),
@@ -148,6 +150,8 @@ fn r_role_1_what_takes_persons_stands_with_the_decision_of_just_that() {
     for (what, other) in [
         (adjusted(1, [1, 0]), adjusted(2, [1, 0])),
         (adjusted(1, [1, 0]), adjusted(1, [0, 1])),
+        (extended([1, 0]), extended([0, 1])),
+        (extended([1, 0]), earlier(extended([1, 0]))),
         (stands(7, Standing::Held), stands(8, Standing::Held)),
         (stands(7, Standing::Held), stands(7, Standing::Active)),
         (settled(1, 10, 0), settled(2, 10, 0)),
@@ -161,6 +165,13 @@ fn r_role_1_what_takes_persons_stands_with_the_decision_of_just_that() {
     let admit = || of_persons(&admitted(7, 0), 1).unwrap();
     assert_eq!(decisions(vec![admit(), stands(7, Standing::Suspended)]).0, 0);
     assert_eq!(decisions(vec![admit(), stands(7, Standing::Active)]).0, 1);
+}
+
+/// Its rounds open earlier.
+fn earlier(mut extended: What) -> What {
+    let What::Extended(it) = &mut extended else { unreachable!() };
+    it.extension.windows[0].from.0 -= 1;
+    extended
 }
 
 #[test]

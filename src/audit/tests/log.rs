@@ -113,6 +113,7 @@ impl Log {
 pub(super) fn of_persons(what: &What, at: i64) -> Option<What> {
     let command = match what {
         What::Adjusted(it) => Command::Adjust(C, it.clone()),
+        What::Extended(it) => Command::Extend(C, it.clone()),
         What::Admitted(it) => Command::Admit(C, *it),
         What::Stands(it) => Command::Stand(C, *it),
         What::Settled(it) => Command::SettleDue(C, it.batch),

@@ -3,6 +3,7 @@
 
 use super::log::{breaks, of_persons};
 use crate::audit::{Audit, audit};
+use crate::domain::calendar::Extension;
 use crate::domain::*;
 use crate::funds::Account::*;
 use crate::ledger::event::Aftermath::{Issued, Returned, Used};
@@ -10,8 +11,8 @@ use crate::ledger::event::Release::{AtDeadline, ByTill};
 use crate::ledger::event::{Admitted, Armed, Locked, Refunded, Standing, What};
 use crate::ledger::made::posted;
 use crate::ledger::made::redeeming::{
-    MERCHANT, Timed, adjusted, admitted, confirm, confirmed, entries, failed, lock, locked, paid,
-    refunded, released, settled, stands, story,
+    MERCHANT, Timed, adjusted, admitted, confirm, confirmed, entries, extended, failed, lock,
+    locked, paid, refunded, released, settled, stands, story,
 };
 
 /// The first `before` entries of the story, and then these, with decisions of what takes persons.
@@ -93,6 +94,47 @@ fn i1_a_round_is_armed_with_what_was_decided_of_it_last() {
     short.quantities.pop();
     let finding = "seq 41: round 2 has 1 stocks for 2 kinds";
     found(40, [(9_600, vec![What::Adjusted(short)])], &["I1", "decisions"], finding);
+}
+
+#[test]
+fn r_adj_2_i1_further_rounds_are_decided_in_time_one_after_the_other_and_armed_as_decided() {
+    let arm = |round: u8, from: i64, quantities: [u32; 2]| {
+        let window = Window { from: At(from), until: At(from + 8_000) };
+        let round = RoundNo(round);
+        let armed = What::Armed(Armed { round, window, quantities: quantities.to_vec() });
+        let money = |(units, face)| posted(Available, Reserved, u64::from(units) * face);
+        let money = quantities.into_iter().zip([10, 20]).map(money);
+        (20_500, [armed].into_iter().chain(money).collect())
+    };
+    let extend = |at| (at, vec![extended([1, 1])]);
+    let changed = |change: fn(&mut Extension)| {
+        let What::Extended(mut it) = extended([1, 1]) else { unreachable!() };
+        change(&mut it.extension);
+        (19_000, vec![What::Extended(it)])
+    };
+    let second = |ended, first| {
+        let What::Extended(mut it) = extended([0, 1]) else { unreachable!() };
+        let windows = vec![Window { from: At(41_000), until: At(49_000) }];
+        let (ended, ends, first) = (At(ended), At(50_000), RoundNo(first));
+        it.extension = Extension { ended, ends, first, windows };
+        (19_999, vec![What::Extended(it)])
+    };
+    clean(40, [extend(19_999), second(40_000, 5), arm(3, 21_000, [1, 1])]);
+    let found = |more: Vec<Timed>, finding: &str| found(40, more, &["I1"], finding);
+    found(vec![extend(20_000)], "seq 41: rounds from 3 on are decided after the end");
+    found(vec![changed(|it| it.windows.reverse())], "seq 41: rounds from 3 on are not one after");
+    let follow = "seq 42: rounds from 6 on don't follow the extension before them";
+    found(vec![extend(19_000), second(40_000, 6)], follow);
+    let follow = "seq 42: rounds from 5 on don't follow";
+    found(vec![extend(19_000), second(39_000, 5)], follow);
+    let other = "seq 42: round 3 opens or ends otherwise than decided";
+    found(vec![extend(19_000), arm(3, 21_001, [1, 1])], other);
+    let other = "seq 42: round 3 gets another stock than was decided at seq 41";
+    found(vec![extend(19_000), arm(3, 21_000, [1, 0])], other);
+    let beyond = "seq 42: round 5 is beyond those that were decided";
+    found(vec![extend(19_000), arm(5, 41_000, [1, 1])], beyond);
+    let late = "seq 42: round 3 is adjusted and has its stock already";
+    found(vec![arm(3, 21_000, [1, 1]), (20_500, changed(|it| it.ended = At(30_000)).1)], late);
 }
 
 #[test]
@@ -514,7 +556,8 @@ fn nothing_about_redemptions_that_can_be_decoded_stops_the_audit() {
         paid(u32::MAX, u64::MAX),
         failed(u32::MAX),
         adjusted(u32::MAX, [u32::MAX; 2]),
-        adjusted(u32::MAX, [u32::MAX; 2]),
+        extended([u32::MAX; 2]),
+        extended([u32::MAX; 2]),
         stands(u32::MAX, Standing::Held),
         admitted(u32::MAX, u64::MAX),
         posted(Paid, Consumed, u64::MAX),

@@ -317,6 +317,25 @@ fn i5_an_expiry_gives_back_what_a_shard_has_and_no_more() {
 }
 
 #[test]
+fn i5_stock_that_comes_after_its_round_has_expired_gives_its_money_back_at_once() {
+    let late = |more: &[What]| {
+        let mut logs = sound();
+        let came = vec![What::Received(units(0, 2, 1)), posted(Treasury, Reserved, 10)];
+        logs.push(1, 9_003, [&came, more].concat());
+        logs
+    };
+    breaks(&late(&[posted(Reserved, Available, 10)]).audit(None), &[], "21 entries: clean");
+    let missing =
+        "log 257 seq 7: a posting is missing: campaign 0 pool 0: 10 fen from Reserved to Available";
+    late(&[]).breaks(&["I5"], missing);
+    let mut early = sound();
+    let mut whats = vec![What::Received(units(0, 2, 1)), posted(Treasury, Reserved, 10)];
+    whats.push(posted(Reserved, Available, 10));
+    early.insert(1, 4, 1_002, whats);
+    early.breaks(&["I5"], "log 257 seq 5: nothing calls for this posting");
+}
+
+#[test]
 fn i5_a_transfer_that_was_never_sent_or_was_sent_otherwise() {
     let mut logs = sound();
     logs.insert(1, 2, 2, vec![What::Received(units(0, 2, 1)), posted(Treasury, Reserved, 10)]);

@@ -35,6 +35,7 @@
 //!  24 reserved   redemption 16, merchant u32, shard u8, turn u32, face u64
 //!  25 vacated    as 24
 //!  26 given back refund 16, merchant u32, fen u64
+//!  28 extended   ended i64, ends i64, first round u8, count u8, (from i64, until i64), count u8, quantities u32
 //! text    | bytes u16 | UTF-8 |
 //! ```
 //!
@@ -47,8 +48,8 @@ mod read;
 mod tests;
 
 use super::{
-    Bound, Decided, Event, Interlock, Load, Locked, Opened, Passed, Refunded, Reservation,
-    Statement, Transfer, What,
+    Bound, Decided, Event, Extended, Interlock, Load, Locked, Opened, Passed, Refunded,
+    Reservation, Statement, Transfer, What,
 };
 use crate::domain::{BatchNo, CampaignNo, CouponId, MerchantNo, Shard};
 use crate::funds::Account;
@@ -164,8 +165,22 @@ fn put(out: &mut Vec<u8>, what: &What) -> Option<()> {
             out.extend(it.merchant.0.to_le_bytes());
             out.extend(it.fen.get().to_le_bytes());
         }
+        What::Extended(it) => put_extended(out, it)?,
     }
     Some(())
+}
+
+fn put_extended(out: &mut Vec<u8>, it: &Extended) -> Option<()> {
+    let Extended { extension, quantities } = it;
+    out.push(28);
+    out.extend(extension.ended.0.to_le_bytes());
+    out.extend(extension.ends.0.to_le_bytes());
+    out.extend([extension.first.0, u8::try_from(extension.windows.len()).ok()?]);
+    for window in &extension.windows {
+        out.extend(window.from.0.to_le_bytes());
+        out.extend(window.until.0.to_le_bytes());
+    }
+    put_quantities(out, quantities)
 }
 
 fn put_reservation(out: &mut Vec<u8>, tag: u8, it: &Reservation) {

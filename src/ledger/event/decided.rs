@@ -1,5 +1,5 @@
 use super::Standing;
-use crate::domain::{At, BatchNo, Hex, MerchantNo, RoundNo};
+use crate::domain::{At, BatchNo, Hex, MerchantNo, RoundNo, Window, calendar::Extension};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -84,6 +84,15 @@ pub enum Subject {
         /// The merchant.
         merchant: MerchantNo,
     },
+    /// 10: extend a campaign by further rounds (R-ADJ-2).
+    Extend {
+        /// The campaign's id.
+        campaign: String,
+        /// The rounds, and until when the period goes.
+        extension: Extension,
+        /// Coupons of every kind in each of the rounds, by its name.
+        quantities: BTreeMap<String, u32>,
+    },
 }
 
 impl Subject {
@@ -99,6 +108,7 @@ impl Subject {
             Subject::Settle { .. } => "settle",
             Subject::Paid { .. } => "paid",
             Subject::Failed { .. } => "failed",
+            Subject::Extend { .. } => "extend",
         }
     }
 
@@ -113,7 +123,8 @@ impl Subject {
             | Subject::Admit { campaign, .. }
             | Subject::Settle { campaign, .. }
             | Subject::Paid { campaign, .. }
-            | Subject::Failed { campaign, .. } => Some(campaign),
+            | Subject::Failed { campaign, .. }
+            | Subject::Extend { campaign, .. } => Some(campaign),
         }
     }
 
@@ -188,7 +199,12 @@ impl Statement {
         if self.why.trim().is_empty() && !matches!(self.what, Subject::Trip { .. }) {
             return Some("a reason is missing");
         }
-        if let Subject::Adjust { quantities, .. } = &self.what
+        if let Subject::Extend { extension, .. } = &self.what
+            && !extension.is_sound()
+        {
+            return Some("further rounds come one after the other in the new period, 99 in all");
+        }
+        if let Subject::Adjust { quantities, .. } | Subject::Extend { quantities, .. } = &self.what
             && (quantities.is_empty()
                 || quantities.len() > MOST_KINDS
                 || !quantities.keys().all(|kind| name(kind)))
@@ -213,11 +229,7 @@ impl Statement {
                 head(&mut out, 4, campaign);
                 out.push(round.0);
                 out.extend(version.to_be_bytes());
-                out.push(u8::try_from(quantities.len()).unwrap_or(u8::MAX));
-                for (kind, quantity) in quantities {
-                    put_text(&mut out, kind);
-                    out.extend(quantity.to_be_bytes());
-                }
+                put_quantities(&mut out, quantities);
             }
             Subject::Standing { campaign, merchant, standing } => {
                 head(&mut out, 5, campaign);
@@ -242,6 +254,18 @@ impl Statement {
                 out.extend(batch.0.to_be_bytes());
                 out.extend(merchant.0.to_be_bytes());
             }
+            Subject::Extend { campaign, extension, quantities } => {
+                head(&mut out, 10, campaign);
+                out.extend(extension.ended.0.to_be_bytes());
+                out.extend(extension.ends.0.to_be_bytes());
+                out.push(extension.first.0);
+                out.push(u8::try_from(extension.windows.len()).unwrap_or(u8::MAX));
+                for window in &extension.windows {
+                    out.extend(window.from.0.to_be_bytes());
+                    out.extend(window.until.0.to_be_bytes());
+                }
+                put_quantities(&mut out, quantities);
+            }
         }
         put_text(&mut out, &self.why);
         put_text(&mut out, &self.by);
@@ -260,16 +284,7 @@ impl Statement {
             3 => Subject::Forget { node: name },
             4 => {
                 let (round, version) = (RoundNo(read.u8()?), read.u32()?);
-                let mut quantities = BTreeMap::new();
-                for _ in 0..read.u8()? {
-                    let kind = read.text()?;
-                    // Names ascend, so that there is one way to write them.
-                    quantities
-                        .last_key_value()
-                        .is_none_or(|(last, _)| *last < kind)
-                        .then_some(())?;
-                    quantities.insert(kind, read.u32()?);
-                }
+                let quantities = read.quantities()?;
                 Subject::Adjust { campaign: name, round, version, quantities }
             }
             5 => Subject::Standing {
@@ -289,6 +304,15 @@ impl Statement {
                 batch: BatchNo(read.u32()?),
                 merchant: MerchantNo(read.u32()?),
             },
+            10 => {
+                let (ended, ends) = (At(read.i64()?), At(read.i64()?));
+                let (first, rounds) = (RoundNo(read.u8()?), read.u8()?);
+                let windows = (0..rounds)
+                    .map(|_| Some(Window { from: At(read.i64()?), until: At(read.i64()?) }))
+                    .collect::<Option<_>>()?;
+                let extension = Extension { ended, ends, first, windows };
+                Subject::Extend { campaign: name, extension, quantities: read.quantities()? }
+            }
             _ => return None,
         };
         let (why, by) = (read.text()?, read.text()?);
@@ -302,6 +326,14 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
     out.extend(len.to_be_bytes());
     out.extend(text.bytes().take(usize::from(len)));
+}
+
+fn put_quantities(out: &mut Vec<u8>, quantities: &BTreeMap<String, u32>) {
+    out.push(u8::try_from(quantities.len()).unwrap_or(u8::MAX));
+    for (kind, quantity) in quantities {
+        put_text(out, kind);
+        out.extend(quantity.to_be_bytes());
+    }
 }
 
 struct Read<'a>(&'a [u8]);
@@ -323,6 +355,17 @@ impl Read<'_> {
 
     fn i64(&mut self) -> Option<i64> {
         self.array().map(i64::from_be_bytes)
+    }
+
+    /// Names ascend, so that there is one way to write them.
+    fn quantities(&mut self) -> Option<BTreeMap<String, u32>> {
+        let mut quantities = BTreeMap::new();
+        for _ in 0..self.u8()? {
+            let kind = self.text()?;
+            quantities.last_key_value().is_none_or(|(last, _)| *last < kind).then_some(())?;
+            quantities.insert(kind, self.u32()?);
+        }
+        Some(quantities)
     }
 
     fn text(&mut self) -> Option<String> {
@@ -356,7 +399,23 @@ pub(crate) mod tests {
             Subject::Settle { campaign: campaign(), batch },
             Subject::Paid { campaign: campaign(), batch, merchant },
             Subject::Failed { campaign: campaign(), batch, merchant },
+            Subject::Extend {
+                campaign: campaign(),
+                extension: extension(),
+                quantities: [("ten".to_owned(), 1), ("twenty".to_owned(), 2)].into(),
+            },
         ]
+    }
+
+    /// Rounds 3 and 4, after a period that ended at 20,000.
+    pub(crate) fn extension() -> Extension {
+        let window = |from, until| Window { from: At(from), until: At(until) };
+        Extension {
+            ended: At(20_000),
+            ends: At(40_000),
+            first: RoundNo(3),
+            windows: vec![window(21_000, 29_000), window(31_000, 39_000)],
+        }
     }
 
     pub(crate) fn statement(what: Subject) -> Statement {
@@ -409,6 +468,12 @@ pub(crate) mod tests {
         };
         is(&adjust(BTreeMap::new()), "1 to 32 kinds");
         is(&adjust((0..33).map(|kind| (kind.to_string(), 1)).collect()), "1 to 32 kinds");
+        let extend = |extension, quantities: BTreeMap<String, u32>| {
+            statement(Subject::Extend { campaign: "x".to_owned(), extension, quantities })
+        };
+        is(&extend(extension(), BTreeMap::new()), "1 to 32 kinds");
+        let none = Extension { windows: vec![], ..extension() };
+        is(&extend(none, [("ten".to_owned(), 1)].into()), "one after the other");
         let trip = Subject::Trip { campaign: "x".into() };
         assert_eq!(Statement { why: String::new(), ..statement(trip) }.fault(), None);
     }

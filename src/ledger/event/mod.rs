@@ -27,7 +27,7 @@ pub use merchant::{Admitted, Standing, Stands};
 pub use redemption::{Aftermath, Confirmed, Locked, Refunded, Release, Released};
 pub use reservation::{GivenBack, Reservation};
 pub use settlement::{Paid, PaymentFailed, Settled};
-pub use stock::{Adjusted, Armed, Expired};
+pub use stock::{Adjusted, Armed, Expired, Extended};
 pub use transfer::{Load, Transfer};
 
 use crate::domain::{CampaignNo, RedemptionId};
@@ -86,6 +86,8 @@ pub enum What {
     PaymentFailed(PaymentFailed),
     /// A round's quantities were changed.
     Adjusted(Adjusted),
+    /// The campaign has further rounds.
+    Extended(Extended),
     /// Persons decided what else is in the entry.
     Decided(Decided),
     /// A shard may hold a coupon for an order, or holds it in the same entry.

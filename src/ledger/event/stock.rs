@@ -1,4 +1,4 @@
-use crate::domain::{RoundNo, Window};
+use crate::domain::{RoundNo, Window, calendar::Extension};
 use serde::{Deserialize, Serialize};
 
 /// A round got its stock.
@@ -28,4 +28,24 @@ pub struct Adjusted {
     pub version: u32,
     /// Coupons of each kind, in the order of the kinds' numbers.
     pub quantities: Vec<u32>,
+}
+
+/// The campaign goes on for further rounds (R-ADJ-2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extended {
+    /// The rounds, and until when the period goes.
+    pub extension: Extension,
+    /// Coupons of each kind in each of them, in the order of the kinds' numbers.
+    pub quantities: Vec<u32>,
+}
+
+impl Extended {
+    /// The first version of the quantities of each of its rounds.
+    pub fn adjusted(&self) -> impl Iterator<Item = Adjusted> + '_ {
+        self.extension.rounds().map(|round| Adjusted {
+            round: round.no,
+            version: 1,
+            quantities: self.quantities.clone(),
+        })
+    }
 }

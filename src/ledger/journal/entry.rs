@@ -38,16 +38,14 @@ impl Entry {
             return false;
         }
         let Ok(len) = u32::try_from(PREFIX - COVERED + self.body.len()) else { return false };
-        let mut covered = Vec::with_capacity(PREFIX + self.body.len());
-        covered.extend_from_slice(&journal.to_le_bytes());
-        covered.extend_from_slice(&self.seq.to_le_bytes());
-        covered.extend_from_slice(&self.durable.to_le_bytes());
-        covered.extend_from_slice(&self.at.0.to_le_bytes());
-        covered.push(u8::from(self.seal));
-        covered.extend_from_slice(&self.body);
+        let [journal, seq, durable] = [journal, self.seq, self.durable].map(u64::to_le_bytes);
+        let (at, seal) = (self.at.0.to_le_bytes(), [u8::from(self.seal)]);
+        let covered = [&journal[..], &seq, &durable, &at, &seal, &self.body];
+        let mut crc = crc32fast::Hasher::new();
+        covered.iter().for_each(|part| crc.update(part));
         out.extend_from_slice(&len.to_le_bytes());
-        out.extend_from_slice(&crc32fast::hash(&covered).to_le_bytes());
-        out.extend_from_slice(&covered);
+        out.extend_from_slice(&crc.finalize().to_le_bytes());
+        covered.iter().for_each(|part| out.extend_from_slice(part));
         true
     }
 

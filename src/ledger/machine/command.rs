@@ -4,8 +4,8 @@ use crate::domain::{
 };
 use crate::funds::FundsRefusal;
 use crate::ledger::event::{
-    Adjusted, Admitted, Armed, Bound, Decided, Granted, KindTerms, Refunded, Release, Settled,
-    Stands,
+    Adjusted, Admitted, Armed, Bound, Decided, Extended, Granted, KindTerms, Refunded, Release,
+    Settled, Stands,
 };
 use crate::redeem::Policy;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,8 @@ pub enum Command {
     Resume(CampaignNo),
     /// Change the quantities of a round that is not armed; the version is one more than what that rests on (R-ADJ-1).
     Adjust(CampaignNo, Adjusted),
+    /// Add further rounds; the period's end that it moves is the one that stands (R-ADJ-2).
+    Extend(CampaignNo, Extended),
     /// Let a merchant redeem, on these terms (R-MERCH-1).
     Admit(CampaignNo, Admitted),
     /// Say what a merchant may do (R-MERCH-1, R-MERCH-2).
@@ -65,13 +67,14 @@ pub enum Command {
 }
 
 impl Command {
-    /// The refusal of what takes persons to decide and comes without their decision (R-ROLE-1, R-ADJ-1, R-MERCH-1).
+    /// The refusal of what takes persons to decide and comes without their decision (R-ROLE-1, R-ADJ-1, R-ADJ-2, R-MERCH-1).
     /// Stopping does not take them.
     pub fn bypass(&self) -> Option<No> {
         let takes_persons = matches!(
             self,
             Command::Resume(_)
                 | Command::Adjust(..)
+                | Command::Extend(..)
                 | Command::Admit(..)
                 | Command::Stand(..)
                 | Command::Settle(_)
@@ -100,7 +103,7 @@ pub struct Lock {
     pub choice: Option<CouponId>,
     /// What was asked: see [`crate::redeem::request`].
     pub request: [u8; 8],
-    /// How long the coupon is held.
+    /// How long the coupon is held, at least a millisecond: a plan says seconds. In Redis none is written at its deadline.
     pub lock_ms: u32,
     /// Whether the order is confirmed in the same entry: it is paid by then.
     pub at_once: bool,

@@ -2,10 +2,9 @@ use super::command::pool_no;
 use super::state::{ArmedRound, Campaign, Machine, Round};
 use super::{Answer, Command, Decision, Grant, Held, No};
 use crate::domain::{
-    At, CampaignNo, CouponId, Fen, IdentifierKind, KindNo, KindSet, MOST_UNITS, PoolNo, Refusal,
-    RoundNo, Shard,
+    At, CampaignNo, CouponId, Fen, IdentifierKind, KindNo, KindSet, PoolNo, Refusal, RoundNo, Shard,
 };
-use crate::funds::{Account, Balances, Funds, Posting};
+use crate::funds::{Account, Funds, Posting};
 use crate::ledger::event::{
     Adjusted, Armed, Bound, Event, Expired, Granted, Interlock, KindTerms, Opened, What,
 };
@@ -22,6 +21,7 @@ impl Machine {
             Command::Trip(no) => Ok(done(*no)(self.known(*no)?.set_tripped(true))),
             Command::Resume(no) => Ok(done(*no)(self.known(*no)?.set_tripped(false))),
             Command::Adjust(no, adjusted) => self.known(*no)?.adjust(adjusted).map(done(*no)),
+            Command::Extend(no, it) => self.known(*no)?.extend(it, now).map(done(*no)),
             Command::Admit(no, admitted) => self.known(*no)?.admit(admitted).map(done(*no)),
             Command::Stand(no, stands) => self.known(*no)?.stand(*stands).map(done(*no)),
             Command::Lock(ask) => self.known(ask.campaign)?.lock(ask, now),
@@ -129,6 +129,10 @@ impl Campaign {
         if armed.window.from >= armed.window.until || now >= armed.window.until {
             return Err(No::Conflict("the round's window is empty or past"));
         }
+        let decided = self.further(armed.round).map(|round| round.window);
+        if decided.is_some_and(|window| window != armed.window) {
+            return Err(No::Conflict("the round was decided for other dates"));
+        }
         let mut whats = vec![What::Armed(armed.clone())];
         let mut funds = self.funds.clone();
         for (terms, &quantity) in self.kinds.iter().zip(&armed.quantities) {
@@ -152,27 +156,8 @@ impl Campaign {
         if before.map_or(0, |before| before.version).checked_add(1) != Some(version) {
             return Err(No::Conflict("the round was adjusted meanwhile: look at it again"));
         }
-        if quantities.len() != self.kinds.len() {
-            return Err(No::Conflict("a round has a quantity for each kind"));
-        }
-        if quantities.iter().any(|units| *units > MOST_UNITS) {
-            return Err(No::Conflict("a round has fewer than 2^24 coupons of a kind"));
-        }
-        // What is reserved or frozen may come back before the round is armed; what was redeemed will not.
-        let mut funds = self.funds.clone();
-        for pool in (0..self.pools.len()).filter_map(|pool| pool_no(pool).ok()) {
-            let Some(Balances { reserved, frozen, .. }) = funds.pool(pool).copied() else {
-                continue;
-            };
-            for (from, fen) in [(Account::Reserved, reserved), (Account::Frozen, frozen)] {
-                funds.post(&Posting { pool, from, to: Account::Available, fen })?;
-            }
-        }
-        for (terms, &quantity) in self.kinds.iter().zip(quantities) {
-            let (fen, pool) = (face_of(terms, quantity)?, terms.pool);
-            let (from, to) = (Account::Available, Account::Reserved);
-            funds.post(&Posting { pool, from, to, fen })?;
-        }
+        self.check_quantities(quantities)?;
+        self.reserve(&mut self.funds_by_then()?, quantities)?;
         Ok(vec![What::Adjusted(adjusted.clone())])
     }
 
@@ -303,7 +288,7 @@ impl ArmedRound {
     }
 }
 
-fn face_of(terms: &KindTerms, units: u32) -> Result<Fen, No> {
+pub(super) fn face_of(terms: &KindTerms, units: u32) -> Result<Fen, No> {
     terms
         .face
         .checked_mul(u64::from(units))

@@ -5,6 +5,7 @@ use super::{Command, Decision, No};
 use crate::domain::{At, CampaignNo, Hex};
 use crate::ledger::event::{Adjusted, Decided, Event, Standing, Stands, Subject, What};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The folder of merchants that is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +60,7 @@ fn campaign_of(command: &Command) -> Option<CampaignNo> {
         Command::Trip(no)
         | Command::Resume(no)
         | Command::Adjust(no, _)
+        | Command::Extend(no, _)
         | Command::Admit(no, _)
         | Command::Stand(no, _)
         | Command::SettleDue(no, _)
@@ -85,15 +87,11 @@ impl Campaign {
             | (Subject::Resume { .. }, Command::Resume(_))
             | (Subject::Admit { .. }, Command::Admit(..)) => true,
             (Subject::Adjust { round, version, quantities, .. }, Command::Adjust(_, adjusted)) => {
-                let named = self.kinds.iter().zip(&adjusted.quantities);
-                let named = named.map(|(kind, units)| (kind.name.as_str(), *units));
-                let decided = quantities.iter().map(|(kind, units)| (kind.as_str(), *units));
-                let Adjusted { round: of, version: with, .. } = adjusted;
-                let mut named: Vec<_> = named.collect();
-                named.sort_unstable();
-                (of, with) == (round, version)
-                    && adjusted.quantities.len() == self.kinds.len()
-                    && named.into_iter().eq(decided)
+                let Adjusted { round: of, version: with, quantities: units } = adjusted;
+                (of, with) == (round, version) && self.are_named(units, quantities)
+            }
+            (Subject::Extend { extension, quantities, .. }, Command::Extend(_, extended)) => {
+                extended.extension == *extension && self.are_named(&extended.quantities, quantities)
             }
             (Subject::Standing { merchant, standing, .. }, Command::Stand(_, stands)) => {
                 (stands.merchant, stands.standing) == (*merchant, *standing)
@@ -109,6 +107,15 @@ impl Campaign {
             }
             _ => false,
         }
+    }
+
+    /// Whether so many of each kind, by its number, are those by its name.
+    fn are_named(&self, units: &[u32], quantities: &BTreeMap<String, u32>) -> bool {
+        let named = self.kinds.iter().zip(units);
+        let mut named: Vec<_> = named.map(|(kind, units)| (kind.name.as_str(), *units)).collect();
+        named.sort_unstable();
+        let decided = quantities.iter().map(|(kind, units)| (kind.as_str(), *units));
+        units.len() == self.kinds.len() && named.into_iter().eq(decided)
     }
 
     /// Whether something else was decided of the same that was proposed later. Stopping is always in time; what has a

@@ -52,10 +52,10 @@ pub(crate) struct Line {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Payment {
     /// To be made.
-    Due,
+    Payable,
     /// Did not arrive, to be made again.
     Failed,
-    Made,
+    Paid,
 }
 
 impl Line {
@@ -161,7 +161,7 @@ impl Merchants {
         dues.due = less(dues.due, consumed);
         dues.owed = less(dues.owed, owed);
         dues.settlements += 1;
-        let line = Line { settled: *settled, payment: Payment::Due };
+        let line = Line { settled: *settled, payment: Payment::Payable };
         let before = self.lines.insert((batch, merchant, pool), line);
         assert!(before.is_none(), "a batch has what is due of a pool once");
     }
@@ -169,13 +169,13 @@ impl Merchants {
     pub(super) fn pay(&mut self, paid: &Paid) {
         let line = self.lines.get_mut(&(paid.batch, paid.merchant, paid.pool));
         let line = line.expect("what is paid was settled");
-        assert!(line.payment != Payment::Made, "a batch pays a merchant once");
-        line.payment = Payment::Made;
+        assert!(line.payment != Payment::Paid, "a batch pays a merchant once");
+        line.payment = Payment::Paid;
     }
 
     pub(super) fn fail(&mut self, failed: PaymentFailed) {
         for (_, line) in self.lines.range_mut(lines_of(failed.batch, failed.merchant)) {
-            assert!(line.payment != Payment::Made, "what was paid did not fail");
+            assert!(line.payment != Payment::Paid, "what was paid did not fail");
             line.payment = Payment::Failed;
         }
     }
@@ -192,7 +192,7 @@ impl Merchants {
     }
 
     fn has_paid(&self, batch: BatchNo, merchant: MerchantNo) -> bool {
-        self.to_pay(batch, merchant).any(|line| line.payment == Payment::Made)
+        self.to_pay(batch, merchant).any(|line| line.payment == Payment::Paid)
     }
 }
 

@@ -20,6 +20,7 @@
 mod command;
 mod decide;
 mod decided;
+mod extend;
 mod merchants;
 mod orders;
 mod sketch;

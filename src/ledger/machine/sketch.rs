@@ -6,7 +6,7 @@ use super::state::{ArmedRound, Campaign, Machine, Round};
 use super::{Held, Roll, RoundSummary};
 use crate::domain::{At, BatchNo, Fen, MerchantNo, PersonId, PoolNo, RedemptionId, RoundNo};
 use crate::funds::Funds;
-use crate::ledger::event::{Adjusted, Opened, Refunded, Settled};
+use crate::ledger::event::{Adjusted, Extended, Opened, Refunded, Settled};
 use std::collections::BTreeMap;
 
 /// What is known of the campaign, which is number 0 there.
@@ -23,6 +23,7 @@ pub(in crate::ledger) struct Sketch {
     /// Whether a round has expired, if that was read later than the rounds.
     pub(in crate::ledger) expired: Vec<(RoundNo, bool)>,
     pub(in crate::ledger) adjusted: Vec<Adjusted>,
+    pub(in crate::ledger) extended: Vec<Extended>,
     /// The instant of the last event.
     pub(in crate::ledger) last_at: At,
     pub(in crate::ledger) holders: Vec<(PersonId, Held)>,
@@ -61,7 +62,7 @@ impl From<Sketch> for Machine {
             owed: Fen::ZERO,
         };
         let latest = sketch.latest.map(nothing);
-        let latest = latest.map(|settled| Line { settled, payment: Payment::Due });
+        let latest = latest.map(|settled| Line { settled, payment: Payment::Payable });
         let lines = latest.into_iter().chain(sketch.lines).collect();
         let Opened { name, pools, kinds, shard } = sketch.opened;
         let campaign = Campaign {
@@ -74,6 +75,7 @@ impl From<Sketch> for Machine {
             word_at: sketch.word_at,
             roll: sketch.roll,
             rounds,
+            extended: sketch.extended,
             merchants: Merchants::of(sketch.merchants, lines),
             orders: Orders::of(sketch.orders, sketch.refunds),
         };

@@ -10,8 +10,8 @@ use crate::domain::{
 };
 use crate::funds::Funds;
 use crate::ledger::event::{
-    Adjusted, Aftermath, Bound, Confirmed, Event, Granted, Interlock, KindTerms, Load, Locked,
-    Passed, Refunded, Released, Transfer, What,
+    Adjusted, Aftermath, Bound, Confirmed, Event, Extended, Granted, Interlock, KindTerms, Load,
+    Locked, Passed, Refunded, Released, Transfer, What,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,6 +49,8 @@ pub(super) struct Campaign {
     /// The folder of merchants that was decided last.
     pub(super) roll: Option<Roll>,
     pub(super) rounds: BTreeMap<RoundNo, Round>,
+    /// What was decided of further rounds, in order.
+    pub(super) extended: Vec<Extended>,
     pub(super) merchants: Merchants,
     pub(super) orders: Orders,
 }
@@ -125,6 +127,7 @@ impl Machine {
                 word_at: None,
                 roll: None,
                 rounds: BTreeMap::new(),
+                extended: Vec::new(),
                 merchants: Merchants::default(),
                 orders: Orders::default(),
             });
@@ -169,6 +172,13 @@ impl Campaign {
             What::Received(transfer) => self.receive(transfer),
             What::Adjusted(adjusted) => {
                 self.rounds.entry(adjusted.round).or_default().adjusted = Some(adjusted.clone());
+            }
+            What::Extended(extended) => {
+                for it in extended.adjusted() {
+                    let round = self.rounds.entry(it.round).or_default();
+                    round.adjusted = Some(it);
+                }
+                self.extended.push(extended.clone());
             }
             What::Admitted(admitted) => self.merchants.admit(admitted),
             What::Stands(stands) => self.merchants.stand(*stands),

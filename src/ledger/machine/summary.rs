@@ -5,7 +5,7 @@ use crate::domain::{
     At, CampaignNo, Fen, KindNo, MerchantNo, PersonId, PoolNo, RedemptionId, RoundNo, Window,
 };
 use crate::funds::{Account, Funds};
-use crate::ledger::event::{Adjusted, Standing};
+use crate::ledger::event::{Adjusted, Extended, Standing};
 use serde::{Deserialize, Serialize};
 
 /// What can be said of a campaign without looking at a person.
@@ -19,6 +19,8 @@ pub struct Summary {
     pub rounds: Vec<RoundSummary>,
     /// The quantities that were decided for rounds that are not armed.
     pub adjusted: Vec<Adjusted>,
+    /// What was decided of further rounds, in order.
+    pub extended: Vec<Extended>,
     /// When the first of the coupons that are held for orders is held no more.
     pub lapses_at: Option<At>,
 }
@@ -206,6 +208,7 @@ impl Campaign {
             funds: self.funds.clone(),
             rounds: rounds.collect(),
             adjusted: unarmed.filter_map(|(_, round)| round.adjusted.clone()).collect(),
+            extended: self.extended.clone(),
             lapses_at: self.orders.next_deadline(),
         }
     }

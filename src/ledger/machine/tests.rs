@@ -1,11 +1,18 @@
+mod extend;
+mod merchants;
+mod orders;
 mod persons;
-pub(crate) mod redeem;
+mod quantities;
+mod refunds;
 mod rules;
+pub(crate) mod town;
+#[path = "../../../tests/model/decided.rs"]
+mod two;
 
 use super::*;
 use crate::domain::*;
 use crate::funds::Account;
-use crate::ledger::event::{Armed, Decided, Signed, Statement, Subject, What};
+use crate::ledger::event::{Armed, What};
 use crate::ledger::made::{R, WINDOW, bound, kinds};
 use proptest::prelude::*;
 
@@ -33,32 +40,7 @@ pub(crate) fn grant(who: u8, kind: u8) -> Command {
 
 /// `command`, decided by two persons for the campaign of that name; proposed at `at`.
 pub(crate) fn decided(command: Command, campaign: &str, at: i64) -> Command {
-    let campaign = campaign.to_owned();
-    let what = match &command {
-        Command::Trip(_) => Subject::Trip { campaign },
-        Command::Resume(_) => Subject::Resume { campaign },
-        Command::Adjust(_, it) => {
-            let names = ["ten", "twenty", "meal"].map(str::to_owned);
-            let quantities = names.into_iter().zip(it.quantities.iter().copied()).collect();
-            Subject::Adjust { campaign, round: it.round, version: it.version, quantities }
-        }
-        Command::Admit(..) => Subject::Admit { campaign, sha256: Hex([9; 32]) },
-        Command::Stand(_, it) => {
-            Subject::Standing { campaign, merchant: it.merchant, standing: it.standing }
-        }
-        Command::Settle(it) => Subject::Settle { campaign, batch: it.batch },
-        Command::SettleDue(_, batch) => Subject::Settle { campaign, batch: *batch },
-        Command::Paid(_, batch, who) => Subject::Paid { campaign, batch: *batch, merchant: *who },
-        Command::PaymentFailed(_, batch, who) => {
-            Subject::Failed { campaign, batch: *batch, merchant: *who }
-        }
-        _ => panic!("nobody decides {command:?}"),
-    };
-    let why = "well again".to_owned();
-    let statement = Statement { what, why, by: "li".into(), at: At(at), until: At(at + 1_000) };
-    let signed = |by: &str| Signed { by: by.into(), signature: Hex([7; 64]) };
-    let signatures = vec![signed("li"), signed("wang")];
-    Command::Decided(Box::new((Decided { statement, signatures }, command)))
+    two::decided(command, campaign, ["ten", "twenty", "meal"], At(at))
 }
 
 /// Going on in the campaign, as two persons decided at `at`.

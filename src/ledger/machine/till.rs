@@ -5,7 +5,7 @@ use super::orders::Order;
 use super::state::Campaign;
 use super::{Answer, Decision, Held, Lock, No, Recall, Redemption, Refund, Status};
 use crate::domain::{At, CampaignNo, CouponId, Fen, KindNo, PersonId, RedemptionId, Refusal};
-use crate::funds::{Account, Funds};
+use crate::funds::{Account, Funds, FundsRefusal, Posting};
 use crate::ledger::event::{
     Aftermath, Confirmed, KindTerms, Locked, Refunded, Release, Released, What,
 };
@@ -114,7 +114,13 @@ impl Campaign {
     ) -> Result<(), No> {
         let KindTerms { pool, face, .. } = *self.terms(kind)?;
         whats.push(What::Confirmed(Confirmed { redemption }));
-        post(whats, &mut self.funds.clone(), pool, Account::Frozen, Account::Consumed, face)
+        if face > Fen::ZERO {
+            let (from, to) = (Account::Frozen, Account::Consumed);
+            let consumed = Posting { pool, from, to, fen: face };
+            self.funds.pool(pool).ok_or(FundsRefusal::PoolUnknown)?.after(&consumed)?;
+            whats.push(What::Posted(consumed));
+        }
+        Ok(())
     }
 
     /// The order came to nothing.

@@ -78,6 +78,12 @@ pub(crate) fn adjusted(version: u32, quantities: [u32; 2]) -> What {
     What::Adjusted(Adjusted { round, version, quantities: quantities.to_vec() })
 }
 
+/// Rounds 3 and 4, for a period that ended at 20,000.
+pub(crate) fn extended(quantities: [u32; 2]) -> What {
+    let (extension, quantities) = (decisions::extension(), quantities.to_vec());
+    What::Extended(Extended { extension, quantities })
+}
+
 /// The events of an entry, and its instant.
 pub(crate) type Timed = (i64, Vec<What>);
 

@@ -65,7 +65,7 @@ impl About {
             What::Settled(settled) => self.settle(settled),
             What::Paid(Paid { batch, merchant, pool, .. }) => {
                 let line = self.lines.get_mut(&(*batch, *merchant, *pool));
-                line.ok_or(NotSent::Misplaced)?.payment = Payment::Made;
+                line.ok_or(NotSent::Misplaced)?.payment = Payment::Paid;
             }
             What::PaymentFailed(failed) => {
                 for (_, line) in self.lines_of(*failed) {
@@ -123,6 +123,6 @@ impl About {
         let count = self.settlements.entry((merchant, pool)).or_default();
         *count = count.saturating_add(1);
         self.lines
-            .insert((batch, merchant, pool), Line { settled: *settled, payment: Payment::Due });
+            .insert((batch, merchant, pool), Line { settled: *settled, payment: Payment::Payable });
     }
 }

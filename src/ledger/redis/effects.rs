@@ -1,18 +1,24 @@
 //! What an event does to the keys: said here and nowhere else, but for grants and passes, which their
 //! scripts make. A restored log has the bytes that were there.
 
+mod names;
+
+pub(crate) use names::{
+    account, binding, holder, of_kind, of_merchant, of_pool, to_give_back, to_lock, to_vacate,
+};
+
 use super::about::About;
 use super::keys::{Key, Part, Place};
 use super::records::{self, line_name};
 use super::{NotSent, count, fen, ms, whole};
 use crate::domain::{
-    At, CouponId, CouponState, Fen, Hex, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo,
-    PersonId, PoolNo, RedemptionId, RefundId, Shard,
+    At, CouponId, CouponState, Fen, KindSet, MerchantNo, PersonId, PoolNo, RedemptionId, Shard,
 };
 use crate::funds::{Account, Posting};
 use crate::ledger::event::{
-    Adjusted, Aftermath, Armed, Bound, Decided, Event, GivenBack, Granted, Interlock, Load, Locked,
-    Opened, Passed, PaymentFailed, Refunded, Reservation, Settled, Subject, Transfer, What, codec,
+    Adjusted, Aftermath, Armed, Bound, Decided, Event, Extended, GivenBack, Granted, Interlock,
+    Load, Locked, Opened, Passed, PaymentFailed, Refunded, Reservation, Settled, Subject, Transfer,
+    What, codec,
 };
 use crate::ledger::machine::Roll;
 
@@ -78,56 +84,6 @@ pub(crate) fn changes(
         list.event(event)?;
     }
     Ok(list.changes)
-}
-
-/// A person's coupon of a kind in `holders`.
-pub(crate) fn holder(person: PersonId, kind: KindNo) -> Vec<u8> {
-    let mut field = person.0.to_vec();
-    field.push(kind.0);
-    field
-}
-
-/// An identifier in `bindings`.
-pub(crate) fn binding((kind, hash): (IdentifierKind, KeyedHash)) -> Vec<u8> {
-    let mut field = vec![kind as u8];
-    field.extend(hash.0);
-    field
-}
-
-/// A pool's account in `funds`; the treasury's is the budget that came from it.
-pub(crate) fn account(account: Account, pool: PoolNo) -> Vec<u8> {
-    let name = if account == Account::Treasury { "budget" } else { account.name() };
-    format!("{name}:{}", pool.0).into_bytes()
-}
-
-/// A kind's number in `round`, as `left`.
-pub(crate) fn of_kind(name: &str, kind: usize) -> Vec<u8> {
-    format!("{name}:{kind}").into_bytes()
-}
-
-/// What is known of a merchant, in `merchants`.
-pub(crate) fn of_merchant(name: &str, merchant: MerchantNo) -> Vec<u8> {
-    format!("{name}:{}", merchant.0).into_bytes()
-}
-
-/// The same, of a merchant and a pool.
-pub(crate) fn of_pool(name: &str, merchant: MerchantNo, pool: PoolNo) -> Vec<u8> {
-    format!("{name}:{}:{}", merchant.0, pool.0).into_bytes()
-}
-
-/// An order that was reserved, in `transit` of the identities: its lock is not known yet.
-pub(crate) fn to_lock(redemption: RedemptionId) -> Vec<u8> {
-    format!("lock:{}", Hex(redemption.0)).into_bytes()
-}
-
-/// An order that was released, in `transit` of its shard: its reservation is not known to be vacated.
-pub(crate) fn to_vacate(redemption: RedemptionId) -> Vec<u8> {
-    format!("vacate:{}", Hex(redemption.0)).into_bytes()
-}
-
-/// A refund, in `transit` of its shard: what it took back is not known to be given back.
-pub(crate) fn to_give_back(refund: RefundId) -> Vec<u8> {
-    format!("give_back:{}", Hex(refund.0)).into_bytes()
 }
 
 struct List<'a> {
@@ -336,6 +292,7 @@ impl List<'_> {
         self.known.take(what, self.at)?;
         match what {
             What::Adjusted(adjusted) => self.adjusted(adjusted),
+            What::Extended(extended) => self.extended(extended),
             What::Stands(it) => {
                 let field = of_merchant("standing", it.merchant);
                 self.set(Key::Merchants, field, (it.standing as u8).to_string())
@@ -370,6 +327,13 @@ impl List<'_> {
 
     fn adjusted(&mut self, it: &Adjusted) -> Result<(), NotSent> {
         self.set(Key::Meta, format!("adjusted:{}", it.round.0), records::adjusted(it))
+    }
+
+    fn extended(&mut self, it: &Extended) -> Result<(), NotSent> {
+        it.adjusted().try_for_each(|adjusted| self.adjusted(&adjusted))?;
+        self.set(Key::Meta, "extended", ms(it.extension.ends)?.to_string())?;
+        let said = self.body(What::Extended(it.clone()))?;
+        self.set(Key::Meta, format!("extended:{}", it.extension.first.0), said)
     }
 
     fn slot(&mut self, redemption: RedemptionId) -> Result<(), NotSent> {

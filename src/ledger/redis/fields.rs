@@ -4,7 +4,7 @@ use super::effects;
 use super::standing::Standing;
 use crate::domain::{At, CouponId, CouponState, Fen, KindNo, PersonId, PoolNo, RoundNo, Window};
 use crate::funds::{Account, Balances, Funds};
-use crate::ledger::event::{Adjusted, What, codec};
+use crate::ledger::event::{Adjusted, Extended, What, codec};
 use crate::ledger::machine::{Held, Level, RoundSummary};
 use std::collections::BTreeMap;
 
@@ -66,6 +66,9 @@ pub(super) fn standing<'a>(
         } else if let Some(round) = name.strip_prefix("adjusted:") {
             let adjusted = adjusted(RoundNo(round.parse().ok()?), value)?;
             standing.adjusted.insert(adjusted.round, adjusted);
+        } else if name.starts_with("extended:") {
+            let extended = extended(value)?;
+            standing.extended.insert(extended.extension.first, extended);
         }
     }
     for (round, hash) in rounds {
@@ -88,6 +91,14 @@ pub(super) fn standing<'a>(
     }
     standing.opened = Some(opened);
     Some(standing)
+}
+
+/// The further rounds that a field says were decided.
+fn extended(body: &[u8]) -> Option<Extended> {
+    match codec::decode(body)?.pop()?.what {
+        What::Extended(it) => Some(it),
+        _ => None,
+    }
 }
 
 /// The quantities that a field says were decided for a round, after their version.

@@ -169,9 +169,9 @@ pub(crate) fn line_no(name: &str) -> Option<(BatchNo, MerchantNo, PoolNo)> {
 /// A batch's line.
 pub(crate) fn line(line: &Line) -> String {
     let payment = match line.payment {
-        Payment::Due => "due",
+        Payment::Payable => "payable",
         Payment::Failed => "failed",
-        Payment::Made => "made",
+        Payment::Paid => "paid",
     };
     format!("{} {} {payment}", line.settled.consumed.get(), line.settled.owed.get())
 }
@@ -188,9 +188,9 @@ pub(crate) fn read_line(name: &[u8], text: &[u8]) -> Option<Line> {
         owed: Fen::new(text.next()?.parse().ok()?),
     };
     let payment = match text.next()? {
-        "due" => Payment::Due,
+        "payable" => Payment::Payable,
         "failed" => Payment::Failed,
-        "made" => Payment::Made,
+        "paid" => Payment::Paid,
         _ => return None,
     };
     text.next().is_none().then_some(Line { settled, payment })
@@ -235,12 +235,14 @@ mod tests {
             consumed: Fen::new(40),
             owed: Fen::new(5),
         };
-        for payment in [Payment::Due, Payment::Failed, Payment::Made] {
+        for payment in [Payment::Payable, Payment::Failed, Payment::Paid] {
             let it = Line { settled, payment };
             let name = line_name(settled.batch, settled.merchant, settled.pool);
             assert_eq!(read_line(name.as_bytes(), line(&it).as_bytes()), Some(it));
         }
-        for (name, text) in [("1:2", "1 2 due"), ("1:2:3", "1 due"), ("1:2:3", "1 2 due x")] {
+        for (name, text) in
+            [("1:2", "1 2 payable"), ("1:2:3", "1 payable"), ("1:2:3", "1 2 payable x")]
+        {
             assert_eq!(read_line(name.as_bytes(), text.as_bytes()), None);
         }
         for it in

@@ -2,6 +2,7 @@
 
 use super::acks::Acks;
 use super::place::Cell;
+use super::standing::Standing;
 use super::topology::Topology;
 use crate::domain::{At, CampaignNo, KindNo, RoundNo};
 use crate::funds::Funds;
@@ -159,18 +160,37 @@ impl Shared {
         left
     }
 
-    /// Whether the round is armed, but this shard was not told so. Wakes whoever tells it.
-    pub(super) fn armed_elsewhere(&self, cell: &Cell, round: RoundNo) -> bool {
+    /// How a round stands that this shard was not told of. Wakes whoever tells it.
+    pub(super) fn armed_elsewhere(&self, cell: &Cell, round: RoundNo) -> Elsewhere {
         let places = self.places(cell.place.campaign);
         let first = places.as_ref().and_then(|places| places.shards.first());
-        let armed = first.is_some_and(|first| {
-            first.place != cell.place && first.seen().standing.armed.contains_key(&round)
-        });
-        if armed {
-            self.dry.notify_one();
+        let Some(first) = first.filter(|first| first.place != cell.place) else {
+            return Elsewhere::Unarmed;
+        };
+        let seen = first.seen();
+        let Standing { at, armed, rounds, .. } = &seen.standing;
+        if !armed.contains_key(&round) {
+            return Elsewhere::Unarmed;
         }
-        armed
+        // The log's time, as a script would have it.
+        let now = Some(self.now()).max(*at);
+        if rounds.get(&round).is_some_and(|it| it.expired || now >= Some(it.window.until)) {
+            return Elsewhere::Over;
+        }
+        self.dry.notify_one();
+        Elsewhere::Coming
     }
+}
+
+/// A round that a shard was not told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    /// It has no stock anywhere.
+    Unarmed,
+    /// The shard will be told of it.
+    Coming,
+    /// It has ended: nobody tells of it any more.
+    Over,
 }
 
 /// How a campaign stands over all its shards, and a number that grows with what is known.
@@ -184,6 +204,7 @@ fn summary(places: &Places) -> (u64, Summary) {
         funds: Funds::default(),
         rounds: Vec::new(),
         adjusted: Vec::new(),
+        extended: Vec::new(),
         lapses_at: None,
     };
     let (mut epochs, mut seqs, mut caught_up) = (0_u64, 0_u64, true);
@@ -201,6 +222,7 @@ fn summary(places: &Places) -> (u64, Summary) {
         sum.lapses_at = deadlines.into_iter().flatten().min();
         let unarmed = |it: &&Adjusted| !standing.armed.contains_key(&it.round);
         sum.adjusted.extend(standing.adjusted.values().filter(unarmed).cloned());
+        sum.extended.extend(standing.extended.values().cloned());
         sum.tripped |= standing.tripped;
         sum.funds = sum.funds.plus(&standing.funds);
         for (no, round) in &standing.rounds {

@@ -3,7 +3,9 @@
 use super::book::Turned;
 use crate::domain::{At, CouponState, KindNo, RoundNo, Window};
 use crate::funds::Funds;
-use crate::ledger::event::{Adjusted, Interlock, KindTerms, Load, Opened, Transfer, What};
+use crate::ledger::event::{
+    Adjusted, Extended, Interlock, KindTerms, Load, Opened, Transfer, What,
+};
 use crate::ledger::machine::{Level, RoundSummary};
 use std::collections::BTreeMap;
 
@@ -22,6 +24,8 @@ pub(super) struct Standing {
     pub(super) armed: BTreeMap<RoundNo, Vec<u32>>,
     /// The quantities that were decided for rounds; only the first shard knows.
     pub(super) adjusted: BTreeMap<RoundNo, Adjusted>,
+    /// What was decided of further rounds, by the first of them; only the first shard knows.
+    pub(super) extended: BTreeMap<RoundNo, Extended>,
     /// The last transfer to and from each other shard.
     pub(super) sent: BTreeMap<u8, u32>,
     pub(super) received: BTreeMap<u8, u32>,
@@ -95,6 +99,10 @@ impl Standing {
             What::Received(transfer) => self.receive(transfer),
             What::Adjusted(adjusted) => {
                 self.adjusted.insert(adjusted.round, adjusted.clone());
+            }
+            What::Extended(extended) => {
+                self.adjusted.extend(extended.adjusted().map(|it| (it.round, it)));
+                self.extended.insert(extended.extension.first, extended.clone());
             }
             What::Bound(_)
             | What::Passed(_)

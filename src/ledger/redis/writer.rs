@@ -11,7 +11,7 @@ use super::acks::Ack;
 use super::link::{Fate, Item, Link};
 use super::place::{Ask, Cell};
 use super::scripts::{self, ClaimArgs, ClaimReply, MOST_CLAIMS, Outcome as Decided};
-use super::shared::Shared;
+use super::shared::{Elsewhere, Shared};
 use crate::domain::refusal::BUSY_MS;
 use crate::domain::{At, Refusal, RoundNo};
 use crate::funds::{Account, Posting};
@@ -308,9 +308,17 @@ impl Writer {
                 let Grant { round, kind, .. } = asked.grant;
                 // What this shard lacks another may have; and the shield hears of it only from the log.
                 self.cell.kick.notify_one();
-                let elsewhere = match refusal {
-                    Refusal::SoldOut => self.shared.left_elsewhere(&self.cell, round, kind),
-                    _ => self.shared.armed_elsewhere(&self.cell, round),
+                let (refusal, elsewhere) = match refusal {
+                    Refusal::SoldOut => {
+                        (refusal, self.shared.left_elsewhere(&self.cell, round, kind))
+                    }
+                    _ => match self.shared.armed_elsewhere(&self.cell, round) {
+                        Elsewhere::Over if self.cell.seen().standing.tripped => {
+                            (Refusal::RiskControlDegraded, false)
+                        }
+                        Elsewhere::Over => (Refusal::Closed, false),
+                        armed => (refusal, armed == Elsewhere::Coming),
+                    },
                 };
                 match elsewhere {
                     true if asked.since.elapsed() < MOVING => {

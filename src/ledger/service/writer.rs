@@ -109,12 +109,16 @@ impl<D: Disk, C: Fn() -> At> Writer<D, C> {
     /// Shows what became durable, before anybody is answered.
     fn publish(&mut self, written: &[Event], at: At) {
         let mut touched: Vec<CampaignNo> = Vec::new();
+        let mut shown = None;
         for event in written {
             self.shared.view.event(event, at);
-            // The machine has taken in nothing that is not durable by now.
+            // The machine has taken in nothing that is not durable by now, and all of that: what an entry has of an
+            // order is shown with the first of it.
             if let Some(order) = event.what.redemption() {
                 let (no, machine) = (event.campaign, self.embedded.machine());
-                if let Some((who, held)) = machine.paid_with(no, order) {
+                if shown.replace((no, order)) != Some((no, order))
+                    && let Some((who, held)) = machine.paid_with(no, order)
+                {
                     self.shared.view.change(no, who, held);
                 }
                 if let Some(order) = machine.redemption(no, order) {

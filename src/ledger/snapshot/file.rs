@@ -3,7 +3,7 @@
 use super::{Fault, Snapshot};
 
 /// The format version written. A change of the machine's fields is a new one.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 const MAGIC: &[u8; 8] = b"QUANSNAP";
 

@@ -4,7 +4,7 @@
 //! slowed down. What a snapshot holds is durable in the journal, which stays the truth; a
 //! snapshot that is missing or bad costs a longer start and nothing else.
 //!
-//! `snapshot/<seq, 20 digits>.snapshot`, version 5; numbers are little-endian:
+//! `snapshot/<seq, 20 digits>.snapshot`, version 6; numbers are little-endian:
 //!
 //! ```text
 //! 0        8         12        20    28       36

@@ -246,7 +246,8 @@ fn r_merch_1_a_till_is_found_with_its_shop_and_its_merchant() {
         |id: &str| desk.registry.at(id.parse().unwrap()).map(|(shop, of)| (shop.number, of.number));
     assert_eq!([at("T-11"), at("T-21"), at("T-3")], [Some((11, 1)), Some((21, 2)), None]);
     let position = desk.registry.shop(11).unwrap().position.unwrap();
-    assert_eq!((position.lat, position.lon, position.datum), (35.97, 110.84, Datum::Gcj02));
+    let told = Position { lat: 35.97, lon: 110.84, datum: Datum::Gcj02 };
+    assert_eq!(position, told.to(Datum::Wgs84));
     assert_eq!(desk.registry.shop(12).unwrap().position, None);
 }
 

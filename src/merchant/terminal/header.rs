@@ -117,10 +117,10 @@ fn read<T>(
 }
 
 /// The number that digits are, without a sign or zeros in front.
-fn number<T: FromStr + fmt::Display>(text: &str) -> Option<T> {
-    let number: T = text.parse().ok()?;
-    let plain = !text.starts_with('-') && number.to_string() == text;
-    plain.then_some(number)
+fn number<T: FromStr>(text: &str) -> Option<T> {
+    let plain =
+        text.bytes().all(|it| it.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| plain)
 }
 
 /// So many bytes in base64url without padding; bits that no byte takes must be zero.

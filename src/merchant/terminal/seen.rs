@@ -31,17 +31,17 @@ impl Seen {
         rules: TerminalRules,
     ) -> Result<(), Refused> {
         self.turn(now, rules);
-        if self.newer.contains(&nonce) || self.older.contains(&nonce) {
+        let full = self.newer.len() >= usize::try_from(rules.requests.get()).unwrap_or(usize::MAX);
+        if self.older.contains(&nonce) || (full && self.newer.contains(&nonce)) {
             return Err(Refused::RequestReplayed);
         }
-        if self.newer.len() >= usize::try_from(rules.requests.get()).unwrap_or(usize::MAX) {
+        if full {
             let wait_ms = self.since.plus_ms(2 * rules.window_ms()).ms_since(now).max(1);
             return Err(Refused::TooFast {
                 retry_after_ms: u32::try_from(wait_ms).unwrap_or(u32::MAX),
             });
         }
-        self.newer.insert(nonce);
-        Ok(())
+        if self.newer.insert(nonce) { Ok(()) } else { Err(Refused::RequestReplayed) }
     }
 
     /// Forgets what is old enough.

@@ -14,7 +14,20 @@ const ANDROID_ID: &str = "9774d56d682e549c";
 
 /// Whether `text` says nothing about whom it belongs to.
 pub(super) fn is_blank(text: &str) -> bool {
-    // Five of these a request: nothing is copied, and most texts differ from all of them at the second letter.
+    // Five of these a request, and most are told by their first letters.
+    !begins_plainly(text.as_bytes()) && says_nothing(text)
+}
+
+/// Whether a letter stands first with which no word for nothing begins, and after it one that is another.
+fn begins_plainly(text: &[u8]) -> bool {
+    let Some((first, rest)) = text.split_first() else { return false };
+    let other = rest.iter().find(|it| !it.eq_ignore_ascii_case(first));
+    first.is_ascii_alphanumeric()
+        && !b"nu09".contains(&first.to_ascii_lowercase())
+        && other.is_some_and(u8::is_ascii_alphanumeric)
+}
+
+fn says_nothing(text: &str) -> bool {
     let bare = || {
         text.chars()
             .filter(|it| !it.is_whitespace() && !is_unseen(*it) && !"-:._".contains(*it))
@@ -65,6 +78,22 @@ mod tests {
             "9774D56D682E549C",
         ] {
             assert!(is_blank(text), "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn r_who_3_what_begins_plainly_says_something(text in "[0-9a-zA-Z]{1,3}\\PC{0,20}") {
+            proptest::prop_assert!(!begins_plainly(text.as_bytes()) || !says_nothing(&text));
+        }
+    }
+
+    #[test]
+    fn r_who_3_no_word_for_nothing_begins_plainly() {
+        for word in NO_VALUE.into_iter().chain([ANDROID_MAC, ANDROID_ID]) {
+            for text in [word.to_owned(), word.to_uppercase()] {
+                assert!(!begins_plainly(text.as_bytes()), "{text}");
+            }
         }
     }
 

@@ -2,7 +2,7 @@ use super::{Identity, blank};
 use crate::domain::{At, PersonId, Refusal};
 use crate::pass::{AHEAD_MS, Hasher};
 use serde::Deserialize;
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// Bytes of an identifier.
 const MOST_BYTES: usize = 128;
@@ -11,8 +11,9 @@ const EVERY_CAMPAIGN: &str = "quan";
 
 /// The claims of an identity token. A claim that stands there twice is an error of the deserializer.
 #[derive(Deserialize)]
-pub(super) struct Claims {
-    iss: String,
+pub(super) struct Claims<'a> {
+    #[serde(borrow)]
+    iss: Cow<'a, str>,
     aud: Audience,
     iat: i64,
     exp: i64,
@@ -42,7 +43,7 @@ impl Audience {
     }
 }
 
-impl Claims {
+impl Claims<'_> {
     /// What a person is known by, if the token is for `campaign` and good at `now`.
     pub(super) fn material(self, campaign: &str, now: At) -> Result<Material, Refusal> {
         let begun = self.iat.max(self.nbf.unwrap_or(i64::MIN));
@@ -79,8 +80,10 @@ fn instant(seconds: i64) -> At {
 /// Whether the text has one spelling: with a space around it, or a letter that isn't seen, the same person would
 /// be somebody else. A blank text is for [`blank::is_blank`] to name.
 fn is_plain(text: &str) -> bool {
-    text.len() <= MOST_BYTES
-        && (blank::is_blank(text) || (text.trim() == text && !text.chars().any(blank::is_unseen)))
+    let seen = || text.trim() == text && !text.chars().any(blank::is_unseen);
+    // Nearly all are of letters and digits only, which are seen.
+    let plain = || text.bytes().all(|it| it.is_ascii_graphic()) || seen();
+    text.len() <= MOST_BYTES && (plain() || blank::is_blank(text))
 }
 
 /// What a person is known by, as the host app says it: for the checks of one request, never kept (R-WHO-2).

@@ -224,6 +224,29 @@ fn r_who_2_no_bit_can_be_altered_and_no_part_left_out() {
 }
 
 #[test]
+fn r_who_2_a_header_that_was_seen_opens_nothing_by_itself() {
+    let (keys, payload) = (keys(), claims().to_string());
+    let read = |token: &str| keys.read(Some(token), "xiangning-2023", NOW).map(drop);
+    let other = r#"{"kid":"host-1","alg":"HS256","typ":"JWT"}"#;
+    let (one, two) =
+        (hs256(HEADER, &payload), ed25519(r#"{"alg":"EdDSA","kid":"host-2"}"#, &payload));
+    for token in [&one, &two, &hs256(other, &payload), &one, &two] {
+        assert_eq!(read(token), Ok(()));
+    }
+    let part = |token: &str, at| token.split('.').nth(at).unwrap().to_owned();
+    for bad in [
+        format!("{}.{}.{}", part(&one, 0), part(&two, 1), part(&two, 2)),
+        format!("{}.{}.{}", part(&two, 0), part(&one, 1), part(&one, 2)),
+        format!("{}.{}.", part(&one, 0), part(&one, 1)),
+        format!("{}.{}", part(&one, 0), part(&one, 2)),
+        format!("{}.x.{}.{}", part(&one, 0), part(&one, 1), part(&one, 2)),
+        format!("{}.{}.x.{}", part(&one, 0), part(&one, 1), part(&one, 2)),
+    ] {
+        assert_eq!(read(&bad), Err(Refusal::IdentityInvalid), "{bad}");
+    }
+}
+
+#[test]
 fn r_who_2_a_huge_token_is_not_looked_at() {
     let mut large = with("more", json!("x".repeat(5_000)));
     assert!(said(&large).is_ok());

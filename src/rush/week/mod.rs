@@ -40,7 +40,8 @@ const CONNECTIONS: usize = 256;
 /// Plays rounds 1 to `rounds` with the weeks after them, and says what came of it.
 pub async fn play(options: &Options, rounds: u8) -> Result<Report> {
     let config = Config::load(&options.config)?;
-    let plan = super::first_plan(&config)?;
+    let file = config.campaign.first().context("no campaign is configured")?.plan.clone();
+    let plan = Plan::usable(&file)?;
     ensure!(options.server.is_none(), "a week is played on servers of its own: leave out --url");
     for no in 1..=rounds {
         round(&plan, no)?;
@@ -59,8 +60,7 @@ pub async fn play(options: &Options, rounds: u8) -> Result<Report> {
         settle(&stage, &office, &plan.id, &mut settled).await?;
         let differs = reconciling::reconcile(&stage, &tills(&home)).await?;
         differences.extend(differs.map(|it| format!("round {no}: {it}")));
-        let adjusted = planning::adjustment(&plan, &stage.books().await?)?;
-        if let Some(what) = adjusted {
+        if let Some(what) = planning::adjustment(&stage, &plan, &file, no).await? {
             office.decide(stage.ops()?, what)?;
         }
         shoppers = shoppers.shop(Day::Settled, urls, progress::on_stderr()).await?;

@@ -5,7 +5,6 @@ use super::super::site::{Backing, Ledger};
 use super::super::{Options, elsewhere};
 use super::{merchants, now};
 use crate::audit::Audit;
-use crate::books::{Books, Cut, Source};
 use crate::clock;
 use crate::domain::At;
 use crate::pass::write_fresh;
@@ -123,15 +122,12 @@ impl Stage {
         arguments
     }
 
-    /// What the logs say so far.
-    pub(super) async fn books(&self) -> Result<Books> {
-        let source = match self.backing.ledger_and_store() {
-            Some((ledger, store)) => {
-                Source::Elsewhere { ledger: Some(ledger.parse()?), store: store.parse()? }
-            }
-            None => Source::Folder(self.data(0)),
-        };
-        Ok(source.books(Cut::End).await?)
+    /// What tells a command where the store is.
+    pub(super) fn store(&self) -> Vec<OsString> {
+        match self.backing.ledger_and_store() {
+            Some((_, store)) => ["--store", store].map(OsString::from).into(),
+            None => vec!["--data".into(), self.data(0).into_os_string()],
+        }
     }
 
     /// Lets all nodes finish what they have in hand.

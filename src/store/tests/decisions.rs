@@ -1,9 +1,9 @@
 //! Decisions in both databases: kept once for all, moved on once, and read only as they were signed.
 
 use super::{Scratch, change, places};
-use crate::domain::{At, Hex};
+use crate::domain::{At, CampaignNo, Hex};
 use crate::ledger::event::decisions::{statement, subjects};
-use crate::ledger::event::{Decided, DecisionId, Signed};
+use crate::ledger::event::{Decided, DecisionId, Signed, Subject};
 use crate::store::{Error, Kept, Proposed, Stage, Store};
 use crate::trail::Head;
 
@@ -36,12 +36,41 @@ async fn r_role_1_signatures_come_together_from_wherever_they_are_sent() {
         };
         // Who proposed it stands first.
         assert_eq!(both.decided, decided(1, &["li", "wang"]));
-        assert_eq!(kept(&one, &id).await, both);
+        assert_eq!(kept(&one, &id).await, *both);
         assert!(one.move_decision(&id, Stage::Proposed, Stage::Approved, "").await.unwrap());
         assert!(!other.move_decision(&id, Stage::Proposed, Stage::Approved, "").await.unwrap());
         let late = other.propose(&decided(1, &["zhao"])).await.unwrap();
         let Proposed::Kept(late) = late else { panic!("it is there") };
         assert_eq!((late.stage, late.decided.signatures.len()), (Stage::Approved, 2), "too late");
+    }
+}
+
+/// R-MERCH-1: whoever can write the database can't put a folder in force.
+#[tokio::test]
+async fn r_merch_1_a_folder_that_nobody_signed_is_not_in_force_whatever_the_tables_say() {
+    let scratch = Scratch::new("decisions-roll");
+    for place in places(&scratch, "store").await {
+        let store = Store::open(&place).await.unwrap();
+        change(&store, "INSERT INTO campaigns VALUES (0, 'test')").await;
+        change(&store, "INSERT INTO openings VALUES (0, 0, 0, 1)").await;
+        let admit = |at: i64, sha256: u8, by: &[&str]| {
+            let what = Subject::Admit { campaign: "test".into(), sha256: Hex([sha256; 32]) };
+            let mut decided = decided(at, by);
+            decided.statement.what = what;
+            decided
+        };
+        for (seq, it) in [admit(5, 1, &["li", "wang"]), admit(9, 2, &["li"])].iter().enumerate() {
+            store.propose(it).await.unwrap();
+            let id = it.statement.id();
+            let row = format!("INSERT INTO decided VALUES (0, {seq}, 0, 0, x'{id}', 'admit', '')");
+            change(&store, &row).await;
+        }
+        let roll = async |least: usize| {
+            let roll = store.roll(CampaignNo(0), |it| it.signatures.len() >= least).await;
+            roll.unwrap().map(|roll| (roll.at, roll.sha256))
+        };
+        assert_eq!(roll(2).await, Some((At(5), Hex([1; 32]))), "{place}");
+        assert_eq!((roll(1).await, roll(3).await), (Some((At(9), Hex([2; 32]))), None));
     }
 }
 

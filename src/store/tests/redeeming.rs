@@ -9,8 +9,8 @@ use crate::ledger::event::{Locked, Release, Standing, What};
 use crate::ledger::journal::Entry;
 use crate::ledger::made::posted;
 use crate::ledger::made::redeeming::{
-    Timed, adjusted, confirm, confirmed, entries, failed, lock, locked, paid, refunded, released,
-    settled, stands, story,
+    Timed, adjusted, confirm, confirmed, entries, extended, failed, lock, locked, paid, refunded,
+    released, settled, stands, story,
 };
 
 /// Entries of the story that a store without redemptions knew as well.
@@ -205,6 +205,9 @@ fn contradictions() -> Vec<(usize, Timed, &'static str)> {
         (end, of(adjusted(2, [1, 1])), "adjustments"),
         (end, of(adjusted(4, [1, 1])), "adjustments"),
         (end, of(adjusted(0, [1, 1])), "NoVersion"),
+        // A further round that was decided before, or after the end.
+        (end, (9_600, vec![extended([1, 1]), extended([1, 2])]), "adjustments"),
+        (end, (20_000, vec![extended([1, 1])]), "extensions"),
         // More than is consumed, payable, or was paid.
         (end, of(posted(Consumed, Payable, 1)), "pools"),
         (end, of(posted(Payable, Paid, 1)), "pools"),
@@ -249,7 +252,10 @@ async fn no_row_is_what_it_can_t_be() {
     let scratch = Scratch::new("redeeming-checks");
     for place in places(&scratch, "store").await {
         let store = Store::open(&place).await.unwrap();
-        carry(&store, &entries(story())[..36]).await.unwrap();
+        let mut all = story();
+        all.truncate(36);
+        all.push((8_900, vec![extended([1, 1])]));
+        carry(&store, &entries(all)).await.unwrap();
         for (table, set) in [
             ("kinds", "threshold_fen = -1"),
             ("pools", "consumed_fen = -1, available_fen = available_fen + consumed_fen + 1"),
@@ -308,6 +314,13 @@ async fn no_row_is_what_it_can_t_be() {
             ("adjustments", "follows = 0"),
             ("adjustments", "version = 3"),
             ("adjustments", "kind = 9"),
+            ("extensions", "round = 0"),
+            ("extensions", "round = 100"),
+            ("extensions", "ends_at_ms = opens_at_ms"),
+            ("extensions", "at_ms = period_ended_ms"),
+            ("extensions", "period_ends_ms = period_ended_ms"),
+            ("extensions", "period_ends_ms = opens_at_ms"),
+            ("extensions", "campaign = 9"),
             ("postings", "source = 'gone'"),
             ("postings", "target = 'gone'"),
         ] {

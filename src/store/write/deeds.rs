@@ -53,7 +53,8 @@ impl Batch {
             self.one("stock", change, &[&key[..], &[locked.into(), used.into()]].concat(), why)
                 .await?;
         }
-        self.adjustments(rows).await
+        self.adjustments(rows).await?;
+        self.extensions(rows).await
     }
 
     /// On new terms, if it was admitted before; how it stands is another matter.
@@ -276,6 +277,28 @@ impl Batch {
                 kind.0.into(),
                 quantity.into(),
                 follows.map_or(Value::Null, Value::from),
+                at.0.into(),
+            ]
+        })
+        .await
+    }
+
+    async fn extensions(&mut self, rows: &Rows) -> Result<(), Error> {
+        let log = self.log;
+        let head = "INSERT INTO extensions (log, campaign, round, opens_at_ms, ends_at_ms, period_ended_ms,
+                    period_ends_ms, at_ms)";
+        let further = rows.extensions.iter();
+        let further = further.flat_map(|of| of.2.rounds().map(move |round| (of, round)));
+        let further: Vec<_> = further.collect();
+        self.insert("extensions", head, "", &further, |((campaign, at, extension), round)| {
+            vec![
+                log.into(),
+                campaign.0.into(),
+                round.no.0.into(),
+                round.window.from.0.into(),
+                round.window.until.0.into(),
+                extension.ended.0.into(),
+                extension.ends.0.into(),
                 at.0.into(),
             ]
         })

@@ -4,12 +4,13 @@ use super::REDEEMS;
 use crate::domain::{
     At, BatchNo, CouponId, Fen, Hex, IdentifierKind, KeyedHash, KindNo, KindSet, MerchantNo,
     PassNonce, PersonId, PoolNo, PoolSet, ProofId, RedemptionId, RefundId, RoundNo, Shard, Window,
+    calendar::Extension,
 };
 use crate::funds::{Account, Posting};
 use crate::ledger::event::{
-    Adjusted, Admitted, Aftermath, Armed, Bound, Confirmed, Decided, Expired, GivenBack, Granted,
-    Interlock, KindTerms, Load, Locked, Opened, Paid, Passed, PaymentFailed, Refunded, Release,
-    Released, Reservation, Settled, Signed, Standing, Stands, Statement, Transfer, What,
+    Adjusted, Admitted, Aftermath, Armed, Bound, Confirmed, Decided, Expired, Extended, GivenBack,
+    Granted, Interlock, KindTerms, Load, Locked, Opened, Paid, Passed, PaymentFailed, Refunded,
+    Release, Released, Reservation, Settled, Signed, Standing, Stands, Statement, Transfer, What,
 };
 
 /// The last tag of version 1.
@@ -263,6 +264,15 @@ impl Bytes<'_> {
                 refund: RefundId(self.array()?),
                 merchant: MerchantNo(self.u32()?),
                 fen: self.fen()?,
+            }),
+            28 => What::Extended(Extended {
+                extension: Extension {
+                    ended: self.at()?,
+                    ends: self.at()?,
+                    first: RoundNo(self.u8()?),
+                    windows: self.list(|it| Some(Window { from: it.at()?, until: it.at()? }))?,
+                },
+                quantities: self.list(Bytes::u32)?,
             }),
             _ => return None,
         })

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::*;
 use crate::funds::{Account, Posting};
-use crate::ledger::event::decisions::{statement, subjects};
+use crate::ledger::event::decisions::{extension, statement, subjects};
 use crate::ledger::event::*;
 
 fn opened(shard: Shard) -> What {
@@ -107,6 +107,7 @@ fn redeeming() -> Vec<(What, u8, usize)> {
         (What::Reserved(reservation), 24, 37),
         (What::Vacated(reservation), 25, 37),
         (What::GivenBack(given), 26, 32),
+        (What::Extended(Extended { extension: extension(), quantities: vec![6, 7] }), 28, 63),
         (What::Posted(posting), 2, 15),
         (What::Posted(paid), 2, 15),
     ]

@@ -1,8 +1,8 @@
 //! What persons decided: what is done is what they decided, once, and nothing that was decided otherwise since.
 
-use super::redeem::Town;
+use super::town::Town;
 use super::*;
-use crate::ledger::event::{Adjusted, Admitted, Standing, Stands};
+use crate::ledger::event::{Adjusted, Admitted, Extended, Standing, Stands, decisions};
 
 const MERCHANT: MerchantNo = MerchantNo(7);
 
@@ -17,6 +17,12 @@ fn stand(standing: Standing) -> Command {
 
 fn adjust(version: u32, quantities: [u32; 3]) -> Command {
     Command::Adjust(C, Adjusted { round: RoundNo(2), version, quantities: quantities.to_vec() })
+}
+
+/// Rounds 3 and 4.
+fn extend(quantities: [u32; 3]) -> Command {
+    let (extension, quantities) = (decisions::extension(), quantities.to_vec());
+    Command::Extend(C, Extended { extension, quantities })
 }
 
 /// `command` as another decision allows it.
@@ -64,6 +70,7 @@ fn r_role_1_every_subject_is_carried_out_with_its_decision_and_its_repeat_does_n
         (decided(Command::Paid(C, BatchNo(1), MERCHANT), "test", 4), 3),
         (decided(stand(Standing::Held), "test", 5), 2),
         (decided(adjust(1, [1, 0, 1]), "test", 6), 2),
+        (decided(extend([1, 0, 1]), "test", 7), 2),
     ] {
         assert_eq!(told(&mut town, &command), Ok(events), "{command:?}");
         assert_eq!(told(&mut town, &command), Ok(0), "again: {command:?}");
@@ -100,7 +107,13 @@ fn r_role_1_what_is_done_is_what_was_decided() {
     }
     let short = Adjusted { round: RoundNo(2), version: 1, quantities: vec![1, 0] };
     no(&mut town, quantities.clone(), Command::Adjust(C, short));
-    no(&mut town, quantities, Command::Expire(C, R));
+    no(&mut town, quantities.clone(), Command::Expire(C, R));
+    no(&mut town, quantities, extend([1, 0, 1]));
+    let further = decided(extend([1, 0, 1]), "test", 3);
+    no(&mut town, further.clone(), extend([1, 1, 0]));
+    let Command::Extend(_, mut other) = extend([1, 0, 1]) else { unreachable!() };
+    other.extension.windows.pop();
+    no(&mut town, further, Command::Extend(C, other));
     let elsewhere = decided(stand(Standing::Held), "other", 3);
     assert_eq!(told(&mut town, &elsewhere), Err("it was decided for another campaign"));
 }

@@ -218,6 +218,7 @@ pub(super) fn sketch_of(standing: &Standing) -> Result<Sketch, Fault> {
         rounds: standing.rounds.values().cloned().collect(),
         expired: Vec::new(),
         adjusted: unarmed.cloned().collect(),
+        extended: standing.extended.values().cloned().collect(),
         last_at: standing.at.unwrap_or(At(0)),
         holders: Vec::new(),
         merchants: Vec::new(),

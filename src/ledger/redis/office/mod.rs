@@ -133,6 +133,7 @@ impl Office {
             Command::Admit(no, it) => self.admit(no, it.merchant, &asked).await,
             Command::Stand(no, it) => self.stand(no, it.merchant, &asked).await,
             Command::Adjust(no, it) => self.adjust(no, it.round, &asked).await,
+            Command::Extend(no, it) => self.extend(no, &it.extension, &asked).await,
             Command::Settle(it) => {
                 self.settle(it.campaign, (it.batch, it.merchant, it.pool), &asked).await
             }
@@ -333,6 +334,7 @@ fn at_zero(command: &Command) -> Command {
         Command::Trip(_) => Command::Trip(ZERO),
         Command::Resume(_) => Command::Resume(ZERO),
         Command::Adjust(_, it) => Command::Adjust(ZERO, it),
+        Command::Extend(_, it) => Command::Extend(ZERO, it),
         Command::Admit(_, it) => Command::Admit(ZERO, it),
         Command::Stand(_, it) => Command::Stand(ZERO, it),
         Command::Lock(it) => Command::Lock(Lock { campaign: ZERO, ..it }),

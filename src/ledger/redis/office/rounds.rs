@@ -5,8 +5,9 @@ use super::super::keys::Key;
 use super::super::records;
 use super::super::shared::Places;
 use super::super::standing::Standing;
+use super::super::{NotSent, ms};
 use super::{Fault, Office};
-use crate::domain::{CampaignNo, Fen, KindNo, PoolNo, Refusal, RoundNo};
+use crate::domain::{CampaignNo, Fen, KindNo, PoolNo, Refusal, RoundNo, calendar::Extension};
 use crate::ledger::event::{Armed, Load};
 use crate::ledger::machine::{Answer, Command, No};
 use tokio::time::Instant;
@@ -34,10 +35,8 @@ impl Office {
                 Err(Fault::No(No::Funds(_))) if self.bring_back(&places).await => continue,
                 events => events?,
             };
-            let unarmed =
-                Compare { key: Key::Round(armed.round), field: b"from".to_vec(), was: None };
-            let adjusted = adjusted(&before, armed.round);
-            if self.make(&first, &events, &[unarmed, adjusted]).await? {
+            let same = [unarmed(armed.round), adjusted(&before, armed.round)];
+            if self.make(&first, &events, &same).await? {
                 break;
             }
             self.patience(start).await?;
@@ -46,13 +45,43 @@ impl Office {
         Ok(Answer::Done)
     }
 
-    /// Changes the quantities of a round that is not armed; what the pools can have by then is looked at over all
-    /// shards.
+    /// Changes the quantities of a round that is not armed.
     pub(super) async fn adjust(
         &self,
         no: CampaignNo,
         round: RoundNo,
         command: &Command,
+    ) -> Result<Answer, Fault> {
+        self.of_unarmed(no, command, |before| Ok(vec![unarmed(round), adjusted(before, round)]))
+            .await
+    }
+
+    /// Adds further rounds, if the period still ends as it did and nothing was decided of them meanwhile.
+    pub(super) async fn extend(
+        &self,
+        no: CampaignNo,
+        extension: &Extension,
+        command: &Command,
+    ) -> Result<Answer, Fault> {
+        self.of_unarmed(no, command, |before| {
+            let last = before.extended.values().next_back().map(|last| last.extension.ends);
+            let was = last.map(|ends| Ok::<_, NotSent>(ms(ends)?.to_string().into_bytes()));
+            let ends =
+                Compare { key: Key::Meta, field: b"extended".to_vec(), was: was.transpose()? };
+            let rounds =
+                extension.rounds().flat_map(|it| [unarmed(it.no), adjusted(before, it.no)]);
+            Ok([ends].into_iter().chain(rounds).collect())
+        })
+        .await
+    }
+
+    /// Writes down in the first shard what is decided of rounds that are not armed; what the pools can have by then is
+    /// looked at over all shards.
+    async fn of_unarmed(
+        &self,
+        no: CampaignNo,
+        command: &Command,
+        same: impl Fn(&Standing) -> Result<Vec<Compare>, Fault>,
     ) -> Result<Answer, Fault> {
         let places = self.places(no)?;
         let first =
@@ -69,9 +98,7 @@ impl Office {
                 before.funds = before.funds.plus(&cell.seen().standing.funds);
             }
             let events = self.decided(no, &before, command)?;
-            let unarmed = Compare { key: Key::Round(round), field: b"from".to_vec(), was: None };
-            let same = adjusted(&before, round);
-            if events.is_empty() || self.make(&first, &events, &[unarmed, same]).await? {
+            if events.is_empty() || self.make(&first, &events, &same(&before)?).await? {
                 return Ok(Answer::Done);
             }
             self.patience(start).await?;
@@ -135,6 +162,8 @@ impl Office {
                 self.patience(start).await?;
             }
         }
+        // What was sent meanwhile gives its money back when it is received.
+        self.finish_all(&places).await?;
         self.bring_back(&places).await;
         Ok(Answer::Done)
     }
@@ -161,6 +190,11 @@ impl Office {
         }
         came
     }
+}
+
+/// That a round is not armed.
+fn unarmed(round: RoundNo) -> Compare {
+    Compare { key: Key::Round(round), field: b"from".to_vec(), was: None }
 }
 
 /// That a round's quantities are decided as they were, or not.

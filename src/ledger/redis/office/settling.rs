@@ -92,21 +92,15 @@ impl Office {
         Ok(Answer::Left(left))
     }
 
-    /// Writes down in every shard with a line of the batch that the merchant has its money.
+    /// Writes down in every shard with a line of the batch that the merchant has its money. Each shard pays what it has:
+    /// one that did so before an interruption does not keep the others from it.
     pub(super) async fn paid(
         &self,
         no: CampaignNo,
-        (batch, merchant): (BatchNo, MerchantNo),
+        of: (BatchNo, MerchantNo),
         command: &Command,
     ) -> Result<Answer, Fault> {
-        let places = self.places(no)?;
-        // Each shard pays what it has: one that did so before an interruption does not keep the others from it.
-        let none = Batches::default();
-        let mut shares = Vec::new();
-        for cell in &places.shards {
-            shares.push(self.share_in(cell, no, (batch, Some(merchant)), &none, command).await?);
-        }
-        answer_of(shares)
+        self.answered(&self.places(no)?, no, of, &Batches::default(), command).await
     }
 
     /// Writes down in every shard with a line of the batch that the payment did not arrive.
@@ -118,9 +112,21 @@ impl Office {
     ) -> Result<Answer, Fault> {
         let places = self.places(no)?;
         let batches = self.batches(&places, batch, Some(merchant)).await?;
+        self.answered(&places, no, (batch, merchant), &batches, command).await
+    }
+
+    /// Writes down in every shard what the bank said of the merchant's payment.
+    async fn answered(
+        &self,
+        places: &Places,
+        no: CampaignNo,
+        (batch, merchant): (BatchNo, MerchantNo),
+        batches: &Batches,
+        command: &Command,
+    ) -> Result<Answer, Fault> {
         let mut shares = Vec::new();
         for cell in &places.shards {
-            shares.push(self.share_in(cell, no, (batch, Some(merchant)), &batches, command).await?);
+            shares.push(self.share_in(cell, no, (batch, Some(merchant)), batches, command).await?);
         }
         answer_of(shares)
     }
@@ -137,7 +143,7 @@ impl Office {
             let (fetched, lines) = self.lines(cell, batch, merchant).await?;
             all.latest = all.latest.max(latest(&fetched));
             all.lines.extend(lines.iter().map(|it| (it.settled.merchant, it.settled.pool)));
-            let paid = lines.into_iter().filter(|it| it.payment == Payment::Made);
+            let paid = lines.into_iter().filter(|it| it.payment == Payment::Paid);
             all.paid.extend(paid.map(|it| (it.settled.merchant, it)));
         }
         Ok(all)

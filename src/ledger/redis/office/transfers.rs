@@ -3,7 +3,6 @@
 use super::super::effects::{Compare, number};
 use super::super::keys::Key;
 use super::super::link::Item;
-use super::super::place::Cell;
 use super::super::shared::Places;
 use super::super::standing::Standing;
 use super::{AGAIN, Fault, Office};
@@ -64,11 +63,10 @@ impl Office {
             .collect();
         let mut compares = vec![counter("sent", to, last)?];
         if let Load::Stock { round, .. } = load {
-            compares.push(Compare {
-                key: Key::Round(round),
-                field: b"expired".to_vec(),
-                was: expired(source, round),
-            });
+            if has_expired(&before, round) {
+                return Ok(false);
+            }
+            compares.push(expired(&before, round));
         }
         match self.make(source, &events, &compares).await {
             Ok(true) => {}
@@ -124,16 +122,32 @@ impl Office {
                 continue;
             };
             let sent = codec::decode(&body).unwrap_or_default();
+            let standing = target.seen().standing.clone();
+            let mut compares = vec![counter("received", from, received)?];
             let mut events = Vec::new();
+            let mut gone = false;
             for event in sent {
-                let what = match event.what {
-                    What::Sent(transfer) => What::Received(Transfer { peer: from, ..transfer }),
-                    What::Posted(it) => What::Posted(Posting { from: it.to, to: it.from, ..it }),
+                let mut whats = Vec::new();
+                match event.what {
+                    What::Sent(transfer) => {
+                        if let Load::Stock { round, .. } = transfer.load {
+                            gone = has_expired(&standing, round);
+                            compares.push(expired(&standing, round));
+                        }
+                        whats.push(What::Received(Transfer { peer: from, ..transfer }));
+                    }
+                    What::Posted(it) => {
+                        whats.push(What::Posted(Posting { from: it.to, to: it.from, ..it }));
+                        // What is received after the round has expired here comes too late to be given back with it.
+                        if gone {
+                            let (from, to) = (it.from, Account::Available);
+                            whats.push(What::Posted(Posting { from, to, ..it }));
+                        }
+                    }
                     _ => return Err(Fault::Wrong("what was sent is no transfer".to_owned())),
-                };
-                events.push(Event { what, ..event });
+                }
+                events.extend(whats.into_iter().map(|what| Event { what, ..event }));
             }
-            let compares = [counter("received", from, received)?];
             if self.make(target, &events, &compares).await? {
                 self.forget(source, field.into_bytes(), None).await;
             } else {
@@ -170,8 +184,16 @@ fn counter(name: &str, peer: u8, last: u32) -> Result<Compare, Fault> {
     Ok(Compare { key: Key::Meta, field: format!("{name}:{peer}").into(), was })
 }
 
-/// A round that came by a transfer has no such field before it expires.
-fn expired(cell: &Cell, round: RoundNo) -> Option<Vec<u8>> {
-    let seen = cell.seen();
-    seen.standing.armed.contains_key(&round).then(|| b"0".to_vec())
+fn has_expired(standing: &Standing, round: RoundNo) -> bool {
+    standing.rounds.get(&round).is_some_and(|it| it.expired)
+}
+
+/// That a round has expired or not, as it was. One that came by a transfer has no such field before it expires.
+fn expired(standing: &Standing, round: RoundNo) -> Compare {
+    let was = match (has_expired(standing, round), standing.armed.contains_key(&round)) {
+        (true, _) => Some(b"1".to_vec()),
+        (false, true) => Some(b"0".to_vec()),
+        (false, false) => None,
+    };
+    Compare { key: Key::Round(round), field: b"expired".to_vec(), was }
 }

@@ -103,7 +103,7 @@ fn a_call_brings_as_many_keys_and_arguments_as_the_header_says() {
         assert_eq!(call.keys, [place.key(Key::Meta)]);
         assert_eq!(call.args.len(), taken(header, "ARGV").len());
     }
-    for (_, call) in super::refusals::deciding() {
+    for (_, call) in super::campaign::deciding() {
         let header = parts(own(call.script)).0;
         let number = taken(header, "KEYS").len();
         assert_eq!(call.keys.len(), number, "{}", call.script.name);

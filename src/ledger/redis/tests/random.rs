@@ -1,13 +1,11 @@
 //! Random commands to the machine and to the scripts: every answer must be the same, and so must what
 //! stands in the keys after each story. `PROPTEST_CASES=10000` makes it more.
 
-#[path = "../../../../tests/model/commands.rs"]
-mod commands;
-
 use super::super::about::About;
 use super::super::effects::{Compare, account, changes, holder, of_kind};
 use super::super::keys::{Key, Place};
 use super::super::scripts::{BindReply, ClaimArgs, ClaimReply, MoveReply, bind, claim, mv};
+use super::commands;
 use super::restore::restored_as;
 use super::server::Server;
 use super::shard::{begin, body, call, happen, hash, log};

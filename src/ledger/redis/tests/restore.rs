@@ -31,9 +31,10 @@ pub(super) fn restored_as(
         }
     }
     let mut keys = vec![Key::Meta, Key::Funds, Key::Transit];
+    keys.extend([Key::Orders, Key::Refunds, Key::Merchants, Key::Lines]);
     for round in (1..=rounds).map(RoundNo) {
         keys.extend([Key::Round(round), Key::Holders(round), Key::Passes(round)]);
-        keys.extend([Key::Proofs(round), Key::Bindings(round)]);
+        keys.extend([Key::States(round), Key::Proofs(round), Key::Bindings(round)]);
     }
     for key in keys {
         let (mut was, mut is) = (hash(from, place, key), hash(to, place, key));

@@ -2,17 +2,21 @@
 
 use super::super::about::About;
 use super::super::effects::changes;
-use super::super::keys::{Key, Place};
+use super::super::keys::{Key, Place, shard_of};
 use super::super::scripts::{ClaimArgs, ClaimReply, MoveReply, claim, mv};
+use super::node::{Site, person, wait_until};
 use super::restore::restored_as;
 use super::server::Server;
-use super::shard::{begin_as, body, call, get};
+use super::shard::{begin_as, body, call, get, happen, log};
 use crate::domain::{
-    At, CampaignNo, Fen, KindNo, KindSet, PassNonce, PersonId, PoolNo, RoundNo, Shard, Window,
+    At, CampaignNo, Fen, KindNo, KindSet, PassNonce, PersonId, PoolNo, Refusal, RoundNo, Shard,
+    Window,
 };
 use crate::funds::{Account, Posting};
-use crate::ledger::event::{Event, KindTerms, Load, Opened, Passed, Transfer, What, codec};
-use crate::ledger::machine::{Answer, Command, Grant, Machine};
+use crate::ledger::embedded::Outcome;
+use crate::ledger::event::{Armed, Event, KindTerms, Load, Opened, Passed, Transfer, What, codec};
+use crate::ledger::machine::{Answer, Command, Grant, Machine, tests};
+use crate::ledger::service::Ledger;
 use ::redis::Connection;
 
 const C: CampaignNo = CampaignNo(0);
@@ -137,4 +141,55 @@ fn i1_a_shard_among_several_grants_in_its_turns_what_it_was_sent() {
     let sent = get(connection, PLACE, Key::Transit, b"2:1").unwrap();
     assert_eq!(codec::decode(&sent).unwrap(), funds(), "what is sent is kept with its money");
     restored_as(connection, empty, PLACE, SHARD, 1);
+}
+
+#[test]
+fn r_fund_2_i5_what_a_shard_receives_after_a_round_has_expired_there_gives_its_money_back() {
+    let site = Site::start();
+    let node = site.node("first", 3);
+    site.granted(&node, tests::arm(&[6, 0]));
+    let connection = &mut site.redis.connect().unwrap();
+    let (first, last) = (Place::shard(C, 0), Place::shard(C, 2));
+    let mut machine = Machine::default();
+    for logged in log(connection, first, 1) {
+        for event in codec::decode(&logged.entry.body).unwrap() {
+            machine.apply(&event, logged.entry.at);
+        }
+    }
+    // Another node has the round expire, and comes to the first shard before a third one, whose clock is behind, has the
+    // last send a unit there.
+    let ends = machine.summary(C).unwrap().rounds[0].window;
+    let expired = machine.decide(&Command::Expire(C, R), ends.until).unwrap().events;
+    let load = Load::Stock { round: R, window: ends, kind: KindNo(0), units: 1 };
+    let sent = event(What::Sent(Transfer { peer: 0, number: 1, load }));
+    let sent = [sent, post(Account::Reserved, Account::Treasury, 10)];
+    for (place, events) in [(first, &expired[..]), (last, &sent)] {
+        let reply = happen(connection, place, ends.until, events);
+        assert!(matches!(reply, MoveReply::Moved { .. }), "{reply:?}");
+    }
+    let mut of_first = |key, field: &[u8]| get(connection, first, key, field);
+    wait_until("it is received", || of_first(Key::Meta, b"received:2").is_some());
+    assert_eq!(of_first(Key::Funds, b"reserved:0").unwrap(), b"0");
+    assert_eq!(of_first(Key::Funds, b"available:0").unwrap(), b"70");
+}
+
+#[test]
+fn r_claim_2_a_round_that_is_over_is_closed_in_a_shard_that_was_never_told_of_it() {
+    let site = Site::start();
+    let node = site.node("first", 3);
+    // Armed by a node that died before it told the other shards; it is 1,000 here.
+    let window = Window { from: At(10), until: At(900) };
+    let armed = What::Armed(Armed { round: R, window, quantities: vec![6, 0] });
+    let armed = [event(armed), post(Account::Available, Account::Reserved, 60)];
+    let connection = &mut site.redis.connect().unwrap();
+    let reply = happen(connection, Place::shard(C, 0), At(20), &armed);
+    assert!(matches!(reply, MoveReply::Moved { .. }), "{reply:?}");
+    let shows = || node.view().campaign(C).is_some_and(|it| it.round(R).is_some());
+    wait_until("it is read", shows);
+    let who = (1..=9).find(|who| shard_of(person(*who), 3) != 0).unwrap();
+    let told = site.told(&node, tests::grant(who, 0));
+    assert_eq!(told, Outcome::No(Refusal::Closed.into()));
+    site.granted(&node, Command::Trip(C));
+    let told = site.told(&node, tests::grant(who, 0));
+    assert_eq!(told, Outcome::No(Refusal::RiskControlDegraded.into()));
 }
