@@ -32,7 +32,9 @@ impl Hasher for KeyedHasher {
 
     fn write(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks();
-        words.iter().for_each(|word| self.fold(u64::from_le_bytes(*word)));
+        for word in words {
+            self.fold(u64::from_le_bytes(*word));
+        }
         if !rest.is_empty() {
             let mut word = [0; 8];
             word.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);

@@ -61,7 +61,6 @@ pub struct Coupon<'a> {
 }
 
 /// A coupon's number as people are told it.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
 pub fn as_text<S: Serializer>(number: &CouponId, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(number)
 }

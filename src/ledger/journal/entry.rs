@@ -42,10 +42,14 @@ impl Entry {
         let (at, seal) = (self.at.0.to_le_bytes(), [u8::from(self.seal)]);
         let covered = [&journal[..], &seq, &durable, &at, &seal, &self.body];
         let mut crc = crc32fast::Hasher::new();
-        covered.iter().for_each(|part| crc.update(part));
+        for part in covered {
+            crc.update(part);
+        }
         out.extend_from_slice(&len.to_le_bytes());
         out.extend_from_slice(&crc.finalize().to_le_bytes());
-        covered.iter().for_each(|part| out.extend_from_slice(part));
+        for part in covered {
+            out.extend_from_slice(part);
+        }
         true
     }
 
