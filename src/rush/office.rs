@@ -15,11 +15,14 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     path::Path,
-    time::Duration,
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 /// How long a server may take for a decision.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long until it is asked again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// An operator, and those of the bureau and of finance: enough for all that two persons decide.
 #[derive(Debug)]
@@ -44,9 +47,17 @@ impl Office {
     pub fn decide(&self, ops: SocketAddr, what: Subject) -> Result<()> {
         let (word, signers) = (what.word(), self.signers(&what)?);
         let decided = decide(what, "as it was agreed", &signers, wall());
-        let said = send(ops, &decided).with_context(|| format!("{word} at {ops}"))?;
-        ensure!(said.starts_with("HTTP/1.1 200"), "{word} at {ops}: {said}");
-        Ok(())
+        let begins = Instant::now();
+        loop {
+            let said = send(ops, &decided).with_context(|| format!("{word} at {ops}"))?;
+            if said.starts_with("HTTP/1.1 200") {
+                return Ok(());
+            }
+            // Another server is at it: the same again is told what became of it.
+            let later = said.starts_with("HTTP/1.1 503") && begins.elapsed() < PATIENCE;
+            ensure!(later, "{word} at {ops}: {said}");
+            sleep(AGAIN);
+        }
     }
 
     /// One of the staff for each seat of the decision.
