@@ -27,6 +27,8 @@ use serde_json::Value;
 use site::{Site, key, staff};
 use std::{
     fs,
+    io::Write,
+    net::TcpStream,
     path::Path,
     process::{Command, Stdio},
     thread::sleep,
@@ -143,6 +145,42 @@ fn r_risk_3_a_long_outage_is_ended_by_two_persons_at_all_nodes_by_one_decision()
     assert!(done.0 && done.1.contains("carried_out"), "{done:?}");
     first.ready(true);
     second.ready(true);
+}
+
+/// R-RISK-3: who sends half a request and waits has a place for a second, and not for good.
+#[test]
+fn r_risk_3_requests_that_never_end_keep_nobody_from_stopping() {
+    let temporary = tempfile::tempdir().expect("a folder");
+    let folder = temporary.path();
+    let keys = staff(folder);
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let text = fs::read_to_string(shipped.join("quan.toml")).expect("it is shipped");
+    let text =
+        text.replace("plan = \"xiangning", &format!("plan = \"{}/xiangning", shipped.display()));
+    let hasty = text.replace("request_ms = 10_000", "request_ms = 1_000");
+    assert_ne!(hasty, text);
+    let config = folder.join("quan.toml");
+    fs::write(&config, hasty).expect("a file");
+    let (data, log, program) = (folder.join("data"), folder.join("log"), Command::new(QUAN));
+    let serve = Serve { program, config: &config, keys: &keys, data: &data, clock: CLOCK, log };
+    let office = Office::of(folder, serve.start().serving());
+    office.ready(true);
+    let trip = office.proposed("li", &["trip", CAMPAIGN]);
+    let half = |_| {
+        let mut stream = TcpStream::connect(office.ops).expect("it listens");
+        let head = "POST /decisions HTTP/1.1\r\nhost: ops\r\ncontent-type: application/json\r\n";
+        // One too many is closed at once.
+        let _ = write!(stream, "{head}content-length: 9\r\n\r\n{{");
+        stream
+    };
+    let waiting: Vec<TcpStream> = (0..70).map(half).collect();
+    let start = Instant::now();
+    while !office.send(&trip).0 {
+        assert!(start.elapsed() < Duration::from_secs(30), "nobody can stop issuing");
+        sleep(Duration::from_millis(200));
+    }
+    office.stopped();
+    drop(waiting);
 }
 
 #[test]

@@ -355,6 +355,27 @@ fn r_merch_1_a_folder_in_which_a_number_is_another_company_s_is_refused() {
     site.ends_well();
 }
 
+/// R-ROLE-1: a batch's files are made and may be sent; what comes later comes into the next one.
+#[test]
+fn r_role_1_a_batch_that_was_settled_takes_in_no_more_by_another_decision() {
+    let site = Site::start(&Wish::shipped(Home::Here));
+    let (till, customer) = (site.till("T-1"), site.customer(1, &["retail-10", "catering-20"]));
+    let pay = |site: &Site, order: &str, amount: u64| {
+        let order = Order::new(order, &site.code(&customer), amount);
+        assert_eq!(site.redeem(&till, &order).status, 201);
+    };
+    pay(&site, "D-1", 5_000);
+    assert_eq!(state(&site.end(&till, "D-1", "confirm")), "confirmed");
+    assert_eq!(site.settle(1), Ok(()));
+    pay(&site, "D-2", 10_000);
+    assert_eq!(state(&site.end(&till, "D-2", "confirm")), "confirmed");
+    site.drained();
+    let why = site.settle(1).unwrap_err();
+    assert!(why.contains("batch 1 was settled by another decision"), "{why}");
+    assert_eq!(site.settle(2), Ok(()));
+    site.ends_well();
+}
+
 /// What 64 tills want at once.
 #[derive(Clone, Copy, Debug)]
 enum Race {

@@ -46,6 +46,12 @@ impl Deref for Here {
     }
 }
 
+impl HasBodyLimits for App {
+    fn body_limits(&self) -> BodyLimits {
+        self.body
+    }
+}
+
 impl HasBodyLimits for Local {
     fn body_limits(&self) -> BodyLimits {
         self.body

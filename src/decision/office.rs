@@ -169,6 +169,18 @@ async fn sign(
             if !lacks.is_empty() {
                 return Ok(Shown::of(kept, &lacks, changes));
             }
+            if let Subject::Settle { campaign, batch } = &kept.decided.statement.what {
+                // Its files are made and may be sent: they would not have what came in now.
+                let no = number(app, campaign)?;
+                if store.was_done_by_another(no, &kept.decided).await? {
+                    let next = "what is due since comes into the next one";
+                    return Err(Refused::NotHere(format!(
+                        "batch {} was settled by another decision: {next}",
+                        batch.0
+                    ))
+                    .into());
+                }
+            }
             // False if somebody else was faster, who carries it out.
             store.move_decision(id, Stage::Proposed, Stage::Approved, "").await?;
         }

@@ -1,13 +1,16 @@
 //! The ops port: is it alive, is it ready, what do the numbers say. Kept off the public network.
 
 use super::Problem;
+use super::body::{self, BodyLimits, HasBodyLimits};
 use crate::app::App;
 use crate::decision;
 use crate::drain::{Progress, Status};
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, State},
+    body::Body,
+    extract::{Request, State},
     http::{StatusCode, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -22,9 +25,20 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(metrics))
         .route("/decisions", get(decision::handler::list).post(decision::handler::post))
         .route("/decisions/end", post(decision::handler::end))
-        .layer(DefaultBodyLimit::max(decision::handler::LONGEST))
         .fallback(|| std::future::ready(Problem::NOT_FOUND))
+        .layer(from_fn_with_state(Arc::clone(&app), whole))
         .with_state(app)
+}
+
+/// Reads a request's body before anything else: whoever sends half of one must not keep a place from those who stop
+/// issuing.
+async fn whole(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let limits = BodyLimits { bytes: decision::handler::LONGEST, ..app.body_limits() };
+    let (parts, body) = request.into_parts();
+    match body::read(body, limits).await {
+        Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 /// Whether coupons can be issued, and why not.

@@ -150,6 +150,23 @@ impl Store {
         }))
     }
 
+    /// Whether another decision of just the same was carried out in a campaign, of those that its logs tell of.
+    pub async fn was_done_by_another(
+        &self,
+        campaign: CampaignNo,
+        decided: &Decided,
+    ) -> Result<bool, Error> {
+        let Statement { what, .. } = &decided.statement;
+        let alike = "SELECT DISTINCT decision FROM decided WHERE campaign = $1 AND subject = $2";
+        let all = self.kept_of(alike, &[campaign.0.into(), what.word().into()]).await?;
+        let id = decided.statement.id();
+        Ok(all.iter().any(|Kept { decided, stage, .. }| {
+            *stage == Stage::CarriedOut
+                && decided.statement.what == *what
+                && decided.statement.id() != id
+        }))
+    }
+
     /// Takes it on to carry an approved decision out; `false` if somebody else has, or it is none.
     pub async fn try_decision(&self, id: &DecisionId) -> Result<bool, Error> {
         let take = "UPDATE decisions SET tried_at_ms = now_ms()

@@ -9,7 +9,8 @@ use crate::common::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use quan::{
-    ledger::event::Standing,
+    domain::BatchNo,
+    ledger::event::{Standing, Subject},
     rush::{
         office::Office,
         servers::{Postgres, RedisServer, Settings},
@@ -208,6 +209,26 @@ impl Site {
         let folder = self.folder.path().join("merchants");
         let said = self.office.admit(self.servers[0].ops, "xiangning-2023", &folder);
         format!("{:#}", said.expect_err("it is refused"))
+    }
+
+    /// Two persons decide that what is due comes into a batch; or why they can't.
+    pub(crate) fn settle(&self, batch: u32) -> Result<(), String> {
+        let what = Subject::Settle { campaign: "xiangning-2023".into(), batch: BatchNo(batch) };
+        let said = self.office.decide(self.servers[0].ops, what);
+        said.map_err(|error| format!("{error:#}"))
+    }
+
+    /// Waits until the store has all that the journal has.
+    pub(crate) fn drained(&self) {
+        let start = Instant::now();
+        loop {
+            let said = self.ready();
+            if said["drain"]["seq"] == said["journal"]["durable"] {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "{said}");
+            sleep(Duration::from_millis(50));
+        }
     }
 
     /// Two persons decide what a merchant may do.

@@ -1,7 +1,7 @@
 //! Decisions in both databases: kept once for all, moved on once, and read only as they were signed.
 
 use super::{Scratch, change, places};
-use crate::domain::{At, CampaignNo, Hex};
+use crate::domain::{At, BatchNo, CampaignNo, Hex};
 use crate::ledger::event::decisions::{statement, subjects};
 use crate::ledger::event::{Decided, DecisionId, Signed, Subject};
 use crate::store::{Error, Kept, Proposed, Stage, Store};
@@ -71,6 +71,33 @@ async fn r_merch_1_a_folder_that_nobody_signed_is_not_in_force_whatever_the_tabl
         };
         assert_eq!(roll(2).await, Some((At(5), Hex([1; 32]))), "{place}");
         assert_eq!((roll(1).await, roll(3).await), (Some((At(9), Hex([2; 32]))), None));
+    }
+}
+
+/// R-ROLE-1: what was settled by one decision is not added to by another; one that was interrupted may be finished.
+#[tokio::test]
+async fn r_role_1_whether_another_decision_of_the_same_was_carried_out_is_known() {
+    let scratch = Scratch::new("decisions-done");
+    for place in places(&scratch, "store").await {
+        let store = Store::open(&place).await.unwrap();
+        change(&store, "INSERT INTO campaigns VALUES (0, 'test')").await;
+        change(&store, "INSERT INTO openings VALUES (0, 0, 0, 1)").await;
+        let settle = |at: i64, batch: u32| {
+            let what = Subject::Settle { campaign: "test".into(), batch: BatchNo(batch) };
+            let mut decided = decided(at, &["li", "wang"]);
+            decided.statement.what = what;
+            decided
+        };
+        let (first, again, next) = (settle(5, 1), settle(9, 1), settle(9, 2));
+        store.propose(&first).await.unwrap();
+        let id = first.statement.id();
+        let row = format!("INSERT INTO decided VALUES (0, 1, 0, 0, x'{id}', 'settle', '')");
+        change(&store, &row).await;
+        let done = async |it: &Decided| store.was_done_by_another(CampaignNo(0), it).await.unwrap();
+        assert!(!done(&again).await, "{place}: it is under way, or was interrupted");
+        store.move_decision(&id, Stage::Proposed, Stage::CarriedOut, "").await.unwrap();
+        assert!(done(&again).await, "{place}");
+        assert!(!done(&first).await && !done(&next).await, "{place}");
     }
 }
 

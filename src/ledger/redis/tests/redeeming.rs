@@ -133,7 +133,7 @@ impl Keys {
         let unarmed = standing.adjusted.values().filter(|it| !rounds.contains_key(&it.round));
         Sketch {
             adjusted: unarmed.cloned().collect(),
-            extended: standing.extended.into_values().collect(),
+            extended: standing.extended.values().cloned().collect(),
             funds: standing.funds,
             tripped: standing.tripped,
             word_at: standing.word_at,
