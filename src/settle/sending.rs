@@ -80,11 +80,11 @@ pub fn ledger(books: &Books, campaign: CampaignNo, batch: BatchNo) -> Ledger {
 pub fn agree(
     campaign: &str,
     ledger: &Ledger,
-    (filed, unsent): (&Filed, &Payments),
+    (batch, unsent): (&Filed, &Payments),
     known: Option<&Payments>,
 ) -> Result<(), Unlike> {
-    if filed.manifest.campaign != campaign {
-        return Err(Unlike::Campaign(filed.manifest.campaign.clone()));
+    if batch.manifest.campaign != campaign {
+        return Err(Unlike::Campaign(batch.manifest.campaign.clone()));
     }
     same(ledger, unsent).map_or(Ok(()), |(merchant, files, ledger)| {
         Err(Unlike::Files { merchant, files, ledger })
