@@ -184,9 +184,9 @@ impl Settle {
         batch: BatchNo,
     ) -> Result<ExitCode> {
         let filed = to.filed(batch, &terms.zone)?;
-        let (known, files) = (to.payments(batch)?, to.unsent(batch, &filed)?);
+        let (known, unsent) = (to.payments(batch)?, to.unsent(batch, &filed)?);
         let ledger = sending::ledger(books, terms.campaign, batch);
-        let agree = sending::agree(&terms.name, &ledger, (&filed, &files), known.as_ref());
+        let agree = sending::agree(&terms.name, &ledger, (&filed, &unsent), known.as_ref());
         agree.with_context(|| format!("batch {}: nothing is sent", batch.0))?;
         let id = to.id()?;
         let mine = runtime()?.block_on(async {

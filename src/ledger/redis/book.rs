@@ -188,8 +188,8 @@ mod tests {
                 }
                 book.caught_up();
                 assert_eq!(book.order(ORDER), slots[stands - 1].order.as_ref());
-                for (seq, what) in &log[stands..] {
-                    assert_eq!(book.take(what, entry(*seq)), turns[*seq as usize - 1]);
+                for ((seq, what), turned) in log.iter().zip(&turns).skip(stands) {
+                    assert_eq!(book.take(what, entry(*seq)), *turned);
                 }
                 assert_eq!((&book.known, &book.open), (&folded.known, &folded.open));
             }
