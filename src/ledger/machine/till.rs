@@ -2,7 +2,7 @@
 
 use super::decide::{events, post};
 use super::orders::Order;
-use super::state::Campaign;
+use super::state::{Campaign, Round};
 use super::{Answer, Decision, Held, Lock, No, Recall, Redemption, Refund, Status};
 use crate::domain::{At, CampaignNo, CouponId, Fen, KindNo, PersonId, RedemptionId, Refusal};
 use crate::funds::{Account, Funds, FundsRefusal, Posting};
@@ -33,7 +33,7 @@ impl Campaign {
         }
         let purchase = Purchase { at: now, amount: ask.amount, categories: merchant.categories };
         let picked = match ask.choice {
-            None => redeem::pick(self.coupons(ask.person), &purchase)?,
+            None => self.picked(ask.person, &purchase)?,
             Some(choice) => {
                 let it = self.coupon(ask.person, choice).ok_or(Refusal::NotTheHolder)?;
                 redeem::fits(&it, &purchase)?;
@@ -235,9 +235,20 @@ impl Campaign {
         Some(candidate(held, self.kind(coupon.kind)?))
     }
 
-    /// Every coupon of a person.
-    fn coupons(&self, person: PersonId) -> impl Iterator<Item = Candidate> {
-        self.rounds.values().flat_map(move |round| {
+    /// The person's coupon that pays. Those of expired rounds pay for nothing and are asked for the reason only, so that
+    /// a redemption does not cost more with every round.
+    fn picked(&self, person: PersonId, purchase: &Purchase) -> Result<Candidate, Refusal> {
+        redeem::pick(self.coupons(person, |round| !round.expired), purchase)
+            .or_else(|_| redeem::pick(self.coupons(person, |_| true), purchase))
+    }
+
+    /// A person's coupons of these rounds.
+    fn coupons(
+        &self,
+        person: PersonId,
+        of: impl Fn(&Round) -> bool,
+    ) -> impl Iterator<Item = Candidate> {
+        self.rounds.values().filter(move |round| of(round)).flat_map(move |round| {
             let kinds = (0..).map(KindNo).zip(&self.kinds);
             kinds.filter_map(move |(kind, terms)| {
                 Some(candidate(round.holders.get(&(person, kind))?, terms))

@@ -68,9 +68,10 @@ impl Office {
             let was = last.map(|ends| Ok::<_, NotSent>(ms(ends)?.to_string().into_bytes()));
             let ends =
                 Compare { key: Key::Meta, field: b"extended".to_vec(), was: was.transpose()? };
-            let rounds =
-                extension.rounds().flat_map(|it| [unarmed(it.no), adjusted(before, it.no)]);
-            Ok([ends].into_iter().chain(rounds).collect())
+            // One request is about one round. Rounds after the first can't have been armed either without an extension.
+            let same = [ends, unarmed(extension.first)];
+            let rounds = extension.rounds().map(|it| adjusted(before, it.no));
+            Ok(same.into_iter().chain(rounds).collect())
         })
         .await
     }

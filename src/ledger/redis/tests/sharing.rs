@@ -186,7 +186,7 @@ fn r_claim_2_a_round_that_is_over_is_closed_in_a_shard_that_was_never_told_of_it
     assert!(matches!(reply, MoveReply::Moved { .. }), "{reply:?}");
     let shows = || node.view().campaign(C).is_some_and(|it| it.round(R).is_some());
     wait_until("it is read", shows);
-    let who = (1..=9).find(|who| shard_of(person(*who), 3) != 0).unwrap();
+    let who = (1..=u8::MAX).find(|who| shard_of(person(*who), 3) != 0).unwrap();
     let told = site.told(&node, tests::grant(who, 0));
     assert_eq!(told, Outcome::No(Refusal::Closed.into()));
     site.granted(&node, Command::Trip(C));
