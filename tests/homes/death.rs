@@ -447,7 +447,7 @@ fn paid(it: &mut Survivor) -> Played {
 }
 
 #[test]
-fn r_redeem_4_r_redeem_5_r_settle_1_whoever_asks_again_finishes_what_a_dead_node_began() {
+fn r_redeem_4_r_redeem_5_r_fund_2_whoever_asks_again_finishes_what_a_dead_node_began() {
     let folder = Scratch::new();
     let servers = Servers::one(RedisServer::start(folder.path(), &Settings::default()).unwrap());
     let mut survivor = Survivor::start(&servers);
@@ -528,7 +528,7 @@ fn r1_an_order_has_the_instant_of_its_entry_whatever_time_it_is_at_its_node() {
 }
 
 #[test]
-fn i3_r_redeem_5_r_settle_1_a_lost_tail_with_refunds_and_batches_comes_back() {
+fn i3_r_redeem_5_r_fund_2_a_lost_tail_with_refunds_and_batches_comes_back() {
     let folder = Scratch::new();
     let servers = Servers::one(RedisServer::start(folder.path(), &Settings::default()).unwrap());
     let mut survivor = Survivor::start(&servers);

@@ -256,7 +256,7 @@ pub(crate) const STORIES: [(&str, &str); 7] = [
         ",
     ),
     (
-        "r_settle_1_batches",
+        "r_fund_2_batches",
         "
         0    admit 7 0         -> done
         0    admit 8 0         -> done

@@ -134,7 +134,7 @@ fn r_audit_1_a_real_site_is_clean_and_each_difference_and_what_can_not_be_read_h
         (vec!["--channel", &bad], "line 7"),
         (vec!["--channel", "/nowhere"], "/nowhere"),
         (vec!["--batches", "/nowhere"], "has no files here"),
-        (vec!["--close", "99"], "the plan has no round 99"),
+        (vec!["--close", "99"], "there is no round 99"),
     ] {
         let (code, out, error) = world.quan("reconcile", &args);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{error}");
