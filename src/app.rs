@@ -29,6 +29,7 @@ use beside::Beside;
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
+
 /// How long somebody who needs the store waits until it is open, after a start.
 const OPENED: Duration = Duration::from_secs(5);
 

@@ -1,8 +1,9 @@
-//! What works beside the ledger.
+//! The drain and the snapshots, or the node, while the ledger works.
 
 use crate::drain::{DrainThread, Progress};
 use crate::ledger::snapshot::thread::SnapshotThread;
 use crate::node::Node;
+
 /// What works beside the ledger.
 pub(super) enum Beside {
     Here(DrainThread, SnapshotThread),

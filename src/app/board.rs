@@ -8,6 +8,7 @@ use crate::ledger::machine::{Redemption, Summary};
 use crate::ledger::service::{BatchStats, Watcher};
 use crate::metrics::Metrics;
 use std::sync::Arc;
+
 /// Passes on what becomes durable to the shields, the interlocks and the metrics.
 pub(super) struct Board {
     /// Whether other nodes grant as well.

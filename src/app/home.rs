@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::steward;
 use crate::store::{Store, StoreUrl};
 use anyhow::{Context, Result, bail, ensure};
+
 /// How far the journal may be ahead of the clock at a start: what time synchronization corrects.
 const MOST_AHEAD_MS: i64 = 60_000;
 

@@ -4,6 +4,7 @@ use super::App;
 use crate::campaign::Campaign;
 use crate::http::body::{BodyLimits, HasBodyLimits};
 use std::{collections::BTreeMap, ops::Deref, sync::Arc};
+
 /// The app as one worker's requests hold it. Each worker has its own: if all held the same, each
 /// request would wait for the others' caches twice for every hand-over.
 pub struct Local {

@@ -136,10 +136,11 @@ impl Book {
             | What::Adjusted(_)
             | What::Extended(_) => Ok(()),
             What::Decided(decided) => {
-                if let Subject::Admit { sha256, .. } = &decided.statement.what
-                    && self.roll.is_none_or(|roll| roll.at <= decided.statement.at)
-                {
-                    self.roll = Some(Roll { at: decided.statement.at, sha256: *sha256 });
+                if let Subject::Admit { sha256, .. } = &decided.statement.what {
+                    let roll = Roll { at: decided.statement.at, sha256: *sha256 };
+                    if roll.follows(self.roll) {
+                        self.roll = Some(roll);
+                    }
                 }
                 Ok(())
             }

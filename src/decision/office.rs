@@ -316,7 +316,9 @@ pub async fn tend(app: &App, store: &Store, now: At) -> Result<(), store::Error>
         if let Subject::Admit { campaign, .. } = &decided.statement.what
             && let Ok(served) = served(app, campaign)
             && let Some(roll) = roll(app, store, served).await?
-            && served.till().is_ok_and(|till| till.in_force().is_none_or(|is| is.at < roll.at))
+            && served
+                .till()
+                .is_ok_and(|till| till.in_force() != Some(roll) && roll.follows(till.in_force()))
             && let Err(why) = app.take_merchants(served, roll)
         {
             tracing::error!(why, "the merchants that were decided are not here");

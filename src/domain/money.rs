@@ -13,6 +13,8 @@ pub struct Fen(u64);
 impl Fen {
     /// No money.
     pub const ZERO: Fen = Fen(0);
+    /// The largest amount that an order or a cap may be: ten billion yuan. A store's number would hold no much higher one.
+    pub const MOST: Fen = Fen(1_000_000_000_000);
 
     /// `Fen::new(1_234)` is ¥12.34.
     pub const fn new(fen: u64) -> Fen {

@@ -171,11 +171,17 @@ impl Funds {
         Funds { pools }
     }
 
+    /// What `posting` would make of its pool, or why it is refused.
+    pub fn after(&self, posting: &Posting) -> Result<Balances, FundsRefusal> {
+        self.pool(posting.pool).ok_or(FundsRefusal::PoolUnknown)?.after(posting)
+    }
+
     /// Makes `posting`, or refuses it and changes nothing.
     pub fn post(&mut self, posting: &Posting) -> Result<(), FundsRefusal> {
-        let balances =
-            self.pools.get_mut(usize::from(posting.pool.0)).ok_or(FundsRefusal::PoolUnknown)?;
-        *balances = balances.after(posting)?;
+        let after = self.after(posting)?;
+        if let Some(balances) = self.pools.get_mut(usize::from(posting.pool.0)) {
+            *balances = after;
+        }
         Ok(())
     }
 

@@ -38,8 +38,6 @@ const TERMINALS: [Column; 2] = [("terminal", "终端编号"), ("shop", "门店�
 const NAME: usize = 100;
 /// Characters of what a merchant offers at most.
 const OFFERS: usize = 500;
-/// The highest cap: ten billion yuan, as of an order. A store's number would hold no much higher one.
-const MOST_FEN: u64 = 1_000_000_000_000;
 /// Pools that a category can be: a bit each.
 const CATEGORIES: usize = 32;
 
@@ -186,9 +184,9 @@ fn cap(cell: &str) -> Result<Fen, Wrong> {
     if cell.is_empty() {
         return Ok(Fen::ZERO);
     }
-    let fen = number(cell)?;
-    let remedy = || format!("write {MOST_FEN} at most, or nothing if there is none");
-    if fen > MOST_FEN { Err(Wrong::new("higher than any", remedy())) } else { Ok(Fen::new(fen)) }
+    let cap = Fen::new(number(cell)?);
+    let remedy = || format!("write {} at most, or nothing if there is none", Fen::MOST.get());
+    if cap > Fen::MOST { Err(Wrong::new("higher than any", remedy())) } else { Ok(cap) }
 }
 
 fn paper(cell: &str) -> Result<Paper, Wrong> {

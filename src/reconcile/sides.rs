@@ -2,7 +2,7 @@
 
 use super::{Id, Key, Row, State};
 use crate::books::{Book, Books, Status};
-use crate::domain::{At, BatchNo, CampaignNo, Fen, MerchantNo, PoolNo};
+use crate::domain::{At, BatchNo, CampaignNo, Fen, MerchantNo, PoolNo, RoundNo};
 use crate::settle::{What, folder::Filed};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,7 +67,7 @@ pub fn unsettled(books: &Books, campaign: CampaignNo) -> BTreeSet<Key> {
 pub fn in_no_batch(
     books: &Books,
     campaign: CampaignNo,
-    round: crate::domain::RoundNo,
+    round: RoundNo,
 ) -> BTreeMap<MerchantNo, Fen> {
     let mut due: BTreeMap<MerchantNo, i128> = BTreeMap::new();
     for (_, book) in books.of(campaign) {
@@ -88,7 +88,7 @@ pub fn in_no_batch(
 pub fn in_batches(
     books: &Books,
     campaign: CampaignNo,
-    round: crate::domain::RoundNo,
+    round: RoundNo,
 ) -> BTreeSet<(BatchNo, MerchantNo)> {
     let mut shares = BTreeSet::new();
     for (_, book) in books.of(campaign) {
@@ -112,7 +112,7 @@ pub fn in_batches(
 struct Placed {
     row: Row,
     pool: PoolNo,
-    round: Option<crate::domain::RoundNo>,
+    round: Option<RoundNo>,
     seq: u64,
     /// What it does to what is due: 0 if it is owed instead.
     sign: i128,

@@ -26,8 +26,6 @@ use utoipa::ToSchema;
 
 /// Characters of an order's or a refund's number at most.
 const LONGEST: usize = 64;
-/// The largest amount: ten billion yuan.
-const MOST_FEN: u64 = 1_000_000_000_000;
 
 /// Who scanned whose code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
@@ -299,7 +297,8 @@ fn order_now<'a>(
 }
 
 fn amount(fen: u64) -> Result<Fen, Problem> {
-    if (1..=MOST_FEN).contains(&fen) { Ok(Fen::new(fen)) } else { Err(Problem::BAD_REQUEST) }
+    let amount = Fen::new(fen);
+    if amount > Fen::ZERO && amount <= Fen::MOST { Ok(amount) } else { Err(Problem::BAD_REQUEST) }
 }
 
 /// Whether a text can be the number of an order or a refund.
@@ -326,7 +325,7 @@ mod tests {
     fn an_amount_is_neither_nothing_nor_more_than_there_is() {
         assert_eq!(amount(0), Err(Problem::BAD_REQUEST));
         assert_eq!(amount(1), Ok(Fen::new(1)));
-        assert_eq!(amount(MOST_FEN), Ok(Fen::new(MOST_FEN)));
-        assert_eq!(amount(MOST_FEN + 1), Err(Problem::BAD_REQUEST));
+        assert_eq!(amount(Fen::MOST.get()), Ok(Fen::MOST));
+        assert_eq!(amount(Fen::MOST.get() + 1), Err(Problem::BAD_REQUEST));
     }
 }

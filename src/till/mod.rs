@@ -94,8 +94,8 @@ impl Till {
     /// have heard of those yet.
     pub fn take(&self, merchants: Merchants, at: At) {
         let mut registry = self.registry.write();
-        if registry.1.is_none_or(|roll| roll.at <= at) {
-            let roll = Roll { at, sha256: merchants.sha256 };
+        let roll = Roll { at, sha256: merchants.sha256 };
+        if roll.follows(registry.1) {
             *registry = (Arc::new(merchants.registry), Some(roll));
         }
     }

@@ -16,6 +16,13 @@ pub struct Roll {
     pub sha256: Hex<32>,
 }
 
+impl Roll {
+    /// Whether it takes the place of the one that is in force: unless that was proposed later.
+    pub fn follows(&self, before: Option<Roll>) -> bool {
+        before.is_none_or(|before| before.at <= self.at)
+    }
+}
+
 impl Machine {
     /// What `command` does, and that it was `decided`, which stands first in each entry that comes of it.
     ///
@@ -163,8 +170,11 @@ impl Campaign {
                 self.word_at = self.word_at.max(Some(at));
             }
             Subject::Standing { merchant, .. } => self.merchants.hear(*merchant, at),
-            Subject::Admit { sha256, .. } if self.roll.is_none_or(|roll| roll.at <= at) => {
-                self.roll = Some(Roll { at, sha256: *sha256 });
+            Subject::Admit { sha256, .. } => {
+                let roll = Roll { at, sha256: *sha256 };
+                if roll.follows(self.roll) {
+                    self.roll = Some(roll);
+                }
             }
             _ => {}
         }

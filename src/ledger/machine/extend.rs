@@ -29,8 +29,8 @@ impl Campaign {
         if now >= extension.ended || opens.is_some_and(|opens| opens <= now) {
             return Err(No::Conflict("the campaign has ended: it is extended before its end"));
         }
-        let decided = self.rounds.range(extension.first..);
-        if decided.into_iter().any(|(_, it)| it.armed.is_some() || it.adjusted.is_some()) {
+        let mut decided = self.rounds.range(extension.first..);
+        if decided.any(|(_, it)| it.armed.is_some() || it.adjusted.is_some()) {
             return Err(No::Conflict("something was decided of one of these rounds already"));
         }
         self.check_quantities(quantities)?;
@@ -48,8 +48,7 @@ impl Campaign {
 
     /// The further round of that number, if it is one.
     pub(super) fn further(&self, round: RoundNo) -> Option<Round> {
-        let rounds = self.extended.iter().flat_map(|it| it.extension.rounds());
-        rounds.into_iter().find(|it| it.no == round)
+        self.extended.iter().flat_map(|it| it.extension.rounds()).find(|it| it.no == round)
     }
 
     /// Whether a round can put out so many of each kind.

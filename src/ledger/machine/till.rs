@@ -5,7 +5,7 @@ use super::orders::Order;
 use super::state::{Campaign, Round};
 use super::{Answer, Decision, Held, Lock, No, Recall, Redemption, Refund, Status};
 use crate::domain::{At, CampaignNo, CouponId, Fen, KindNo, PersonId, RedemptionId, Refusal};
-use crate::funds::{Account, Funds, FundsRefusal, Posting};
+use crate::funds::{Account, Funds, Posting};
 use crate::ledger::event::{
     Aftermath, Confirmed, KindTerms, Locked, Refunded, Release, Released, What,
 };
@@ -117,7 +117,7 @@ impl Campaign {
         if face > Fen::ZERO {
             let (from, to) = (Account::Frozen, Account::Consumed);
             let consumed = Posting { pool, from, to, fen: face };
-            self.funds.pool(pool).ok_or(FundsRefusal::PoolUnknown)?.after(&consumed)?;
+            self.funds.after(&consumed)?;
             whats.push(What::Posted(consumed));
         }
         Ok(())
