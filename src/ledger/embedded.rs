@@ -88,6 +88,8 @@ pub struct Embedded<D: Disk> {
     machine: Machine,
     journal: Journal<D>,
     recovered: u64,
+    /// Lists that the next batch may take.
+    spare: Option<Batch>,
 }
 
 impl<D: Disk> Embedded<D> {
@@ -122,7 +124,7 @@ impl<D: Disk> Embedded<D> {
             }
             recovered += 1;
         }
-        Ok(Embedded { machine, journal, recovered })
+        Ok(Embedded { machine, journal, recovered, spare: None })
     }
 
     /// Decides the commands in order. Nothing is durable before [`Embedded::commit`].
@@ -132,8 +134,10 @@ impl<D: Disk> Embedded<D> {
         now: At,
     ) -> Batch {
         let (asked, at) = (commands.len(), now.max(self.machine.last_at()));
-        let mut batch =
-            Batch { outcomes: Vec::with_capacity(asked), written: Vec::with_capacity(asked), at };
+        let mut batch = self.spare.take().map_or_else(
+            || Batch { outcomes: vec![], written: vec![], at },
+            |spare| Batch { at, ..spare },
+        );
         for command in commands {
             match self.decide(command, at, &mut batch.written) {
                 Some(outcome) => batch.outcomes.push(outcome),
@@ -151,6 +155,13 @@ impl<D: Disk> Embedded<D> {
         } else {
             Batch::unknown(batch.outcomes.len(), batch.at)
         }
+    }
+
+    /// Takes a batch back that everybody was told of: the next one has its room.
+    pub fn reuse(&mut self, mut told: Batch) {
+        told.outcomes.clear();
+        told.written.clear();
+        self.spare = Some(told);
     }
 
     /// The highest durable seq.

@@ -226,7 +226,7 @@ pub fn shops(file: &[u8], registry: &Registry, bad: BadRows) -> Imported {
             address: address?,
             position: position.ok()?,
         };
-        let known = before == Some(&shop);
+        let known = before.is_some_and(|it| **it == shop);
         Some(if known { Vec::new() } else { vec![Change::Shop(shop)] })
     });
     imported(bad, rows, faults)

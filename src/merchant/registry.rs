@@ -6,7 +6,7 @@ use crate::domain::{
     fence::{Fix, Position},
 };
 use crate::ledger::event;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A merchant (R-MERCH-1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,7 +166,8 @@ pub enum Change {
 pub struct Registry {
     merchants: BTreeMap<u32, Merchant>,
     companies: BTreeMap<CreditCode, u32>,
-    shops: BTreeMap<u32, Shop>,
+    /// Shared with the requests of their tills.
+    shops: BTreeMap<u32, Arc<Shop>>,
     terminals: BTreeMap<TerminalId, u32>,
 }
 
@@ -179,7 +180,7 @@ impl Registry {
                 self.merchants.insert(merchant.number, merchant);
             }
             Change::Shop(shop) => {
-                self.shops.insert(shop.number, shop);
+                self.shops.insert(shop.number, Arc::new(shop));
             }
             Change::Terminal { terminal, shop } => {
                 self.terminals.insert(terminal, shop);
@@ -199,12 +200,12 @@ impl Registry {
     }
 
     /// The shop of that number.
-    pub fn shop(&self, number: u32) -> Option<&Shop> {
+    pub fn shop(&self, number: u32) -> Option<&Arc<Shop>> {
         self.shops.get(&number)
     }
 
     /// The shop of that till, and the merchant whose it is.
-    pub fn at(&self, terminal: TerminalId) -> Option<(&Shop, &Merchant)> {
+    pub fn at(&self, terminal: TerminalId) -> Option<(&Arc<Shop>, &Merchant)> {
         let shop = self.shop(*self.terminals.get(&terminal)?)?;
         Some((shop, self.merchant(shop.merchant)?))
     }

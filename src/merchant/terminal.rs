@@ -42,7 +42,7 @@ use hmac::{Hmac, Mac};
 use parking_lot::Mutex;
 use seen::Seen;
 use sha2::{Digest, Sha256};
-use std::{collections::HashMap, fmt, num::NonZeroU32};
+use std::{collections::HashMap, fmt, io::Write, num::NonZeroU32};
 
 /// What every signature begins with.
 const LABEL: &[u8] = b"quan terminal 1";
@@ -187,17 +187,19 @@ fn newest(keys: &Keys, header: &Header, request: &Request) -> [u8; 32] {
 
 /// The signature of `request` with what stands in `header`.
 fn signing(keys: &Keys, header: &Header, request: &Request) -> Option<Hmac<Sha256>> {
-    let (key, at, nonce) = (header.key.to_string(), header.at.0.to_string(), header.nonce_text());
+    let (mut key, mut at) = ([0; 3], [0; 20]);
+    let (key, at) = (digits(header.key, &mut key)?, digits(header.at.0, &mut at)?);
+    let nonce = header.nonce_text();
     let body: [u8; 32] = Sha256::digest(request.body).into();
     let parts = [
         LABEL,
         header.terminal.as_str().as_bytes(),
-        key.as_bytes(),
+        key,
         request.method.as_bytes(),
         request.target.as_bytes(),
         &body,
-        at.as_bytes(),
-        nonce.as_bytes(),
+        at,
+        &nonce,
     ];
     // In place: a state is as large as all that is signed.
     let mut mac = keys.signing(header.key, &[], &[])?;
@@ -206,6 +208,15 @@ fn signing(keys: &Keys, header: &Header, request: &Request) -> Option<Hmac<Sha25
         mac.update(part);
     }
     Some(mac)
+}
+
+/// A number as text, in `room`.
+fn digits(number: impl fmt::Display, room: &mut [u8]) -> Option<&[u8]> {
+    let most = room.len();
+    let mut rest = &mut *room;
+    write!(rest, "{number}").ok()?;
+    let length = most - rest.len();
+    room.get(..length)
 }
 
 #[cfg(test)]

@@ -12,13 +12,14 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// A request that a till signed.
 pub(super) struct Heard {
     /// The till.
     pub(super) terminal: TerminalId,
     /// The shop that it is in.
-    pub(super) shop: Shop,
+    pub(super) shop: Arc<Shop>,
     /// The merchant that it speaks for.
     pub(super) merchant: MerchantNo,
     headers: HeaderMap,
@@ -53,7 +54,7 @@ impl Heard {
         till.note(terminal, header.nonce()).await?;
         let registry = till.registry();
         let (shop, merchant) = registry.at(terminal).ok_or(Refusal::TerminalUnknown)?;
-        let (shop, merchant) = (shop.clone(), MerchantNo(merchant.number));
+        let (shop, merchant) = (Arc::clone(shop), MerchantNo(merchant.number));
         Ok(Heard { terminal, shop, merchant, headers, uri, body })
     }
 

@@ -40,16 +40,16 @@ impl Here {
     }
 
     fn take_now(&self, code: Code, order: ForOrder, at: At) -> Found {
-        let person = match self.codes.entry(code) {
-            Entry::Vacant(_) => return Found::Nothing,
-            Entry::Occupied(mut place) => match *place.get() {
+        let person = {
+            let Some(mut place) = self.codes.get_mut(&code) else { return Found::Nothing };
+            match *place {
                 To::Order(by, _) if by == order => return Found::Spent,
                 To::Order(..) => return Found::Nothing,
                 To::Person(person) => {
-                    place.insert(To::Order(order, at));
+                    *place = To::Order(order, at);
                     person
                 }
-            },
+            }
         };
         let live = self.by_person.remove_if(&person, |_, live| live.code == code);
         live.map_or_else(

@@ -60,9 +60,12 @@ const VERSION: u8 = 2;
 /// The first version that has redemptions.
 const REDEEMS: u8 = 2;
 
+/// Room for the body of a grant or of an order that is redeemed at once.
+const ROOM: usize = 256;
+
 /// The body of an entry that holds `events`; `None` if a text or list is too long for the format.
 pub fn encode(events: &[Event]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(96);
+    let mut out = Vec::with_capacity(ROOM);
     out.push(VERSION);
     for event in events {
         out.extend(event.campaign.0.to_le_bytes());

@@ -82,7 +82,7 @@ impl<D: Disk, C: Fn() -> At> Writer<D, C> {
         let batch = self.embedded.decide_all(commands.iter(), (self.clock)());
         let wrote = !batch.written.is_empty();
         let (before, start) = (self.embedded.durable(), Instant::now());
-        let batch = self.embedded.commit(batch);
+        let mut batch = self.embedded.commit(batch);
         let stats = BatchStats {
             commands: commands.len(),
             events: batch.written.len(),
@@ -98,12 +98,13 @@ impl<D: Disk, C: Fn() -> At> Writer<D, C> {
         let queued = u32::try_from(commands.len()).unwrap_or(u32::MAX);
         self.shared.queued.fall(queued);
         let mut waiting = mem::take(&mut self.waiting);
-        for (waiting, outcome) in waiting.drain(..).zip(batch.outcomes) {
+        for (waiting, outcome) in waiting.drain(..).zip(batch.outcomes.drain(..)) {
             waiting.answer(outcome);
         }
         // The lists keep their room for the next batch.
         (self.commands, self.waiting) = (commands, waiting);
         self.commands.clear();
+        self.embedded.reuse(batch);
     }
 
     /// Shows what became durable, before anybody is answered.

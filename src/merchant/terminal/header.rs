@@ -8,6 +8,8 @@ use std::{fmt, str::FromStr};
 pub const SCHEME: &str = "Quan-Terminal";
 /// Characters of a header at most.
 const LONGEST: usize = 256;
+/// Bytes that the longest text is at most.
+const ROOM: usize = LONGEST / 4 * 3;
 /// The names of what it has.
 const NAMES: [&str; 5] = ["id", "key", "at", "nonce", "mac"];
 
@@ -55,10 +57,17 @@ impl Header {
         self.nonce
     }
 
-    pub(super) fn nonce_text(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.nonce)
+    /// The nonce as it stands in the header.
+    pub(super) fn nonce_text(&self) -> NonceText {
+        let mut text = NonceText::default();
+        let length = URL_SAFE_NO_PAD.encode_slice(self.nonce, &mut text);
+        debug_assert_eq!(length, Ok(text.len()), "16 bytes are 22 characters");
+        text
     }
 }
+
+/// 16 bytes in base64url without padding.
+pub(super) type NonceText = [u8; 22];
 
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,8 +77,8 @@ impl fmt::Debug for Header {
 
 impl fmt::Display for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Header { terminal, key, at, mac, .. } = self;
-        let (nonce, mac) = (self.nonce_text(), URL_SAFE_NO_PAD.encode(mac));
+        let Header { terminal, key, at, nonce, mac } = self;
+        let (nonce, mac) = (URL_SAFE_NO_PAD.encode(nonce), URL_SAFE_NO_PAD.encode(mac));
         write!(f, "{SCHEME} id={terminal}, key={key}, at={}, nonce={nonce}, mac={mac}", at.0)
     }
 }
@@ -125,7 +134,10 @@ fn number<T: FromStr>(text: &str) -> Option<T> {
 
 /// So many bytes in base64url without padding; bits that no byte takes must be zero.
 fn bytes<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
-    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+    // Base64 wants room for what it decodes at once, which may be more than there is in the end.
+    let mut room = [0; ROOM];
+    let read = URL_SAFE_NO_PAD.decode_slice(text, &mut room).ok()?;
+    room.get(..read)?.try_into().ok()
 }
 
 #[cfg(test)]
