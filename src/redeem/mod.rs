@@ -12,5 +12,5 @@ mod refund;
 mod tests;
 
 pub use name::{redemption, refund as refund_id, request};
-pub use pick::{Candidate, Purchase, fits, pick};
+pub use pick::{Candidate, Purchase, fits, pick, suits};
 pub use refund::{Case, Coupon, Money, Order, Part, Policy, Side, Treatment};

@@ -48,10 +48,15 @@ pub fn fits(it: &Candidate, purchase: &Purchase) -> Result<(), Refusal> {
     if purchase.at < it.starts_at {
         return Err(Refusal::CouponNotYetValid);
     }
-    if !purchase.categories.has(it.pool) {
+    suits(it.pool, it.threshold, purchase)
+}
+
+/// Whether coupons of a kind are for such a purchase, whoever has them and whenever.
+pub fn suits(pool: PoolNo, threshold: Fen, purchase: &Purchase) -> Result<(), Refusal> {
+    if !purchase.categories.has(pool) {
         return Err(Refusal::WrongCategory);
     }
-    if purchase.amount < it.threshold {
+    if purchase.amount < threshold {
         return Err(Refusal::BelowThreshold);
     }
     Ok(())

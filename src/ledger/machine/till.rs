@@ -235,21 +235,37 @@ impl Campaign {
         Some(candidate(held, self.kind(coupon.kind)?))
     }
 
-    /// The person's coupon that pays. Those of expired rounds pay for nothing and are asked for the reason only, so that
-    /// a redemption does not cost more with every round.
+    /// The person's coupon that pays. Looked for are those of kinds that suit the purchase, of rounds that are not
+    /// over, the largest discount first, which wins; all others only for the reason why none fits. So a redemption
+    /// costs no more with every round and kind.
     fn picked(&self, person: PersonId, purchase: &Purchase) -> Result<Candidate, Refusal> {
-        redeem::pick(self.coupons(person, |round| !round.expired), purchase)
-            .or_else(|_| redeem::pick(self.coupons(person, |_| true), purchase))
+        let suits = |it: &KindTerms| redeem::suits(it.pool, it.threshold, purchase).is_ok();
+        let mut face = self.largest(|it| suits(it));
+        while let Some(of) = face {
+            let best = |it: &KindTerms| it.face == of && suits(it);
+            let found = self.coupons(person, |round| !round.expired, best);
+            if let Ok(it) = redeem::pick(found, purchase) {
+                return Ok(it);
+            }
+            face = self.largest(|it| it.face < of && suits(it));
+        }
+        redeem::pick(self.coupons(person, |_| true, |_| true), purchase)
     }
 
-    /// A person's coupons of these rounds.
+    /// The largest face of these kinds.
+    fn largest(&self, of: impl Fn(&KindTerms) -> bool) -> Option<Fen> {
+        self.kinds.iter().filter(|it| of(it)).map(|it| it.face).max()
+    }
+
+    /// A person's coupons of these rounds and kinds.
     fn coupons(
         &self,
         person: PersonId,
         of: impl Fn(&Round) -> bool,
+        like: impl Fn(&KindTerms) -> bool + Copy,
     ) -> impl Iterator<Item = Candidate> {
         self.rounds.values().filter(move |round| of(round)).flat_map(move |round| {
-            let kinds = (0..).map(KindNo).zip(&self.kinds);
+            let kinds = (0..).map(KindNo).zip(&self.kinds).filter(move |(_, terms)| like(terms));
             kinds.filter_map(move |(kind, terms)| {
                 Some(candidate(round.holders.get(&(person, kind))?, terms))
             })
