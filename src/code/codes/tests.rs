@@ -73,7 +73,7 @@ impl Scene {
         self.codes.take(terminal, code, order, at).now_or_never().expect("nobody is waited for")
     }
 
-    /// Persons who have a code.
+    /// Codes that can be scanned.
     fn kept(&self) -> usize {
         self.home.kept().0
     }
@@ -215,6 +215,7 @@ fn r_redeem_2_what_died_of_age_is_forgotten_and_what_lives_is_not() {
     assert_eq!((codes.kept(), codes.tries.kept()), (100, 1));
     codes.tidy(NOW.plus_ms(60_000));
     assert_eq!((codes.home.kept(), codes.tries.kept()), ((1, 1), 0));
+    assert_eq!(codes.home.persons(), 1);
     assert_eq!(take(&codes, alive, NOW.plus_ms(60_000)), Ok(person(7)));
 }
 
@@ -333,15 +334,20 @@ fn r_redeem_2_a_request_that_was_scanned_before_is_known_and_no_wrong_try() {
 }
 
 #[test]
-fn r_redeem_2_a_scan_in_the_middle_of_a_replacement_does_not_take_the_next_code() {
-    let (codes, mut random) = (codes(), random());
-    let first = codes.make(person(1), NOW, &mut random).code;
-    let second = codes.make(person(1), NOW, &mut random).code;
-    codes.home.half_replaced(first, person(1).person);
-    let mine = order(2_000_000);
-    assert_eq!(codes.take_for(mine, till(1), first, NOW), DEAD);
-    assert_eq!(codes.take_for(mine, till(1), first, NOW), DEAD, "and not said to be taken");
-    assert_eq!(take(&codes, second, NOW), Ok(person(1)));
+fn r_redeem_2_the_next_code_kills_the_persons_own_and_no_other() {
+    let (home, at) = (Here::default(), NOW.plus_ms(60_000));
+    let code = Code::draw(CodeShard::ALONE, &mut random());
+    let next = Code::draw(CodeShard::ALONE, &mut StdRng::seed_from_u64(2));
+    let live = |code, no, made_at| Live { code, made_at, holder: person(no) };
+    let put = |live| home.put(live, 60_000).now_or_never().unwrap().unwrap();
+    assert!(put(live(code, 1, NOW)));
+    assert!(!put(live(code, 2, NOW)), "it is taken");
+    // Forgotten by its age, and drawn again by another person before the first asks for the next.
+    home.codes_forgotten();
+    assert!(put(live(code, 2, at)) && put(live(next, 1, at)));
+    let taken = home.take(code, order(1), at).now_or_never().unwrap();
+    assert_eq!(taken, Ok(Found::Live(live(code, 2, at))));
+    assert_eq!(home.kept(), (1, 2));
 }
 
 #[tokio::test]

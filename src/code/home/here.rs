@@ -1,7 +1,8 @@
-//! Codes in this server's memory: by person, and from code to person.
+//! Codes in this server's memory: from code to whose it is, and each person's latest.
 //!
-//! The person's entry is what counts; the other map only finds it. No entry of one map is locked while one of the
-//! other is.
+//! The code's entry is what counts, so that a scan has one place to look; the other map only finds what the next code
+//! kills. No entry of one map is locked while one of the other is. While a code is being replaced both can be scanned:
+//! the old one until it is killed, before anybody is told the new one.
 
 use super::{ForOrder, Found, Home, Live};
 use crate::code::{Code, CodeShard, is_alive};
@@ -12,8 +13,8 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 /// What a code leads to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum To {
-    /// Its person, who may have a later one.
-    Person(PersonId),
+    /// Whose it is: it was not scanned.
+    Live(Live),
     /// The order that it was taken for, and when.
     Order(ForOrder, At),
 }
@@ -21,9 +22,10 @@ enum To {
 /// The codes of a ledger of one log. A restart kills all of them.
 #[derive(Default)]
 pub struct Here {
-    by_person: DashMap<PersonId, Live, KeyedState>,
     /// What each code leads to. We draw the codes ourselves, so nobody chooses keys that collide.
     codes: DashMap<Code, To, KeyedState>,
+    /// The last code that each person made, and when.
+    last: DashMap<PersonId, (Code, At), KeyedState>,
 }
 
 impl Here {
@@ -31,52 +33,45 @@ impl Here {
         let person = live.holder.person;
         match self.codes.entry(live.code) {
             Entry::Occupied(_) => return false,
-            Entry::Vacant(place) => drop(place.insert(To::Person(person))),
+            Entry::Vacant(place) => drop(place.insert(To::Live(live))),
         }
-        if let Some(old) = self.by_person.insert(person, live) {
-            self.forget(old.code, person);
+        if let Some((before, _)) = self.last.insert(person, (live.code, live.made_at)) {
+            // Somebody else may have drawn it since.
+            let is_theirs = |to: &To| matches!(to, To::Live(it) if it.holder.person == person);
+            self.codes.remove_if(&before, |_, to| is_theirs(to));
         }
         true
     }
 
     fn take_now(&self, code: Code, order: ForOrder, at: At) -> Found {
-        let person = {
-            let Some(mut place) = self.codes.get_mut(&code) else { return Found::Nothing };
-            match *place {
-                To::Order(by, _) if by == order => return Found::Spent,
-                To::Order(..) => return Found::Nothing,
-                To::Person(person) => {
-                    *place = To::Order(order, at);
-                    person
-                }
+        let Some(mut place) = self.codes.get_mut(&code) else { return Found::Nothing };
+        match *place {
+            To::Order(by, _) if by == order => Found::Spent,
+            To::Order(..) => Found::Nothing,
+            To::Live(live) => {
+                *place = To::Order(order, at);
+                Found::Live(live)
             }
-        };
-        let live = self.by_person.remove_if(&person, |_, live| live.code == code);
-        live.map_or_else(
-            || {
-                // It was replaced a moment ago.
-                self.codes.remove(&code);
-                Found::Nothing
-            },
-            |(_, live)| Found::Live(live),
-        )
+        }
     }
 
-    /// Takes the code out, if it is still this person's.
-    fn forget(&self, code: Code, person: PersonId) {
-        self.codes.remove_if(&code, |_, to| *to == To::Person(person));
-    }
-
-    /// Persons and codes that are kept.
+    /// Codes that can be scanned, and all that are kept.
     #[cfg(test)]
     pub(in crate::code) fn kept(&self) -> (usize, usize) {
-        (self.by_person.len(), self.codes.len())
+        let live = self.codes.iter().filter(|it| matches!(**it, To::Live(_))).count();
+        (live, self.codes.len())
     }
 
-    /// As it is in the middle of a replacement, before the old code is forgotten.
+    /// Forgets all codes, but not who made them last.
     #[cfg(test)]
-    pub(in crate::code) fn half_replaced(&self, code: Code, person: PersonId) {
-        self.codes.insert(code, To::Person(person));
+    pub(in crate::code) fn codes_forgotten(&self) {
+        self.codes.clear();
+    }
+
+    /// Persons whose last code is kept.
+    #[cfg(test)]
+    pub(in crate::code) fn persons(&self) -> usize {
+        self.last.len()
     }
 }
 
@@ -94,22 +89,12 @@ impl Home for Here {
     }
 
     fn tidy(&self, at: At, life_ms: u32) {
-        let mut dead = Vec::new();
-        self.by_person.retain(|person, live| {
-            let alive = is_alive(live.made_at, at, life_ms);
-            if !alive {
-                dead.push((live.code, *person));
-            }
-            alive
+        self.codes.retain(|_, to| {
+            let (To::Live(Live { made_at: since, .. }) | To::Order(_, since)) = *to;
+            is_alive(since, at, life_ms)
         });
-        for (code, person) in dead {
-            self.forget(code, person);
-        }
-        self.codes.retain(|_, to| match to {
-            To::Person(_) => true,
-            To::Order(_, taken_at) => is_alive(*taken_at, at, life_ms),
-        });
-        self.by_person.shrink_to_fit();
+        self.last.retain(|_, (_, made_at)| is_alive(*made_at, at, life_ms));
         self.codes.shrink_to_fit();
+        self.last.shrink_to_fit();
     }
 }
