@@ -109,8 +109,8 @@ impl fmt::Debug for Code {
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let body = self.body();
-        write!(f, "{body}{}", damm(body))
+        let body = self.body().to_string();
+        write!(f, "{body}{}", damm(body.as_bytes()))
     }
 }
 
@@ -123,13 +123,14 @@ impl FromStr for Code {
             return Err(NotACode::Digits);
         }
         let number: u64 = text.parse().map_err(|_| NotACode::Digits)?;
-        let (body, check) = (number / 10, number % 10);
+        let body = number / 10;
         let (head, secret) = (body / SECRETS, body % SECRETS);
         let (prefix, shard) = (head / u64::from(SHARDS), head % u64::from(SHARDS));
         if prefix != PREFIX {
             return Err(NotACode::Prefix);
         }
-        if u64::from(damm(body)) != check {
+        // With its check digit a number has the check digit 0.
+        if damm(text.as_bytes()) != 0 {
             return Err(NotACode::CheckDigit);
         }
         let shard = u8::try_from(shard).map_err(|_| NotACode::Digits)?;
@@ -137,12 +138,12 @@ impl FromStr for Code {
     }
 }
 
-/// Damm's check digit of `number`. Zeros in front of it change nothing.
-fn damm(number: u64) -> u8 {
-    let before = if number < 10 { 0 } else { damm(number / 10) };
-    let row = DAMM.get(usize::from(before)).expect("a check digit is a digit");
-    let column = usize::try_from(number % 10).expect("a digit is small");
-    *row.get(column).expect("a digit has a column")
+/// Damm's check digit of digits in ASCII. Zeros in front of them change nothing.
+fn damm(digits: &[u8]) -> u8 {
+    digits.iter().fold(0, |row, digit| {
+        let row = DAMM.get(usize::from(row)).expect("a check digit is a digit");
+        *row.get(usize::from(digit - b'0')).expect("a digit has a column")
+    })
 }
 
 #[cfg(test)]
@@ -157,8 +158,8 @@ mod tests {
     #[test]
     fn the_check_digit_is_damms() {
         // The textbook number: 572 has the check digit 4.
-        assert_eq!(damm(572), 4);
-        assert_eq!(damm(5_724), 0);
+        assert_eq!(damm(b"572"), 4);
+        assert_eq!(damm(b"5724"), 0);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) struct Purchase<'a> {
     pub(super) order: &'a str,
     /// The customer's payment code.
     pub(super) code: Code,
+    /// The same as it was scanned: a code has one spelling.
+    pub(super) scanned: &'a str,
     /// The order's amount.
     pub(super) amount: Fen,
     /// The coupon that the customer chose, if any.
@@ -53,7 +55,7 @@ impl Desk<'_> {
     /// Holds a coupon for an order, or uses it at once. A repeat is told what became of it, and the code is not touched.
     pub(super) async fn lock(&self, it: &Purchase<'_>, now: At) -> Result<Bought, Problem> {
         let redemption = self.named(it.order);
-        let request = redeem::request(&it.code.to_string(), it.amount, it.choice);
+        let request = redeem::request(it.scanned, it.amount, it.choice);
         if self.app.ledger.view().request(self.campaign.no, redemption) == Some(request) {
             return self.again(redemption, request).await;
         }

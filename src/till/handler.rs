@@ -135,7 +135,8 @@ async fn redeemed(desk: &Desk<'_>, request: &RedeemRequest<'_>) -> Result<Bought
     // A number that no coupon has is not the customer's either.
     let choice = choice.map_err(|_| Refusal::NotTheHolder)?;
     let at_once = request.one_step.unwrap_or(false);
-    let purchase = Purchase { order: &request.order, code, amount, choice, at_once };
+    let (order, scanned) = (&request.order, &request.code);
+    let purchase = Purchase { order, code, scanned, amount, choice, at_once };
     let (order, replayed) = desk.lock(&purchase, desk.app.clock.now()).await?;
     // An earlier request that held it only, or an earlier version's.
     if at_once && matches!(order.status, Status::Locked { .. }) {
