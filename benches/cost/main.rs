@@ -2,8 +2,8 @@
 //! loop and runtime that takes the same bytes and gives the same bytes.
 //!
 //! `cargo bench --bench cost` prints medians of interleaved pairs: sold out, and durable grants,
-//! at 64 and 256 connections; of a till at 64: a coupon locked, confirmed, and both in one step; of a person a look at
-//! the coupons held. The ratio is of the whole process while it answers; since the store
+//! at 64 and 256 connections; of a till a coupon locked, confirmed, and both in one step; of a person a look at the
+//! coupons held. The ratio is of the whole process while it answers; since the store
 //! waits for a rush to pass, the last column says what it takes for each request in all. `-- --pairs 3 --requests 2000` makes it shorter.
 
 #![expect(
@@ -93,9 +93,11 @@ fn main() -> anyhow::Result<()> {
         }
     }
     for step in Step::ALL {
-        if wanted(step.name()) {
-            let [few, _] = CONNECTIONS;
-            runtime.block_on(measure(step.name(), Shop::open(step, &size), few, &size))?;
+        for connections in CONNECTIONS {
+            if wanted(step.name()) {
+                let shop = Shop::open(step, &size);
+                runtime.block_on(measure(step.name(), shop, connections, &size))?;
+            }
         }
     }
     Ok(())
