@@ -441,14 +441,20 @@ fn races(home: Home) {
         });
         let won: Vec<_> = answers.iter().filter(|it| it.status == 201).collect();
         assert_eq!(won.len(), 1, "{home:?} {race:?} {round}: {answers:?}");
-        for answer in &answers {
+        let its_result = |it: &Answer| it.body["redemption"] == won[0].body["redemption"];
+        for (place, answer) in answers.iter().enumerate() {
             let told = match (race, answer.status) {
                 (_, 201) => "redeemed",
-                (Race::Order, 200) => {
-                    assert_eq!(answer.body["redemption"], won[0].body["redemption"]);
-                    "its result"
-                }
                 // All of one order are told what became of it, also while the first one's lock is on its way.
+                (Race::Order, 200) if its_result(answer) => "its result",
+                // For a second: on a machine that is slower than that, a till that asks again is told.
+                (Race::Order, 403) if answer.code() == "code_dead" => {
+                    let order = Order::new(&format!("race-{round}"), &codes[place], 5_000);
+                    let again = tills[place].redeem(&order, site.now_ms());
+                    let again = send(servers[place % servers.len()], &again);
+                    assert!(again.status == 200 && its_result(&again), "{again:?}");
+                    "its result, asked again"
+                }
                 (Race::Code | Race::Coupon, 403) if answer.code() == "code_dead" => "code_dead",
                 (Race::Coupon, 409) if answer.code() == "coupon_locked" => "coupon_locked",
                 _ => panic!("{race:?} {round}: {answer:?}"),

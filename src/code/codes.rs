@@ -127,8 +127,8 @@ impl Codes {
         }
     }
 
-    /// Forgets what died of age, and wrong tries that count no longer. To be called on a timer, or what nobody
-    /// scanned stays until its person's next one.
+    /// Forgets what died of age, and wrong tries that count no longer. To be called on a timer, or what was taken
+    /// stays, and each person's last code.
     pub fn tidy(&self, at: At) {
         self.home.tidy(at, self.rules.life_ms());
         self.tries.tidy(at);

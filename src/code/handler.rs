@@ -3,8 +3,7 @@
 use super::{Code, Holder, barcode, square};
 use crate::app::{App, Local};
 use crate::campaign::{Campaign, InCampaign};
-use crate::domain::fence::{Datum, Fix, verdict};
-use crate::domain::{At, NoAnswer, Refusal};
+use crate::domain::{At, NoAnswer, Refusal, fence::verdict};
 use crate::http::{Json, Peer, Problem, bearer, body};
 use crate::pass::Material;
 use axum::{
@@ -117,7 +116,5 @@ fn holder(
     if campaign.plan.fence_at_use {
         verdict(fix.as_ref(), now, &campaign.plan.fix)?;
     }
-    // Shops are known in WGS-84: once a code is turned, not once a scan.
-    let fix = fix.map(|fix| Fix { position: fix.position.to(Datum::Wgs84), ..fix });
     Ok(Holder { person: known.person, device: known.device, fix })
 }

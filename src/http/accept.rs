@@ -397,9 +397,6 @@ async fn connection(
             // The stream has its own timers.
             http.timer(TokioTimer::new()).header_read_timeout(None);
             http.max_buf_size(usize::from(HEAD_BYTES)).max_headers(HEADERS);
-            // A request is answered whether its peer still listens or not, so nobody looks for that meanwhile: the look
-            // was a call to the kernel and a buffer of its own for each that waits for the ledger.
-            http.half_close(true);
             // Answers are small: to copy one costs less than to write two pieces.
             http.writev(false);
             let mut conn = pin!(http.serve_connection(io, service));

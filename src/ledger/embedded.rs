@@ -18,6 +18,9 @@ use super::snapshot::Snapshot;
 use crate::domain::At;
 use std::fmt;
 
+/// Events that the next batch's list has room for, at most: a lapse alone may write 200, which are not to be kept for.
+const ROOM: usize = 16_384;
+
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -161,6 +164,7 @@ impl<D: Disk> Embedded<D> {
     pub fn reuse(&mut self, mut told: Batch) {
         told.outcomes.clear();
         told.written.clear();
+        told.written.shrink_to(ROOM);
         self.spare = Some(told);
     }
 

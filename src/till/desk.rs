@@ -21,13 +21,13 @@ const ON_ITS_WAY: Duration = Duration::from_secs(1);
 const ASKED_EVERY: Duration = Duration::from_millis(10);
 
 /// An order that a till wants paid with a coupon.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Purchase<'a> {
     /// The merchant's number of it.
     pub(super) order: &'a str,
     /// The customer's payment code.
     pub(super) code: Code,
-    /// The same as it was scanned: a code has one spelling.
+    /// The same as it was scanned, in its one spelling: not to be in any log, so there is no `Debug`.
     pub(super) scanned: &'a str,
     /// The order's amount.
     pub(super) amount: Fen,

@@ -1,8 +1,8 @@
 //! Codes in this server's memory: from code to whose it is, and each person's latest.
 //!
 //! The code's entry is what counts, so that a scan has one place to look; the other map only finds what the next code
-//! kills. No entry of one map is locked while one of the other is. While a code is being replaced both can be scanned:
-//! the old one until it is killed, before anybody is told the new one.
+//! kills. A person's entry is locked until that is done, and codes are locked after persons. While a code is being
+//! replaced both can be scanned: the old one until it is killed, which is before anybody is told the new one.
 
 use super::{ForOrder, Found, Home, Live};
 use crate::code::{Code, CodeShard, is_alive};
@@ -35,10 +35,15 @@ impl Here {
             Entry::Occupied(_) => return false,
             Entry::Vacant(place) => drop(place.insert(To::Live(live))),
         }
-        if let Some((before, _)) = self.last.insert(person, (live.code, live.made_at)) {
-            // Somebody else may have drawn it since.
-            let is_theirs = |to: &To| matches!(to, To::Live(it) if it.holder.person == person);
-            self.codes.remove_if(&before, |_, to| is_theirs(to));
+        let made = (live.code, live.made_at);
+        match self.last.entry(person) {
+            Entry::Vacant(place) => drop(place.insert(made)),
+            Entry::Occupied(mut place) => {
+                let (before, _) = place.insert(made);
+                // Somebody else may have drawn it since.
+                let is_theirs = |to: &To| matches!(to, To::Live(it) if it.holder.person == person);
+                self.codes.remove_if(&before, |_, to| is_theirs(to));
+            }
         }
         true
     }
@@ -89,11 +94,12 @@ impl Home for Here {
     }
 
     fn tidy(&self, at: At, life_ms: u32) {
+        // Persons first: whose entry goes had a code before, which goes with it.
+        self.last.retain(|_, (_, made_at)| is_alive(*made_at, at, life_ms));
         self.codes.retain(|_, to| {
             let (To::Live(Live { made_at: since, .. }) | To::Order(_, since)) = *to;
             is_alive(since, at, life_ms)
         });
-        self.last.retain(|_, (_, made_at)| is_alive(*made_at, at, life_ms));
         self.codes.shrink_to_fit();
         self.last.shrink_to_fit();
     }

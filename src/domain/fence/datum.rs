@@ -75,10 +75,10 @@ impl Position {
     /// The WGS-84 place whose shifted place is `self`.
     ///
     /// The shift changes by less than a hundredth of the distance moved, so each round gains two digits or so: it
-    /// starts less than a kilometre off, six rounds end far below a micrometre, and no stop test is needed.
+    /// starts less than a kilometre off, four rounds end far below a millimetre, and no stop test is needed.
     fn unshifted(self) -> Position {
         let mut guess = Position { datum: Datum::Wgs84, ..self };
-        for _ in 0..6 {
+        for _ in 0..4 {
             let (north, east) = shift(guess.lat, guess.lon);
             guess = self.moved((-north, -east), Datum::Wgs84);
         }

@@ -236,8 +236,8 @@ impl Campaign {
     }
 
     /// The person's coupon that pays. Looked for are those of kinds that suit the purchase, of rounds that are not
-    /// over, the largest discount first, which wins; all others only for the reason why none fits. So a redemption
-    /// costs no more with every round and kind.
+    /// over, the largest discount first, which wins: so most redemptions look for few. Only one that is refused looks
+    /// at all there are, for the reason.
     fn picked(&self, person: PersonId, purchase: &Purchase) -> Result<Candidate, Refusal> {
         let suits = |it: &KindTerms| redeem::suits(it.pool, it.threshold, purchase).is_ok();
         let mut face = self.largest(|it| suits(it));
