@@ -10,8 +10,9 @@ use loadtest::Till;
 use rand::CryptoRng;
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
-/// Merchants of each set of categories.
-const OF_EACH: u32 = 8;
+/// Merchants of each set of categories: so many that no till is shown more dead codes in a minute than it may be, for
+/// which all its customers would wait.
+const OF_EACH: u32 = 40;
 /// Tills of each shop.
 const TILLS: u32 = 3;
 /// The middle of the place where the people are, in 1e-4 degrees, GCJ-02.
@@ -97,7 +98,7 @@ mod tests {
         let tills = write(&plan, &files, &keys, &mut rand::rng()).unwrap();
         let pools: Vec<&str> = plan.pools.iter().map(|pool| pool.name.as_str()).collect();
         let Merchants { registry, dishonest, .. } = Merchants::load(&files, &pools).unwrap();
-        assert_eq!(registry.merchants().count(), 5 * 8 + 1);
+        assert_eq!(registry.merchants().count(), 5 * 40 + 1);
         assert_eq!(dishonest.len(), 0);
         for pool in ["retail", "appliance", "catering"] {
             for takes in [true, false] {
