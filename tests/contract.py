@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import ignored_auth
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "target" / "tmp" / "contract"
-PROGRAM = ROOT / "target" / "debug" / "quan"
+PROGRAM = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "quan"
 CAMPAIGN = "xiangning-2023"
 TILL = "T-1"
 MERCHANTS = {
