@@ -81,7 +81,8 @@ pub fn pick(
     best.ok_or(nearest)
 }
 
-/// Larger is better. The last part only makes it the same one each time.
+/// Larger is better. The face comes first: the machine stops at the largest face of which one fits. The last part only
+/// makes it the same one each time.
 fn worth(it: &Candidate) -> (Fen, Reverse<(At, CouponId)>) {
     (it.face, Reverse((it.ends_at, it.coupon)))
 }

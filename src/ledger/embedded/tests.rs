@@ -129,3 +129,19 @@ fn a_start_from_a_snapshot_is_a_start_from_the_beginning() {
     let elsewhere = Embedded::open_from(disk.power_cut(1), options, foreign, T0).map(|_| ());
     assert!(matches!(elsewhere, Err(OpenError::Elsewhere)), "{elsewhere:?}");
 }
+
+#[test]
+fn a_batch_in_the_room_of_another_tells_nothing_of_that() {
+    let mut ledger = rush(FakeDisk::default(), 2);
+    let mut told = |who| {
+        let batch = ledger.decide_all([grant(who, 0)].iter(), T0);
+        let batch = ledger.commit(batch);
+        let told = (batch.outcomes.len(), batch.written.clone());
+        ledger.reuse(batch);
+        told
+    };
+    let (first, next) = (told(1), told(2));
+    assert_eq!((first.0, next.0), (1, 1));
+    assert_eq!(first.1.len(), next.1.len());
+    assert_ne!(first.1, next.1);
+}

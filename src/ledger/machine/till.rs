@@ -240,7 +240,7 @@ impl Campaign {
     /// at all there are, for the reason.
     fn picked(&self, person: PersonId, purchase: &Purchase) -> Result<Candidate, Refusal> {
         let suits = |it: &KindTerms| redeem::suits(it.pool, it.threshold, purchase).is_ok();
-        let mut face = self.largest(|it| suits(it));
+        let mut face = self.largest(suits);
         while let Some(of) = face {
             let best = |it: &KindTerms| it.face == of && suits(it);
             let found = self.coupons(person, |round| !round.expired, best);
