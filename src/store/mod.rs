@@ -188,8 +188,7 @@ fn damaged(error: &sqlx::Error) -> bool {
     if code.len() == 5 {
         return ["XX001", "XX002"].contains(&code.as_ref());
     }
-    // The low byte is the error, what is above it says more of it.
-    code.parse::<u32>().is_ok_and(|code| [11, 26].contains(&(code & 0xff)))
+    sql::sqlite_error(error).is_some_and(|error| [11, 26].contains(&error))
 }
 
 impl Store {

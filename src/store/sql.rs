@@ -13,10 +13,17 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{path::Path, time::Duration};
-use tokio::spawn;
+use tokio::{
+    spawn,
+    time::{Instant, sleep},
+};
 
 /// Connections to a file, which one at a time writes.
 const CONNECTIONS_SQLITE: u32 = 4;
+/// Another has the file just now.
+const SQLITE_BUSY: u32 = 5;
+/// After which a file that another has is opened again.
+const BUSY_AGAIN: Duration = Duration::from_millis(20);
 /// Connections of a process to a server: logs write at once, and owners say that they are alive.
 const CONNECTIONS_POSTGRES: u32 = 10;
 /// So many rows go into a statement of SQLite; with twelve columns far below its limit of values.
@@ -359,8 +366,24 @@ async fn sqlite(path: &Path, busy: Duration) -> Result<SqlitePool, Error> {
         .pragma("cache_size", "-65536")
         // 64 MiB of log before it is worked in: a few batches, not every one.
         .pragma("wal_autocheckpoint", "16384");
-    let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_SQLITE).connect_with(options);
-    Ok(pool.await?)
+    let until = Instant::now() + busy;
+    loop {
+        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_SQLITE);
+        match pool.connect_with(options.clone()).await {
+            // Whoever finds a fresh file while another turns its journal to WAL is told at once, whatever the timeout.
+            Err(error) if sqlite_error(&error) == Some(SQLITE_BUSY) && Instant::now() < until => {
+                sleep(BUSY_AGAIN).await;
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}
+
+/// SQLite's error, which is the low byte of its code; what is above it says more of it.
+pub(super) fn sqlite_error(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?;
+    // Five characters are PostgreSQL's.
+    code.parse::<u32>().ok().filter(|_| code.len() < 5).map(|code| code & 0xff)
 }
 
 async fn postgres(options: &PgConnectOptions, busy: Duration) -> Result<PgPool, Error> {

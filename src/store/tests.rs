@@ -109,6 +109,25 @@ fn all_that_open_a_fresh_file_at_once_have_it() {
     }
 }
 
+/// A file whose journal is not turned to WAL yet has another writer: SQLite says so at once, whatever the timeout.
+#[tokio::test]
+async fn a_fresh_file_that_another_writes_is_waited_for() {
+    let scratch = Scratch::new("store-fresh");
+    let file = scratch.file("store.sqlite");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+    let mut other = options.connect().await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let place = StoreUrl::File(file);
+    let waited = Store::open_waiting(&place, Duration::from_millis(50)).await;
+    assert!(matches!(waited, Err(Error::Unavailable(_))), "{:?}", waited.err());
+    let end = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        other.execute("COMMIT").await.unwrap();
+    };
+    let (opened, ()) = tokio::join!(Store::open(&place), end);
+    opened.unwrap_or_else(|error| panic!("{error}"));
+}
+
 /// R-AUDIT-1.
 #[tokio::test]
 async fn i8_a_store_made_again_from_the_journal_is_the_drained_one() {
