@@ -107,14 +107,14 @@ impl Codes {
     /// Whose code this is, which is scanned for `order`; it is dead from now on.
     pub async fn take(
         &self,
-        terminal: TerminalId,
+        terminal: &TerminalId,
         code: Code,
-        order: ForOrder,
+        order: &ForOrder,
         at: At,
     ) -> Result<Holder, NotTaken> {
         let turn = self.tries.turn(terminal, at).await;
         let turn = turn.map_err(|retry_after_ms| NotTaken::TooFast { retry_after_ms })?;
-        match self.home.take(code, order, at).await {
+        match self.home.take(code, *order, at).await {
             Ok(Found::Live(live)) if is_alive(live.made_at, at, self.rules.life_ms()) => {
                 Ok(live.holder)
             }

@@ -37,8 +37,8 @@ impl Tries {
     /// The terminal's next turn; or how many milliseconds it waits for that.
     ///
     /// Turns come one after the other, so a storm of tries has no more of them than a queue.
-    pub(super) async fn turn(&self, terminal: TerminalId, at: At) -> Result<Turn, u32> {
-        let mine = Arc::clone(&self.wrong.entry(terminal).or_default());
+    pub(super) async fn turn(&self, terminal: &TerminalId, at: At) -> Result<Turn, u32> {
+        let mine = Arc::clone(&self.wrong.entry(*terminal).or_default());
         let mut wrong = mine.lock_owned().await;
         wrong.retain(|it| self.counts(*it, at));
         if let (Some(first), true) = (wrong.first(), wrong.len() >= self.most) {

@@ -111,7 +111,9 @@ where
     if let Poll::Ready(whole) = here {
         return whole;
     }
-    timeout(limits.patience, whole).await.unwrap_or(Err(Problem::REQUEST_TIMEOUT))
+    // Rare, so its room is not in every request's.
+    let later = Box::pin(timeout(limits.patience, whole));
+    later.await.unwrap_or(Err(Problem::REQUEST_TIMEOUT))
 }
 
 async fn collect<B>(mut body: Limited<B>) -> Result<Bytes, Problem>

@@ -12,6 +12,7 @@ use crate::ledger::event::Refunded;
 use crate::ledger::machine::{Answer, Command, Lock, No, Recall, Redemption, Refund, Status};
 use crate::ledger::service::told;
 use crate::redeem;
+use futures_util::FutureExt;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -41,14 +42,13 @@ pub(super) struct Purchase<'a> {
 pub(super) type Bought = (Redemption, bool);
 
 /// What a till's requests are about.
-#[derive(Clone, Copy)]
 pub(super) struct Desk<'a> {
     /// The server.
     pub(super) app: &'a App,
     /// The campaign.
     pub(super) campaign: &'a Campaign,
     /// The till.
-    pub(super) from: &'a Heard,
+    pub(super) from: Heard<'a>,
 }
 
 impl Desk<'_> {
@@ -61,10 +61,13 @@ impl Desk<'_> {
         }
         let order = ForOrder { redemption, request };
         let codes = &self.campaign.till()?.codes;
-        let holder = match codes.take(self.from.terminal, it.code, order, now).await {
+        let holder = match codes.take(&self.from.terminal, it.code, &order, now).await {
             Ok(holder) => holder,
             Err(NotTaken::Dead) => return self.again(redemption, request).await,
-            Err(NotTaken::Spent) => return self.on_its_way(redemption, request).await,
+            // Rare, so its room is not in every request's.
+            Err(NotTaken::Spent) => {
+                return Box::pin(self.on_its_way(redemption, request)).await;
+            }
             Err(NotTaken::TooFast { retry_after_ms }) => {
                 return Err(Refusal::TooFast { retry_after_ms }.into());
             }
@@ -152,28 +155,29 @@ impl Desk<'_> {
         redeem::redemption(&self.campaign.plan.id, self.from.merchant, order)
     }
 
-    async fn recall(
+    fn recall(
         &self,
         redemption: RedemptionId,
         request: Option<[u8; 8]>,
-    ) -> Result<Redemption, Problem> {
+    ) -> impl Future<Output = Result<Redemption, Problem>> + use<> {
         let recall = Recall { campaign: self.campaign.no, redemption, request };
-        self.order(Command::Recall(recall)).await
+        self.order(Command::Recall(recall))
     }
 
-    async fn order(&self, command: Command) -> Result<Redemption, Problem> {
-        match self.ask(command).await? {
+    fn order(&self, command: Command) -> impl Future<Output = Result<Redemption, Problem>> + use<> {
+        self.ask(command).map(|answer| match answer? {
             Answer::Redemption(order) => Ok(order),
             _ => Err(Problem::INTERNAL),
-        }
+        })
     }
 
-    async fn ask(&self, command: Command) -> Result<Answer, Problem> {
-        match told(&*self.app.ledger, command).await.map_err(not_taken)? {
+    /// Asks the ledger, now; what waits for its answer is small, for there is one for each request under way.
+    fn ask(&self, command: Command) -> impl Future<Output = Result<Answer, Problem>> + use<> {
+        told(&*self.app.ledger, command).map(|told| match told.map_err(not_taken)? {
             Outcome::Yes(answer) => Ok(answer),
             Outcome::No(No::Refused(refusal)) => Err(refusal.into()),
             Outcome::No(No::Funds(_) | No::Conflict(_)) => Err(Problem::UNAVAILABLE),
             Outcome::Unknown => Err(Problem::OUTCOME_UNKNOWN),
-        }
+        })
     }
 }

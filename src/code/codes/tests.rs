@@ -70,7 +70,7 @@ impl Scene {
         code: Code,
         at: At,
     ) -> Result<Holder, NotTaken> {
-        self.codes.take(terminal, code, order, at).now_or_never().expect("nobody is waited for")
+        self.codes.take(&terminal, code, &order, at).now_or_never().expect("nobody is waited for")
     }
 
     /// Codes that can be scanned.
@@ -354,8 +354,8 @@ fn r_redeem_2_the_next_code_kills_the_persons_own_and_no_other() {
 async fn r_redeem_2_a_storm_of_one_terminal_has_no_more_tries_than_a_queue() {
     let (codes, mut random) = (codes(), random());
     let wrong: Vec<Code> = (0..200).map(|_| Code::draw(CodeShard::ALONE, &mut random)).collect();
-    let tries =
-        wrong.iter().zip(0..).map(|(code, no)| codes.codes.take(till(1), *code, order(no), NOW));
+    let one = async |(code, no)| codes.codes.take(&till(1), code, &order(no), NOW).await;
+    let tries = wrong.into_iter().zip(0..).map(one);
     let told = futures_util::future::join_all(tries).await;
     assert_eq!(told.iter().filter(|it| **it == DEAD).count(), 5);
 }

@@ -123,11 +123,17 @@ pub trait Ledger: Send + Sync {
     fn close(&self);
 }
 
-/// Hands `command` over and waits for what became of it.
-pub async fn told(ledger: &dyn Ledger, command: Command) -> Result<Outcome, NotTaken> {
+/// Hands `command` over, now, and gives what waits for what became of it: that is small, since the command is not in it.
+pub fn told(
+    ledger: &dyn Ledger,
+    command: Command,
+) -> impl Future<Output = Result<Outcome, NotTaken>> + use<> {
     let (sender, receiver) = oneshot::channel();
-    ledger.ask(command, Box::new(Asker(sender)))?;
-    Ok(outcome(receiver).await)
+    let taken = ledger.ask(command, Box::new(Asker(sender)));
+    async move {
+        taken?;
+        Ok(outcome(receiver).await)
+    }
 }
 
 struct Asker(oneshot::Sender<Outcome>);

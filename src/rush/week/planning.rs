@@ -17,14 +17,14 @@ struct Proposed {
     proposal: Proposal,
 }
 
-/// What is to be decided after round `no`; `None` if the plan has none after it.
+/// What is to be decided after round `no`; `None` if no round is left to decide it for.
 pub(super) async fn adjustment(
     stage: &Stage,
     plan: &Plan,
     file: &Path,
     no: u8,
 ) -> Result<Option<Subject>> {
-    if plan.rounds.iter().all(|round| round.no.0 <= no) {
+    if !is_one_left(plan, no) {
         return Ok(None);
     }
     let json = stage.home().join("proposal.json");
@@ -41,4 +41,21 @@ pub(super) async fn adjustment(
         version: proposal.version.saturating_add(1),
         quantities,
     }))
+}
+
+/// Whether a round is left after `no` that is not armed. The one that follows is: its server armed it when `no` had ended.
+fn is_one_left(plan: &Plan, no: u8) -> bool {
+    plan.rounds.iter().filter(|round| round.no.0 > no).count() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r_adj_1_nothing_is_proposed_for_a_round_that_is_armed() {
+        let plan = crate::plan::tests::shipped();
+        let decided: Vec<u8> = (1..=15).filter(|no| is_one_left(&plan, *no)).collect();
+        assert_eq!(decided, (1..=13).collect::<Vec<u8>>());
+    }
 }

@@ -67,12 +67,12 @@ fn r_redeem_2_a_code_that_one_node_gave_pays_once_at_another() {
             for who in [1, 100, 200] {
                 let made = made(&a, who, NOW).await;
                 seen[usize::from(made.code.shard().no())] = true;
-                let took = b.take(till(1), made.code, order(who), NOW.plus_ms(59_999)).await;
+                let took = b.take(&till(1), made.code, &order(who), NOW.plus_ms(59_999)).await;
                 assert_eq!(took, Ok(holder(who)), "with its fix");
                 for node in [&a, &b] {
-                    let again = node.take(till(1), made.code, order(who + 1), NOW).await;
+                    let again = node.take(&till(1), made.code, &order(who + 1), NOW).await;
                     assert_eq!(again, DEAD);
-                    let repeat = node.take(till(1), made.code, order(who), NOW).await;
+                    let repeat = node.take(&till(1), made.code, &order(who), NOW).await;
                     assert_eq!(repeat, Err(NotTaken::Spent), "its lock may be on its way");
                 }
             }
@@ -80,17 +80,17 @@ fn r_redeem_2_a_code_that_one_node_gave_pays_once_at_another() {
             // One a person, whichever node made it; the second kills the first.
             let first = made(&a, 7, NOW).await.code;
             let second = made(&b, 7, NOW).await.code;
-            assert_eq!(a.take(till(1), first, order(50), NOW).await, DEAD);
-            assert_eq!(a.take(till(1), second, order(51), NOW).await, Ok(holder(7)));
+            assert_eq!(a.take(&till(1), first, &order(50), NOW).await, DEAD);
+            assert_eq!(a.take(&till(1), second, &order(51), NOW).await, Ok(holder(7)));
             // Its instant says how old it is, and not Redis, which keeps it a little longer.
             let old = made(&a, 8, NOW).await.code;
-            assert_eq!(b.take(till(1), old, order(52), NOW.plus_ms(60_000)).await, DEAD);
+            assert_eq!(b.take(&till(1), old, &order(52), NOW.plus_ms(60_000)).await, DEAD);
             // What nobody gave, and what names a shard that is not there.
             let none = Code::draw(CodeShard::ALONE, &mut rand::rng());
-            assert_eq!(b.take(till(1), none, order(53), NOW).await, DEAD);
+            assert_eq!(b.take(&till(1), none, &order(53), NOW).await, DEAD);
             let far = CodeShard::of(Shard { no: 99, of: 100 }).unwrap();
             let none = Code::draw(far, &mut rand::rng());
-            assert_eq!(b.take(till(1), none, order(54), NOW).await, DEAD);
+            assert_eq!(b.take(&till(1), none, &order(54), NOW).await, DEAD);
         });
         let keys: Vec<String> = site.redis.ask(cmd("KEYS").arg("*passing*")).unwrap();
         assert!(!keys.is_empty());
@@ -112,7 +112,7 @@ fn r_redeem_2_of_many_tills_at_two_nodes_one_gets_a_code() {
             let scans = (0..64_u8).map(|no| {
                 let node = Arc::clone(if no % 2 == 0 { &a } else { &b });
                 let scan =
-                    async move { node.take(till(u32::from(no)), code, order(no), NOW).await };
+                    async move { node.take(&till(u32::from(no)), code, &order(no), NOW).await };
                 tokio::spawn(scan)
             });
             let told = futures_util::future::join_all(scans).await;
@@ -133,10 +133,10 @@ fn r_redeem_2_a_code_is_dead_after_a_fence_though_redis_still_has_it() {
         let connection = &mut site.redis.connect().unwrap();
         // The shard was reconciled, as after a master that lost its tail: a scan may be lost with it.
         reopened(connection, Place::shard(C, 0), 1, 2);
-        assert_eq!(b.take(till(1), code, order(1), NOW).await, DEAD);
+        assert_eq!(b.take(&till(1), code, &order(1), NOW).await, DEAD);
         // The next one lives.
         let code = made(&a, 1, NOW).await.code;
-        assert_eq!(b.take(till(1), code, order(2), NOW).await, Ok(holder(1)));
+        assert_eq!(b.take(&till(1), code, &order(2), NOW).await, Ok(holder(1)));
     });
 }
 
@@ -170,7 +170,7 @@ fn r_redeem_2_without_redis_no_code_is_given_or_taken_and_no_till_is_heard() {
         assert_eq!(here.make(holder(2), NOW, draw).await, Err(NoAnswer));
         for _ in 0..1_001 {
             // No answer is no wrong try.
-            let took = here.take(till(1), code, order(1), NOW).await;
+            let took = here.take(&till(1), code, &order(1), NOW).await;
             assert_eq!(took, Err(NotTaken::NoAnswer));
         }
         assert_eq!(tills.note(till(1), [1; 16], 120_000).await, Err(NoAnswer));
@@ -179,7 +179,7 @@ fn r_redeem_2_without_redis_no_code_is_given_or_taken_and_no_till_is_heard() {
     site.redis.start_again().unwrap();
     wait_until("it is looked at", || !crate::ledger::service::Ledger::issues(&node, C));
     runtime.block_on(async {
-        assert_eq!(here.take(till(1), code, order(1), NOW).await, Err(NotTaken::NoAnswer));
+        assert_eq!(here.take(&till(1), code, &order(1), NOW).await, Err(NotTaken::NoAnswer));
         assert_eq!(tills.note(till(1), [1; 16], 120_000).await, Err(NoAnswer));
     });
 }
@@ -198,7 +198,7 @@ fn r_redeem_2_no_two_persons_have_one_code_in_redis() {
         };
         let second = here.make(holder(2), NOW, draw).await.unwrap().code;
         assert_eq!(drawn, 2);
-        assert_eq!(here.take(till(1), first, order(1), NOW).await, Ok(holder(1)));
-        assert_eq!(here.take(till(1), second, order(2), NOW).await, Ok(holder(2)));
+        assert_eq!(here.take(&till(1), first, &order(1), NOW).await, Ok(holder(1)));
+        assert_eq!(here.take(&till(1), second, &order(2), NOW).await, Ok(holder(2)));
     });
 }
