@@ -162,7 +162,7 @@ pub enum Fault {
     /// Nobody says why.
     #[error("a proposal needs a reason")]
     NoReason,
-    /// Every round is armed or over.
+    /// Every round is armed.
     #[error("no round is left that is not armed")]
     NoRoundLeft,
     /// A kind is paid from a pool that is not there.

@@ -184,11 +184,11 @@ impl Error {
 /// Whether SQLite says `SQLITE_CORRUPT` or `SQLITE_NOTADB`, or PostgreSQL that data or an index is
 /// corrupted, which no waiting mends.
 fn damaged(error: &sqlx::Error) -> bool {
-    let Some(code) = error.as_database_error().and_then(DatabaseError::code) else { return false };
-    if code.len() == 5 {
-        return ["XX001", "XX002"].contains(&code.as_ref());
+    if let Some(error) = sql::sqlite_error(error) {
+        return [sql::SQLITE_CORRUPT, sql::SQLITE_NOTADB].contains(&error);
     }
-    sql::sqlite_error(error).is_some_and(|error| [11, 26].contains(&error))
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| ["XX001", "XX002"].contains(&code.as_ref()))
 }
 
 impl Store {
@@ -197,7 +197,7 @@ impl Store {
         Store::open_waiting(url, BUSY).await
     }
 
-    /// Opens the store; a statement waits so long for another writer.
+    /// Opens the store; that, bringing its schema up to date, and each statement wait so long for another writer.
     pub(crate) async fn open_waiting(url: &StoreUrl, busy: Duration) -> Result<Store, Error> {
         let db = Db::open(url, busy).await?;
         let migrated = match &db {

@@ -22,6 +22,10 @@ use tokio::{
 const CONNECTIONS_SQLITE: u32 = 4;
 /// Another has the file just now.
 const SQLITE_BUSY: u32 = 5;
+/// Its pages contradict each other.
+pub(super) const SQLITE_CORRUPT: u32 = 11;
+/// It is no database.
+pub(super) const SQLITE_NOTADB: u32 = 26;
 /// After which a file that another has is opened again.
 const BUSY_AGAIN: Duration = Duration::from_millis(20);
 /// Connections of a process to a server: logs write at once, and owners say that they are alive.
@@ -106,7 +110,7 @@ pub(crate) enum Tx {
 }
 
 impl Db {
-    /// Opens it; a statement waits `busy` for another writer.
+    /// Opens it; that, and each statement, waits `busy` for another writer.
     pub(super) async fn open(url: &StoreUrl, busy: Duration) -> Result<Db, Error> {
         match url {
             StoreUrl::File(path) => sqlite(path, busy).await.map(Db::Sqlite),

@@ -118,7 +118,8 @@ async fn a_fresh_file_that_another_writes_is_waited_for() {
     let mut other = options.connect().await.unwrap();
     other.execute("BEGIN IMMEDIATE").await.unwrap();
     let place = StoreUrl::File(file);
-    let waited = Store::open_waiting(&place, Duration::from_millis(50)).await;
+    let waited = Store::open_waiting(&place, Duration::from_millis(50));
+    let waited = tokio::time::timeout(Duration::from_secs(10), waited).await.expect("an end");
     assert!(matches!(waited, Err(Error::Unavailable(_))), "{:?}", waited.err());
     let end = async {
         tokio::time::sleep(Duration::from_millis(200)).await;

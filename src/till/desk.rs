@@ -155,6 +155,7 @@ impl Desk<'_> {
         redeem::redemption(&self.campaign.plan.id, self.from.merchant, order)
     }
 
+    /// As [`Desk::ask`], of an order as it stands.
     fn recall(
         &self,
         redemption: RedemptionId,
@@ -164,6 +165,7 @@ impl Desk<'_> {
         self.order(Command::Recall(recall))
     }
 
+    /// As [`Desk::ask`], for an order.
     fn order(&self, command: Command) -> impl Future<Output = Result<Redemption, Problem>> + use<> {
         self.ask(command).map(|answer| match answer? {
             Answer::Redemption(order) => Ok(order),

@@ -123,7 +123,7 @@ pub trait Ledger: Send + Sync {
     fn close(&self);
 }
 
-/// Hands `command` over, now, and gives what waits for what became of it: that is small, since the command is not in it.
+/// Hands `command` over, now, and gives what waits for its outcome: small, since the command is not in it.
 pub fn told(
     ledger: &dyn Ledger,
     command: Command,
