@@ -10,8 +10,8 @@ use loadtest::Till;
 use rand::CryptoRng;
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
-/// Merchants of each set of categories: so many that no till is shown more dead codes in a minute than it may be, for
-/// which all its customers would wait.
+/// Merchants of each set of categories: so many that a till is hardly ever shown more dead codes in a minute than it may
+/// be, for which all its customers would wait.
 const OF_EACH: u32 = 40;
 /// Tills of each shop.
 const TILLS: u32 = 3;
